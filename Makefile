@@ -1,0 +1,111 @@
+# Copyright The Latchkey Authors.
+# SPDX-License-Identifier: Apache-2.0
+
+# Everything that is done with this repository. `make` lists it.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+# What a caller may set.
+REPLICAS ?= 1
+WIPE ?=
+PACKAGES ?= ./...
+TESTFLAGS ?=
+BENCH ?= .
+FUZZTIME ?= 30s
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+
+GOBUILD := CGO_ENABLED=0 go build -trimpath -buildvcs=false
+TOOLS := bin/tools
+CONTROLLER_GEN := $(TOOLS)/controller-gen
+GOLANGCI_LINT := $(TOOLS)/golangci-lint
+
+##@ Start
+
+.PHONY: help
+help: ## List what there is.
+	@awk 'BEGIN { FS = ":.*## "; print "Usage: make <target> [NAME=value ...]" } \
+	  /^##@ / { printf "\n%s\n", substr($$0, 5) } \
+	  /^[a-z0-9-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: quickstart
+quickstart: controlplane build ## Show Latchkey at work on this machine: an API server, the samples, what became of them.
+	go run ./hack/localstack quickstart
+
+.PHONY: up
+up: controlplane build ## Start the local stack, or bring it up to date. REPLICAS=1 servers.
+	go run ./hack/localstack up --replicas $(REPLICAS)
+
+.PHONY: down
+down: ## Stop the local stack. WIPE=true removes its data too.
+	go run ./hack/localstack down $(if $(WIPE),--wipe)
+
+##@ Build
+
+.PHONY: build
+build: ## Build the commands of cmd/ into bin/.
+	$(GOBUILD) -ldflags '-s -w -X main.version=$(VERSION)' -o bin/ ./cmd/...
+
+.PHONY: controlplane
+controlplane: ## Build etcd, kube-apiserver and kubectl into bin/k8s, once.
+	hack/controlplane/build.sh
+
+.PHONY: generate
+generate: $(CONTROLLER_GEN) ## Write the generated code and the CRDs anew.
+	$(CONTROLLER_GEN) object:headerFile=hack/boilerplate.go.txt crd paths=./api/... output:crd:dir=config/crd/bases
+
+.PHONY: fmt
+fmt: $(GOLANGCI_LINT) ## Format the Go code.
+	$(GOLANGCI_LINT) fmt
+
+.PHONY: clean
+clean: ## Remove what was built, not the local stack's data.
+	rm -rf $(filter-out bin/dev bin/dev.lock, $(wildcard bin/*))
+
+##@ Test
+
+.PHONY: test
+test: ## Run the unit and integration tests with the race detector, against a real API server.
+	assets=$$(hack/controlplane/build.sh --print-assets | tail -n 1); \
+	KUBEBUILDER_ASSETS=$$assets go test -race -timeout 20m $(TESTFLAGS) $(PACKAGES)
+
+.PHONY: test-unit
+test-unit: ## Run the tests that need no API server.
+	packages=$$(go list ./... | grep -v /test/); go test -race -timeout 5m $(TESTFLAGS) $$packages
+
+.PHONY: fuzz
+fuzz: ## Run every fuzz target for FUZZTIME=30s.
+	targets=$$(go test -list '^Fuzz' $(PACKAGES) | awk '/^Fuzz/ { names[n++] = $$1 } \
+	  $$1 == "ok" { for (i = 0; i < n; i++) print $$2 ":" names[i]; n = 0 }'); \
+	for target in $$targets; do \
+	  echo "fuzz: $$target"; \
+	  go test -run '^$$' -fuzz "^$${target#*:}$$" -fuzztime $(FUZZTIME) "$${target%:*}"; \
+	done
+
+.PHONY: bench
+bench: ## Run the benchmarks that match BENCH=. with their allocations.
+	go test -run '^$$' -bench '$(BENCH)' -benchmem $(TESTFLAGS) $(PACKAGES)
+
+##@ Check
+
+.PHONY: lint
+lint: $(GOLANGCI_LINT) ## Run the linters.
+	$(GOLANGCI_LINT) config verify
+	$(GOLANGCI_LINT) run
+
+.PHONY: verify
+verify: $(CONTROLLER_GEN) $(GOLANGCI_LINT) ## Run every check there is, and list those that failed.
+	hack/verify/all.sh
+
+# Tools are built once, from the versions in hack/tools/go.mod.
+
+$(CONTROLLER_GEN): package := sigs.k8s.io/controller-tools/cmd/controller-gen
+$(GOLANGCI_LINT): package := github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+
+$(CONTROLLER_GEN) $(GOLANGCI_LINT): hack/tools/go.mod hack/tools/go.sum
+	@echo "building $@ (a first build takes minutes)"
+	cd hack/tools && $(GOBUILD) -ldflags '-s -w' -o ../../$@ $(package)
+	@touch $@

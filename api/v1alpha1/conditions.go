@@ -1,0 +1,59 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+// Condition types of UserSecret and AgentSecret.
+const (
+	// ConditionReady sums an object up. True: everything the object asks for is
+	// done (also when it asks for nothing: disabled, or without a target).
+	// False: something is in the way; the reason says what, the message what to
+	// do. Unknown: not looked at yet.
+	ConditionReady = "Ready"
+)
+
+// Reasons of Ready=True.
+const (
+	// ReasonProjected says that the value is in the tenant's bundle under every
+	// target that the object names.
+	ReasonProjected = "Projected"
+	// ReasonStoredWithoutTarget says that the secret is stored and, as it names
+	// neither a variable nor a file, not projected.
+	ReasonStoredWithoutTarget = "StoredWithoutTarget"
+	// ReasonDisabled says that spec.enabled is false: stored, holding its name
+	// and targets, not projected.
+	ReasonDisabled = "Disabled"
+	// ReasonNoValue says that an AgentSecret has no value yet.
+	ReasonNoValue = "NoValue"
+)
+
+// Reasons of Ready=False.
+const (
+	// ReasonConflict says that an earlier object of the tenant holds the name,
+	// path, variable or file that this one claims. It is not projected.
+	ReasonConflict = "Conflict"
+	// ReasonUnsealable says that sealedValue cannot be opened: sealed for another
+	// object, or altered.
+	ReasonUnsealable = "Unsealable"
+	// ReasonKeyNotFound says that sealedValue needs a sealing key that Latchkey does
+	// not have. It becomes ready when the key is restored.
+	ReasonKeyNotFound = "KeyNotFound"
+	// ReasonSourceNotFound says that the Secret or key that valueFrom names does
+	// not exist.
+	ReasonSourceNotFound = "SourceNotFound"
+	// ReasonInvalidValue says that the value breaks a rule that can only be
+	// judged once it is known, such as a NUL byte in an environment variable.
+	ReasonInvalidValue = "InvalidValue"
+	// ReasonTypeMismatch says that an AgentSecret's value does not match its
+	// secretType.
+	ReasonTypeMismatch = "TypeMismatch"
+	// ReasonLimitExceeded says that the tenant's limits leave no room for this
+	// object; earlier objects keep theirs.
+	ReasonLimitExceeded = "LimitExceeded"
+	// ReasonPathNotProjectable says that a file path cannot be a file, or a path
+	// cannot be a variable. Other targets of the object are projected.
+	ReasonPathNotProjectable = "PathNotProjectable"
+	// ReasonBundleBlocked says that a Secret that Latchkey does not own has the
+	// bundle's name. It is left alone; delete or rename it.
+	ReasonBundleBlocked = "BundleBlocked"
+)

@@ -1,0 +1,57 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+// Labels and annotations that tenants and platform teams set on a Namespace.
+const (
+	// LabelUser makes a Namespace a user; its value is the username.
+	LabelUser = "latchkey.dev/user"
+	// LabelUserID carries over a user's id (a UUID); without it the id is the
+	// Namespace's UID.
+	LabelUserID = "latchkey.dev/user-id"
+	// LabelEnvironment makes a Namespace an agent environment; its value is the
+	// environment's name.
+	LabelEnvironment = "latchkey.dev/environment"
+	// LabelEnvironmentID carries over an environment's id (a UUID); without it
+	// the id is the Namespace's UID.
+	LabelEnvironmentID = "latchkey.dev/environment-id"
+	// AnnotationSubjects lists the Kubernetes user names that are the user of a
+	// Namespace, one per line. Without it, the subject equals the username.
+	AnnotationSubjects = "latchkey.dev/subjects"
+	// LabelInjection, with the value "enabled", makes Latchkey project into the
+	// pods of a Namespace.
+	LabelInjection = "latchkey.dev/injection"
+)
+
+// Labels and annotations that Latchkey sets.
+const (
+	// LabelBundle marks a Secret as Latchkey's; its value is "user" or "agent".
+	LabelBundle = "latchkey.dev/bundle"
+	// AnnotationPaths maps the keys of a files bundle to the paths that users
+	// wrote, as a JSON object.
+	AnnotationPaths = "latchkey.dev/paths"
+	// AnnotationMAC is a keyed digest of a bundle's content; it shows drift
+	// without showing the content.
+	AnnotationMAC = "latchkey.dev/mac"
+	// AnnotationCanonicalPath, with the value "true", says that an AgentSecret's
+	// spec.path is canonical already. Admission sets it; it travels with backups,
+	// because converting a canonical path again can change it.
+	AnnotationCanonicalPath = "latchkey.dev/canonical-path"
+)
+
+// SecretTypeBundle is the type of every bundle. A Secret's type cannot change, so
+// applying a bundle over a Secret that is not Latchkey's fails and changes nothing.
+const SecretTypeBundle = "latchkey.dev/bundle"
+
+// Names of the bundles: the native Secrets of a tenant.
+const (
+	// BundleUserEnv holds the environment variables of a user's secrets.
+	BundleUserEnv = "latchkey-user-env"
+	// BundleUserFiles holds the files of a user's secrets.
+	BundleUserFiles = "latchkey-user-files"
+	// BundleAgentEnv holds the environment variables of an environment's secrets.
+	BundleAgentEnv = "latchkey-agent-env"
+	// BundleAgentFiles holds the files of an environment's secrets.
+	BundleAgentFiles = "latchkey-agent-files"
+)

@@ -1,0 +1,156 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+// UserSecretSpec is what a user asks for.
+//
+// The rules of the fields are those of the user-secrets REST contract; they hold
+// here too, so that kubectl and REST accept the same.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.value)",message="value must be sealed before it is stored, and the Latchkey admission webhook that does so did not: check that the latchkey server runs and its MutatingWebhookConfiguration exists, or send sealedValue"
+// +kubebuilder:validation:XValidation:rule="(has(self.value) ? 1 : 0) + (has(self.sealedValue) ? 1 : 0) + (has(self.valueFrom) ? 1 : 0) == 1",message="exactly one of value, sealedValue and valueFrom must be set"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.name) || (has(self.name) && self.name == oldSelf.name)",message="name is immutable: delete this UserSecret and create another",fieldPath=".name"
+type UserSecretSpec struct {
+	// name is the secret's documented name, unique among the tenant's user
+	// secrets. It defaults to metadata.name and cannot be changed.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="!self.matches('^[\\\\s\\\\x0B\\\\x{85}\\\\p{Z}]*$')",message="Name is required."
+	// +kubebuilder:validation:XValidation:rule="!self.matches('(^[\\\\s\\\\x0B\\\\x{85}\\\\p{Z}])|([\\\\s\\\\x0B\\\\x{85}\\\\p{Z}]$)')",message="Name must not have leading or trailing whitespace."
+	// +kubebuilder:validation:XValidation:rule="!self.matches('[/?#]')",message="Name must not contain /, ?, or #."
+	// +kubebuilder:validation:XValidation:rule="self != '.' && self != '..' && !self.matches('\\\\x00')",message="Name must not be . or .. and must not contain null bytes."
+	// +kubebuilder:validation:XValidation:rule="size(bytes(self)) <= 253",message="Name must not exceed 253 bytes."
+	Name string `json:"name,omitempty"`
+
+	// description is free text for people.
+	// +optional
+	// +kubebuilder:validation:MaxLength=4096
+	// +kubebuilder:validation:XValidation:rule="!self.matches('\\\\x00')",message="description must not contain null bytes"
+	// +kubebuilder:validation:XValidation:rule="size(bytes(self)) <= 4096",message="description must not exceed 4096 bytes"
+	Description string `json:"description,omitempty"`
+
+	// envName is the environment variable that pods find the value in. Without
+	// it, there is none.
+	// +optional
+	// +kubebuilder:validation:MaxLength=256
+	// +kubebuilder:validation:XValidation:rule="self == '' || self.matches('^[a-zA-Z_][a-zA-Z0-9_]*$')",message="must start with a letter or underscore, followed by letters, digits, or underscores"
+	// +kubebuilder:validation:XValidation:rule="!(self.upperAscii() in ['PATH','HOME','SHELL','USER','LOGNAME','PWD','OLDPWD','LANG','TERM','IFS','CDPATH','ENV','BASH_ENV','TMPDIR','TMP','TEMP','HOSTNAME','SSH_AUTH_SOCK','SSH_CLIENT','SSH_CONNECTION','SSH_TTY','EDITOR','VISUAL','PAGER','VSCODE_PROXY_URI','CS_DISABLE_GETTING_STARTED_OVERRIDE','XDG_RUNTIME_DIR','XDG_CONFIG_HOME','XDG_DATA_HOME','XDG_CACHE_HOME','XDG_STATE_HOME'])",message="is a reserved environment variable name"
+	// +kubebuilder:validation:XValidation:rule="self.upperAscii() != 'CODER' && !self.upperAscii().startsWith('CODER_')",message="environment variable names starting with CODER_ are reserved for internal use"
+	// +kubebuilder:validation:XValidation:rule="!self.upperAscii().matches('^(GIT|LC|LD|DYLD)_')",message="environment variables starting with GIT_, LC_, LD_ or DYLD_ are reserved"
+	EnvName string `json:"envName,omitempty"`
+
+	// filePath is the file that pods find the value in: absolute, or below the
+	// home directory (~/). Without it, there is none.
+	// +optional
+	// +kubebuilder:validation:MaxLength=4096
+	// +kubebuilder:validation:XValidation:rule="self == '' || self.startsWith('/') || self.startsWith('~/')",message="file path must start with ~/ or /"
+	// +kubebuilder:validation:XValidation:rule="!self.matches('\\\\x00')",message="file path must not contain null bytes"
+	// +kubebuilder:validation:XValidation:rule="size(bytes(self)) <= 4096",message="file path must not exceed 4096 bytes"
+	FilePath string `json:"filePath,omitempty"`
+
+	// enabled, when false, keeps the secret stored and holding its name and
+	// targets, but not projected. The default is true.
+	// +optional
+	// +default=true
+	Enabled *bool `json:"enabled,omitempty"`
+
+	// value is the secret itself, a string of at most 24576 bytes. It is write
+	// only: admission seals it into sealedValue and removes it.
+	// +optional
+	// +kubebuilder:validation:Schemaless
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=24576
+	Value *WriteOnly `json:"value,omitempty"`
+
+	// sealedValue is the value sealed for this very object: its kind, namespace
+	// and name.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=65536
+	// +kubebuilder:validation:Pattern=`^lk1\.[0-9a-f]{16}\.[A-Za-z0-9_-]+$`
+	SealedValue string `json:"sealedValue,omitempty"`
+
+	// valueFrom takes the value from a native Secret of the same namespace, which
+	// the author of this field must be allowed to get.
+	// +optional
+	ValueFrom *ValueSource `json:"valueFrom,omitempty"`
+}
+
+// ValueSource names where a value comes from.
+type ValueSource struct {
+	// secretKeyRef is a key of a native Secret.
+	// +required
+	SecretKeyRef SecretKeyRef `json:"secretKeyRef"`
+}
+
+// SecretKeyRef names a key of a native Secret of the same namespace.
+//
+// +structType=atomic
+// +kubebuilder:validation:XValidation:rule="!(self.name in ['latchkey-user-env','latchkey-user-files','latchkey-agent-env','latchkey-agent-files'])",message="a bundle that Latchkey makes cannot be a source"
+type SecretKeyRef struct {
+	// name of the Secret.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name"`
+	// key in the Secret.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Key string `json:"key"`
+}
+
+// UserSecret is one secret of one user. Its tenant is its namespace.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:scope=Namespaced,shortName=usec,categories=latchkey
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="Env",type=string,JSONPath=`.spec.envName`
+// +kubebuilder:printcolumn:name="File",type=string,JSONPath=`.spec.filePath`
+// +kubebuilder:printcolumn:name="Name in API",type=string,JSONPath=`.spec.name`,priority=1
+// +kubebuilder:printcolumn:name="Message",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].message`,priority=1
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:selectablefield:JSONPath=`.spec.name`
+// +kubebuilder:selectablefield:JSONPath=`.spec.envName`
+// +kubebuilder:selectablefield:JSONPath=`.spec.filePath`
+type UserSecret struct {
+	metav1.TypeMeta `json:",inline"`
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// spec is what the user asks for.
+	// +required
+	Spec UserSecretSpec `json:"spec"`
+	// status is what Latchkey made of it.
+	// +optional
+	Status SecretStatus `json:"status,omitempty"`
+}
+
+// SecretName returns the documented name: spec.name, else metadata.name.
+func (u *UserSecret) SecretName() string {
+	if u.Spec.Name != "" {
+		return u.Spec.Name
+	}
+	return u.Name
+}
+
+// IsEnabled tells whether the secret is to be projected.
+func (u *UserSecret) IsEnabled() bool { return u.Spec.Enabled == nil || *u.Spec.Enabled }
+
+// UserSecretList is a list of UserSecrets.
+//
+// +kubebuilder:object:root=true
+type UserSecretList struct {
+	metav1.TypeMeta `json:",inline"`
+	// +optional
+	metav1.ListMeta `json:"metadata,omitempty"`
+	// items are the UserSecrets.
+	// +required
+	Items []UserSecret `json:"items"`
+}

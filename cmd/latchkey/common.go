@@ -1,0 +1,111 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"regexp"
+	"strconv"
+
+	"github.com/go-logr/logr"
+	"github.com/spf13/pflag"
+	"k8s.io/apimachinery/pkg/runtime"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+	"github.com/latchkey-dev/latchkey/internal/limits"
+	"github.com/latchkey-dev/latchkey/internal/logging"
+)
+
+// commonOptions are the choices that both commands offer.
+type commonOptions struct {
+	logging     logging.Options
+	kubeconfig  string
+	namespace   string
+	metricsAddr string
+	healthAddr  string
+	user        limits.User
+	agent       limits.Agent
+}
+
+func (o *commonOptions) addFlags(fs *pflag.FlagSet) {
+	o.logging.AddFlags(fs)
+	o.user, o.agent = limits.DefaultUser(), limits.DefaultAgent()
+	fs.StringVar(&o.kubeconfig, "kubeconfig", "", "Kubeconfig file. Without it, the pod's own service account is used.")
+	fs.StringVar(&o.namespace, "namespace", "latchkey-system", "Latchkey's own namespace, where the sealing keys are.")
+	fs.StringVar(&o.metricsAddr, "metrics-bind-address", ":8080", "Address of the metrics, or 0 for none.")
+	fs.StringVar(&o.healthAddr, "health-probe-bind-address", ":8081", "Address of /livez and /readyz.")
+	fs.IntVar(&o.user.Secrets, "user-max-secrets", o.user.Secrets, "User secrets that a tenant can have.")
+	fs.IntVar(&o.user.ValueBytes, "user-max-value-bytes", o.user.ValueBytes, "Sum of a tenant's user secrets' values, in bytes.")
+	fs.IntVar(&o.user.EnvValueBytes, "user-max-env-value-bytes", o.user.EnvValueBytes, "Sum of a tenant's user secrets' values that have an environment variable, in bytes.")
+	fs.IntVar(&o.agent.Secrets, "agent-max-secrets", o.agent.Secrets, "Agent secrets that a tenant can have.")
+	fs.IntVar(&o.agent.ValueBytes, "agent-max-value-bytes", o.agent.ValueBytes, "Size of an agent secret's value, in bytes of JSON.")
+	fs.IntVar(&o.agent.TotalValueBytes, "agent-max-total-value-bytes", o.agent.TotalValueBytes, "Sum of a tenant's agent secrets' values, in bytes of JSON.")
+}
+
+var namespacePattern = regexp.MustCompile("^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")
+
+func (o *commonOptions) validate() error {
+	errs := []error{o.logging.Validate()}
+	if !namespacePattern.MatchString(o.namespace) {
+		errs = append(errs, errors.New("--namespace must be the name of a namespace"))
+	}
+	for _, f := range []struct {
+		flag  string
+		value int
+	}{
+		{"user-max-secrets", o.user.Secrets},
+		{"user-max-value-bytes", o.user.ValueBytes},
+		{"user-max-env-value-bytes", o.user.EnvValueBytes},
+		{"agent-max-secrets", o.agent.Secrets},
+		{"agent-max-value-bytes", o.agent.ValueBytes},
+		{"agent-max-total-value-bytes", o.agent.TotalValueBytes},
+	} {
+		if f.value < 1 {
+			errs = append(errs, fmt.Errorf("--%s must be 1 or more, not %d", f.flag, f.value))
+		}
+	}
+	if o.agent.ValueBytes > 64<<10 {
+		errs = append(errs, errors.New("--agent-max-value-bytes must be at most 65536, since a sealed value has to fit its field"))
+	}
+	return errors.Join(errs...)
+}
+
+// config returns how to reach the API server. There is no rate limit of our own:
+// the API server's fairness guards it, and a limit here would only delay users.
+func (o *commonOptions) config(log logr.Logger) (*rest.Config, error) {
+	cfg, err := clientcmd.BuildConfigFromFlags("", o.kubeconfig)
+	if err != nil {
+		return nil, fmt.Errorf("find the cluster (set --kubeconfig, or run in a pod): %w", err)
+	}
+	cfg.QPS = -1
+	cfg.UserAgent = "latchkey/" + version
+	log.V(1).Info("Found the cluster", "host", cfg.Host)
+	return cfg, nil
+}
+
+// newScheme returns the kinds that Latchkey reads and writes.
+func newScheme() *runtime.Scheme {
+	scheme := runtime.NewScheme()
+	utilruntime.Must(clientgoscheme.AddToScheme(scheme))
+	utilruntime.Must(v1alpha1.AddToScheme(scheme))
+	return scheme
+}
+
+// hostPort splits an address such as ":9443".
+func hostPort(flag, address string) (host string, port int, err error) {
+	host, text, err := net.SplitHostPort(address)
+	if err == nil {
+		port, err = strconv.Atoi(text)
+	}
+	if err != nil || port < 1 || port > 65535 {
+		return "", 0, fmt.Errorf("--%s must be an address such as :9443, not %q", flag, address)
+	}
+	return host, port, nil
+}

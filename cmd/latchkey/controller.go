@@ -1,0 +1,198 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	toolscache "k8s.io/client-go/tools/cache"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+	"github.com/latchkey-dev/latchkey/controllers/agentbundle"
+	"github.com/latchkey-dev/latchkey/controllers/bundler"
+	"github.com/latchkey-dev/latchkey/controllers/keyrotation"
+	"github.com/latchkey-dev/latchkey/controllers/userbundle"
+	"github.com/latchkey-dev/latchkey/internal/caches"
+	"github.com/latchkey-dev/latchkey/internal/certs"
+	"github.com/latchkey-dev/latchkey/internal/keyring"
+)
+
+// controllerOptions are the choices of "latchkey controller".
+type controllerOptions struct {
+	commonOptions
+	leaderElect bool
+	workers     int
+	rotation    keyrotation.Options
+}
+
+func (o *controllerOptions) addFlags(fs *pflag.FlagSet) {
+	o.commonOptions.addFlags(fs)
+	fs.BoolVar(&o.leaderElect, "leader-elect", true, "Let one of several replicas lead. Without it, run one replica only.")
+	fs.IntVar(&o.workers, "workers", 8, "Tenants that are reconciled at once, for each kind.")
+	fs.DurationVar(&o.rotation.Rotation, "key-rotation", 30*24*time.Hour, "Age at which the sealing key gets a successor; 0 never.")
+	fs.DurationVar(&o.rotation.Retention, "key-retention", 365*24*time.Hour, "How long a sealing key that no object needs is kept after its successor was made; 0 for ever. Manifests in repositories may still hold values sealed with it.")
+	fs.Float64Var(&o.rotation.ResealRate, "reseal-rate", 20, "Objects that are sealed anew in a second after a rotation.")
+	fs.DurationVar(&o.rotation.Interval, "key-check-interval", 30*time.Second, "Time between two looks at the keys and what they seal.")
+}
+
+func (o *controllerOptions) validate() error {
+	errs := []error{o.commonOptions.validate()}
+	if o.workers < 1 || o.workers > 256 {
+		errs = append(errs, fmt.Errorf("--workers must be 1 to 256, not %d", o.workers))
+	}
+	if o.rotation.Rotation < 0 || o.rotation.Retention < 0 {
+		errs = append(errs, errors.New("--key-rotation and --key-retention must not be negative"))
+	}
+	if o.rotation.ResealRate <= 0 {
+		errs = append(errs, errors.New("--reseal-rate must be above 0"))
+	}
+	if o.rotation.Interval <= 0 {
+		errs = append(errs, errors.New("--key-check-interval must be above 0"))
+	}
+	return errors.Join(errs...)
+}
+
+func controllerCommand() *cobra.Command {
+	o := &controllerOptions{}
+	cmd := &cobra.Command{
+		Use:   "controller",
+		Short: "Make UserSecrets and AgentSecrets into native Secrets, and keep the sealing keys and certificates",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := o.validate(); err != nil {
+				return err
+			}
+			return runController(cmd.Context(), o)
+		},
+	}
+	o.addFlags(cmd.Flags())
+	return cmd
+}
+
+func runController(ctx context.Context, o *controllerOptions) error {
+	log := o.logging.Setup(os.Stderr)
+	ctx = ctrl.LoggerInto(ctx, log)
+	cfg, err := o.config(log)
+	if err != nil {
+		return err
+	}
+	scheme := newScheme()
+	live, err := client.New(cfg, client.Options{Scheme: scheme})
+	if err != nil {
+		return fmt.Errorf("reach the API server: %w", err)
+	}
+	store := &keyring.Store{Reader: live, Writer: live, Namespace: o.namespace}
+	macKey, err := store.EnsureMACKey(ctx)
+	if err != nil {
+		return fmt.Errorf("prepare namespace %s: %w", o.namespace, err)
+	}
+	if err := certs.EnsureSecret(ctx, live, o.namespace); err != nil {
+		return err
+	}
+	mgr, err := ctrl.NewManager(cfg, ctrl.Options{
+		Scheme:                        scheme,
+		Cache:                         caches.Controller(bundler.Digested(macKey)),
+		Metrics:                       metricsserver.Options{BindAddress: o.metricsAddr},
+		HealthProbeBindAddress:        o.healthAddr,
+		LivenessEndpointName:          "/livez",
+		LeaderElection:                o.leaderElect,
+		LeaderElectionID:              "latchkey-controller",
+		LeaderElectionNamespace:       o.namespace,
+		LeaderElectionReleaseOnCancel: true,
+	})
+	if err != nil {
+		return fmt.Errorf("set up the controller: %w", err)
+	}
+	var ring *keyring.Ring
+	ring = keyring.NewRing(func(ctx context.Context) error { return store.LoadInto(ctx, ring) })
+	if err := addControllers(ctx, mgr, o, live, store, ring, macKey); err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "latchkey-certs-")
+	if err != nil {
+		return fmt.Errorf("make a directory for the certificate: %w", err)
+	}
+	defer os.RemoveAll(dir) //nolint:errcheck // a directory with an empty file; nothing is lost
+	if err := certs.AddRotator(mgr, o.namespace, dir); err != nil {
+		return fmt.Errorf("set up the certificate rotation: %w", err)
+	}
+	if err := addChecks(mgr, ring); err != nil {
+		return err
+	}
+	log.Info("Starting the controller", "version", version)
+	return mgr.Start(ctx)
+}
+
+// addControllers adds what reconciles.
+func addControllers(ctx context.Context, mgr ctrl.Manager, o *controllerOptions, live client.Client, store *keyring.Store, ring *keyring.Ring, macKey []byte) error {
+	keys, err := caches.Keys(mgr.GetConfig(), mgr.GetScheme(), o.namespace)
+	if err != nil {
+		return fmt.Errorf("set up the cache of sealing keys: %w", err)
+	}
+	sources, err := caches.Sources(mgr.GetConfig(), mgr.GetScheme())
+	if err != nil {
+		return fmt.Errorf("set up the cache of Secrets' versions: %w", err)
+	}
+	if err := errors.Join(mgr.Add(keys), mgr.Add(sources)); err != nil {
+		return err
+	}
+	if err := keyring.Watch(ctx, keys, o.namespace, ring); err != nil {
+		return err
+	}
+	for _, adapter := range []bundler.Adapter{userbundle.Adapter(o.user), agentbundle.Adapter(o.agent)} {
+		changed, err := keyEvents(ctx, keys)
+		if err != nil {
+			return err
+		}
+		r := &bundler.Reconciler{
+			Adapter: adapter,
+			Client:  mgr.GetClient(),
+			Sources: sources,
+			Live:    live,
+			Opener:  ring,
+			Events:  mgr.GetEventRecorder("latchkey"),
+			MACKey:  macKey,
+		}
+		if err := r.SetupWithManager(mgr, sources, changed, o.workers); err != nil {
+			return fmt.Errorf("set up the %s controller: %w", adapter.Name, err)
+		}
+	}
+	return mgr.Add(&keyrotation.Controller{Client: mgr.GetClient(), Store: store, Ring: ring, Clock: clock.RealClock{}, Options: o.rotation})
+}
+
+// keyEvents tells of every change of the sealing keys. An event that nobody has
+// taken yet stands for all that follow.
+func keyEvents(ctx context.Context, keys cache.Cache) (<-chan event.GenericEvent, error) {
+	informer, err := keys.GetInformer(ctx, &corev1.Secret{}, cache.BlockUntilSynced(false))
+	if err != nil {
+		return nil, fmt.Errorf("watch the sealing keys: %w", err)
+	}
+	out := make(chan event.GenericEvent, 1)
+	tell := func() {
+		select {
+		case out <- event.GenericEvent{Object: &v1alpha1.UserSecret{}}:
+		default:
+		}
+	}
+	_, err = informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
+		AddFunc:    func(any) { tell() },
+		UpdateFunc: func(any, any) { tell() },
+		DeleteFunc: func(any) { tell() },
+	})
+	return out, err
+}

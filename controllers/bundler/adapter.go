@@ -1,0 +1,44 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package bundler
+
+import (
+	"context"
+
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+	"github.com/latchkey-dev/latchkey/internal/bundle"
+)
+
+// Adapter says what differs between the kinds of objects.
+type Adapter struct {
+	// Name names the controller and labels its bundles: "user" or "agent".
+	Name string
+	// Kind is the objects' kind; sealed values are bound to it.
+	Kind string
+	// Prototype is an empty object of the kind.
+	Prototype client.Object
+	// EnvBundle and FilesBundle are the names of the two native Secrets.
+	EnvBundle, FilesBundle string
+	// List reads a tenant's objects from the cache.
+	List func(ctx context.Context, r client.Reader, namespace string) ([]Member, error)
+	// Decide judges them without their values.
+	Decide func([]bundle.Item) []bundle.Decision
+	// Fill lays out their values.
+	Fill func([]bundle.Decision, map[types.UID]bundle.Opened) (bundle.Filled, error)
+}
+
+// Member is one object of a tenant.
+type Member struct {
+	// Object is the object, private to the caller.
+	Object client.Object
+	// Status points into Object.
+	Status *v1alpha1.SecretStatus
+	// Item is what bundling needs of it.
+	Item bundle.Item
+}
+
+func (a Adapter) owns(secret string) bool { return secret == a.EnvBundle || secret == a.FilesBundle }

@@ -1,0 +1,154 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package bundler
+
+import (
+	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+	"github.com/latchkey-dev/latchkey/internal/bundle"
+)
+
+// apply writes the bundles whose contents differ from what is there.
+func (r *Reconciler) apply(ctx context.Context, s *scope) error {
+	if s.contents == nil {
+		return nil // the memo found all in step
+	}
+	for _, name := range []string{r.Adapter.EnvBundle, r.Adapter.FilesBundle} {
+		existing, mac := s.existing[name], s.memo.macs[name]
+		if upToDate(existing, mac, r.Adapter.Name) {
+			continue
+		}
+		var err error
+		if mac == "" {
+			err = r.remove(ctx, existing)
+		} else {
+			err = r.write(ctx, s, name, mac)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if len(s.blocked) > 0 {
+		return nil // not remembered, so the next reconcile tries again
+	}
+	r.memos.put(s.namespace, s.memo)
+	return nil
+}
+
+// upToDate tells whether a bundle as cached has the content that mac stands for.
+func upToDate(existing *corev1.Secret, mac, label string) bool {
+	if existing == nil || mac == "" {
+		return existing == nil && mac == ""
+	}
+	return string(existing.Data[CachedMAC]) == mac &&
+		existing.Annotations[v1alpha1.AnnotationMAC] == mac &&
+		existing.Labels[v1alpha1.LabelBundle] == label
+}
+
+// write applies one bundle. Its type is Latchkey's own and a Secret's type cannot
+// change: where a foreign Secret has the name, the API server refuses the apply
+// whole, whatever our caches have or have not seen yet.
+func (r *Reconciler) write(ctx context.Context, s *scope, name, mac string) error {
+	c := s.contents[name]
+	annotations := map[string]string{v1alpha1.AnnotationMAC: mac}
+	if paths := pathsAnnotation(c); paths != "" {
+		annotations[v1alpha1.AnnotationPaths] = paths
+	}
+	secret := corev1ac.Secret(name, s.namespace).
+		WithType(v1alpha1.SecretTypeBundle).
+		WithLabels(map[string]string{
+			v1alpha1.LabelBundle:           r.Adapter.Name,
+			"app.kubernetes.io/managed-by": "latchkey",
+		}).
+		WithAnnotations(annotations).
+		WithData(reveal(c))
+	err := r.Client.Apply(ctx, secret, FieldOwner, client.ForceOwnership)
+	bundleWrites.WithLabelValues(r.Adapter.Name, outcomeLabel(err)).Inc()
+	switch {
+	case err == nil:
+		return nil
+	case apierrors.IsInvalid(err):
+		ctrl.LoggerFrom(ctx).Info("Bundle blocked by a foreign Secret", "secret", name)
+		s.blocked[name] = true
+		return nil
+	default:
+		return terminating(fmt.Errorf("apply bundle %s: %w", name, withoutBody(err)))
+	}
+}
+
+// remove deletes a bundle that nothing is in any more, unless it changed since it
+// was read.
+func (r *Reconciler) remove(ctx context.Context, existing *corev1.Secret) error {
+	if existing == nil {
+		return nil
+	}
+	uid, version := existing.UID, existing.ResourceVersion
+	err := r.Client.Delete(ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: existing.Namespace, Name: existing.Name}},
+		client.Preconditions{UID: &uid, ResourceVersion: &version})
+	if client.IgnoreNotFound(err) != nil {
+		return terminating(fmt.Errorf("delete bundle %s: %w", existing.Name, err))
+	}
+	return nil
+}
+
+// goneError is a write that failed because its namespace is being deleted.
+type goneError struct{ err error }
+
+func (e *goneError) Error() string { return e.err.Error() }
+func (e *goneError) Unwrap() error { return e.err }
+
+func terminating(err error) error {
+	if apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) || apierrors.IsNotFound(err) {
+		return &goneError{err: err}
+	}
+	return err
+}
+
+// withoutBody reduces an API error to its reason: the message of a refused write
+// can quote what was sent, and a bundle is plaintext.
+func withoutBody(err error) error {
+	reason := apierrors.ReasonForError(err)
+	if reason == metav1.StatusReasonUnknown {
+		return err // the request did not reach the API server's validation
+	}
+	return &refusal{reason: reason, err: err}
+}
+
+// refusal prints the reason alone and keeps the error for errors.As.
+type refusal struct {
+	reason metav1.StatusReason
+	err    error
+}
+
+func (e *refusal) Error() string { return "the API server refused: " + string(e.reason) }
+func (e *refusal) Unwrap() error { return e.err }
+
+// CachedMAC is the only key that a bundle has in the cache: the keyed digest that
+// stands for its data.
+const CachedMAC = "mac"
+
+// Digested returns a cache transform that replaces a bundle's data by its keyed
+// digest, so that no cache holds a value.
+func Digested(key []byte) func(any) (any, error) {
+	return func(obj any) (any, error) {
+		secret, ok := obj.(*corev1.Secret)
+		if !ok {
+			return obj, nil
+		}
+		mac := bundle.MAC(key, secret.Data, secret.Annotations[v1alpha1.AnnotationPaths])
+		secret.Data = map[string][]byte{CachedMAC: []byte(mac)}
+		secret.StringData = nil
+		secret.ManagedFields = nil
+		return secret, nil
+	}
+}

@@ -1,0 +1,24 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package bundler
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+)
+
+// bundleWrites counts what was written to native Secrets.
+var bundleWrites = prometheus.NewCounterVec(prometheus.CounterOpts{
+	Name: "latchkey_bundle_writes_total",
+	Help: "Writes of native Secrets, by bundle kind and outcome.",
+}, []string{"bundle", "outcome"})
+
+func init() { metrics.Registry.MustRegister(bundleWrites) }
+
+func outcomeLabel(err error) string {
+	if err != nil {
+		return "error"
+	}
+	return "ok"
+}

@@ -1,0 +1,134 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package bundler
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/latchkey-dev/latchkey/internal/bundle"
+	"github.com/latchkey-dev/latchkey/internal/keyring"
+	"github.com/latchkey-dev/latchkey/internal/seal"
+)
+
+// open opens the values and lays them out, unless the memo says that nothing which
+// they depend on changed.
+func (r *Reconciler) open(ctx context.Context, s *scope) error {
+	inputs := map[string]string{}
+	for _, name := range []string{r.Adapter.EnvBundle, r.Adapter.FilesBundle} {
+		inputs[name] = bundle.Inputs(s.decisions, name, s.sources)
+	}
+	if m := r.memos.get(s.namespace); m != nil && maps.Equal(m.inputs, inputs) && r.inStep(s, m) {
+		s.memo = m
+		return nil
+	}
+	opened := make(map[types.UID]bundle.Opened, len(s.decisions))
+	for _, d := range s.decisions {
+		if !d.Open {
+			continue
+		}
+		op, err := r.value(ctx, s.namespace, d.Item)
+		if err != nil {
+			return err
+		}
+		opened[d.Item.UID] = op
+	}
+	filled, err := r.Adapter.Fill(s.decisions, opened)
+	if err != nil {
+		return err
+	}
+	s.contents = map[string]bundle.Contents{r.Adapter.EnvBundle: filled.Env, r.Adapter.FilesBundle: filled.Files}
+	s.memo = &memo{inputs: inputs, macs: map[string]string{}, outcomes: map[types.UID]bundle.Outcome{}}
+	for name, c := range s.contents {
+		if len(c.Data) > 0 {
+			s.memo.macs[name] = bundle.MAC(r.MACKey, reveal(c), pathsAnnotation(c))
+		}
+	}
+	for i, o := range filled.Outcomes {
+		if d := s.decisions[i]; o != d.Outcome {
+			s.memo.outcomes[d.Item.UID] = o
+		}
+	}
+	return nil
+}
+
+// inStep tells whether the bundles hold what the memo says that they should.
+func (r *Reconciler) inStep(s *scope, m *memo) bool {
+	for _, name := range []string{r.Adapter.EnvBundle, r.Adapter.FilesBundle} {
+		if !upToDate(s.existing[name], m.macs[name], r.Adapter.Name) {
+			return false
+		}
+	}
+	return true
+}
+
+// value returns the value of one object, or its outcome where there is none. The
+// error is for what may go away by trying again.
+func (r *Reconciler) value(ctx context.Context, namespace string, it bundle.Item) (bundle.Opened, error) {
+	if it.Source != nil {
+		return r.sourceValue(ctx, namespace, it)
+	}
+	v, err := r.Opener.Open(ctx, seal.Context{Kind: r.Adapter.Kind, Namespace: namespace, Name: it.Name}, it.Sealed)
+	switch {
+	case err == nil:
+		return bundle.Opened{Value: v}, nil
+	case errors.Is(err, keyring.ErrUnknownKey):
+		id := ""
+		if sealed, perr := seal.Parse(it.Sealed); perr == nil {
+			id = sealed.KeyID()
+		}
+		return failure(bundle.KeyNotFound(id)), nil
+	case errors.Is(err, keyring.ErrNoKey):
+		return bundle.Opened{}, fmt.Errorf("open %s %s: %w", r.Adapter.Kind, it.Name, err)
+	default:
+		return failure(bundle.Unsealable()), nil
+	}
+}
+
+func (r *Reconciler) sourceValue(ctx context.Context, namespace string, it bundle.Item) (bundle.Opened, error) {
+	source := &corev1.Secret{}
+	err := r.Live.Get(ctx, client.ObjectKey{Namespace: namespace, Name: it.Source.Name}, source)
+	if apierrors.IsNotFound(err) {
+		return failure(bundle.SourceNotFound(*it.Source, false)), nil
+	}
+	if err != nil {
+		return bundle.Opened{}, fmt.Errorf("get source Secret %s: %w", it.Source.Name, err)
+	}
+	b, ok := source.Data[it.Source.Key]
+	if !ok || bundle.IsBundle(it.Source.Name) {
+		return failure(bundle.SourceNotFound(*it.Source, true)), nil
+	}
+	return bundle.Opened{Value: seal.NewValue(b)}, nil
+}
+
+func failure(o bundle.Outcome) bundle.Opened { return bundle.Opened{Failure: &o} }
+
+// reveal takes the values out of their redacting type, for writing them.
+func reveal(c bundle.Contents) map[string][]byte {
+	out := make(map[string][]byte, len(c.Data))
+	for k, v := range c.Data {
+		out[k] = v.Reveal()
+	}
+	return out
+}
+
+// pathsAnnotation returns what AnnotationPaths says, or "" where there are none.
+func pathsAnnotation(c bundle.Contents) string {
+	if len(c.Paths) == 0 {
+		return ""
+	}
+	b, err := json.Marshal(c.Paths)
+	if err != nil {
+		return "" // a map of strings always marshals
+	}
+	return string(b)
+}

@@ -1,0 +1,88 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package bundler
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/latchkey-dev/latchkey/internal/seal"
+)
+
+// FieldOwner is the field manager of everything that Latchkey's controllers write.
+const FieldOwner = client.FieldOwner("latchkey")
+
+// retryBlocked is when to look again at a tenant in whose way a foreign Secret
+// stands. Foreign Secrets are not watched; their deletion usually is noticed
+// through the watch on metadata, and this is the net below it.
+const retryBlocked = time.Minute
+
+// Opener opens sealed values. The keyring is one.
+type Opener interface {
+	// Open returns the value sealed for the object c.
+	Open(ctx context.Context, c seal.Context, text string) (seal.Value, error)
+}
+
+// Reconciler makes the bundles of a tenant what its objects ask for.
+type Reconciler struct {
+	// Adapter is the kind of object.
+	Adapter Adapter
+	// Client writes, and reads objects and bundles from the cache.
+	Client client.Client
+	// Sources reads the metadata of Secrets from a cache.
+	Sources client.Reader
+	// Live reads from the API server.
+	Live client.Reader
+	// Opener opens sealed values.
+	Opener Opener
+	// Events tells users of transitions.
+	Events EventRecorder
+	// MACKey is the key under which the caches digest bundles.
+	MACKey []byte
+
+	memos memos
+}
+
+// Reconcile brings the tenant, a namespace that req.Name names, into the right
+// state.
+func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	s, err := r.read(ctx, req.Name)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	for _, step := range []func(context.Context, *scope) error{
+		r.decide,
+		r.open,
+		r.apply,
+	} {
+		if err := step(ctx, s); err != nil {
+			if namespaceGone(err) {
+				r.memos.forget(s.namespace)
+				return ctrl.Result{}, nil
+			}
+			return ctrl.Result{}, err
+		}
+	}
+	// Status is written last and only when all else is done, so that Ready never
+	// speaks of what is still to come. A crash before it leaves an older status,
+	// which the next reconcile finds to differ.
+	if err := r.writeStatus(ctx, s); err != nil && !namespaceGone(err) {
+		return ctrl.Result{}, err
+	}
+	if len(s.blocked) > 0 {
+		return ctrl.Result{RequeueAfter: retryBlocked}, nil
+	}
+	return ctrl.Result{}, nil
+}
+
+// namespaceGone tells whether a write failed only because the tenant is being
+// deleted, which needs nothing from us.
+func namespaceGone(err error) bool {
+	var gone *goneError
+	return errors.As(err, &gone)
+}

@@ -1,0 +1,83 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package bundler
+
+import (
+	"context"
+	"fmt"
+
+	"golang.org/x/sync/errgroup"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+	"github.com/latchkey-dev/latchkey/internal/bundle"
+)
+
+// statusWriters is how many status writes of one tenant are under way at once.
+const statusWriters = 4
+
+// writeStatus writes the status of every object for which it says something new.
+func (r *Reconciler) writeStatus(ctx context.Context, s *scope) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(statusWriters)
+	for _, d := range s.decisions {
+		m := s.members[d.Item.UID]
+		group.Go(func() error { return r.writeOne(ctx, m, outcomeOf(s, d)) })
+	}
+	return group.Wait()
+}
+
+// outcomeOf returns what became of an object, all things considered.
+func outcomeOf(s *scope, d bundle.Decision) bundle.Outcome {
+	o, special := s.memo.outcomes[d.Item.UID]
+	if !special {
+		o = d.Outcome
+	}
+	for _, at := range []*v1alpha1.Landing{o.Env, o.File} {
+		if at != nil && s.blocked[at.SecretName] {
+			return bundle.Blocked(at.SecretName)
+		}
+	}
+	return o
+}
+
+func (r *Reconciler) writeOne(ctx context.Context, m Member, o bundle.Outcome) error {
+	before := m.Object.DeepCopyObject().(client.Object) //nolint:forcetypeassert // a copy has the type of its original
+	was := m.Status.DeepCopy()
+	setStatus(m.Status, m.Object.GetGeneration(), m.Item, o)
+	if equality.Semantic.DeepEqual(was, m.Status) {
+		return nil
+	}
+	err := r.Client.Status().Patch(ctx, m.Object, client.MergeFrom(before), FieldOwner)
+	if apierrors.IsNotFound(err) {
+		return nil // deleted meanwhile
+	}
+	if err != nil {
+		return fmt.Errorf("write status of %s %s: %w", r.Adapter.Kind, m.Object.GetName(), err)
+	}
+	r.announce(m.Object, was.Conditions, m.Status.Conditions)
+	return nil
+}
+
+// setStatus computes the whole status; it never reads its own condition.
+func setStatus(st *v1alpha1.SecretStatus, generation int64, it bundle.Item, o bundle.Outcome) {
+	st.ObservedGeneration = generation
+	st.Env, st.File = o.Env, o.File
+	st.Claims = it.Record()
+	status := metav1.ConditionFalse
+	if o.Ready {
+		status = metav1.ConditionTrue
+	}
+	apimeta.SetStatusCondition(&st.Conditions, metav1.Condition{
+		Type:               v1alpha1.ConditionReady,
+		Status:             status,
+		ObservedGeneration: generation,
+		Reason:             o.Reason,
+		Message:            o.Message,
+	})
+}

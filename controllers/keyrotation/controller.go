@@ -1,0 +1,148 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package keyrotation keeps the sealing keys: the leader makes the first, adds a
+// new one when the newest has come of age, seals the objects of older keys anew at
+// a bounded rate, and retires keys that nothing needs any more. It reads objects
+// and keys from caches and writes key Secrets, the ConfigMap of public keys, and
+// spec.sealedValue of objects.
+package keyrotation
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"golang.org/x/time/rate"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/latchkey-dev/latchkey/internal/keyring"
+)
+
+// Options are the user's choices.
+type Options struct {
+	// Rotation is the age at which the newest key gets a successor; 0 never.
+	Rotation time.Duration
+	// Retention is how long a key that seals nothing any more is kept after its
+	// successor was made; 0 keeps it for ever.
+	Retention time.Duration
+	// ResealRate is how many objects are sealed anew in a second.
+	ResealRate float64
+	// Interval is the time between two rounds.
+	Interval time.Duration
+}
+
+// Controller is the manager's runnable. It runs on the leader only.
+type Controller struct {
+	// Client reads objects from the cache and writes.
+	Client client.Client
+	// Store reads and writes the key Secrets.
+	Store *keyring.Store
+	// Ring is the process's keyring.
+	Ring *keyring.Ring
+	// Clock tells the time.
+	Clock clock.Clock
+	// Options are the user's choices.
+	Options Options
+
+	limiter *rate.Limiter
+}
+
+// NeedLeaderElection makes the manager run the controller on the leader only.
+func (c *Controller) NeedLeaderElection() bool { return true }
+
+// Start runs rounds until ctx ends. A failed round is logged and tried again in the
+// next: keys are never urgent, but for the first, without which nothing is ready.
+func (c *Controller) Start(ctx context.Context) error {
+	log := ctrl.LoggerFrom(ctx).WithName("keyrotation")
+	c.limiter = rate.NewLimiter(rate.Limit(c.Options.ResealRate), 1)
+	for {
+		wait := c.Options.Interval
+		if err := c.Round(ctx); err != nil && ctx.Err() == nil {
+			log.Error(err, "Key rotation round failed")
+			wait = min(wait, 5*time.Second)
+		}
+		timer := c.Clock.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return nil
+		case <-timer.C():
+		}
+	}
+}
+
+// Round does once what there is to do.
+func (c *Controller) Round(ctx context.Context) error {
+	if err := c.keys(ctx); err != nil {
+		return err
+	}
+	counts, err := c.reseal(ctx)
+	if err != nil {
+		return err
+	}
+	return c.retire(ctx, counts)
+}
+
+// keys makes the first key and, when it is time, the next, and publishes them.
+func (c *Controller) keys(ctx context.Context) error {
+	now := c.Clock.Now()
+	keys, err := c.Store.EnsureFirst(ctx, now)
+	if err != nil {
+		return fmt.Errorf("make the first sealing key: %w", err)
+	}
+	newest := newestOf(keys)
+	if c.Options.Rotation > 0 && len(keys) > 0 && now.Sub(newest.Created) >= c.Options.Rotation {
+		key, err := c.Store.Create(ctx, now)
+		if err != nil {
+			return fmt.Errorf("rotate: %w", err)
+		}
+		keys = append(keys, key)
+		ctrl.LoggerFrom(ctx).Info("Rotated the sealing key", "key", key.ID, "previous", newest.ID)
+	}
+	c.Ring.Learn(keys)
+	return c.Store.Publish(ctx, c.Ring.Infos())
+}
+
+func newestOf(keys []keyring.Key) keyring.Key {
+	var newest keyring.Key
+	for _, k := range keys {
+		if newest.ID == "" || k.Created.After(newest.Created) {
+			newest = k
+		}
+	}
+	return newest
+}
+
+// retire deletes keys that seal nothing, have had a successor for long enough, and
+// are not the newest.
+func (c *Controller) retire(ctx context.Context, counts map[string]int) error {
+	if c.Options.Retention <= 0 {
+		return nil
+	}
+	infos := c.Ring.Infos()
+	for _, k := range infos {
+		successor, ok := successorOf(k, infos)
+		if !ok || counts[k.ID] > 0 || c.Clock.Since(successor.Created) < c.Options.Retention {
+			continue
+		}
+		if err := c.Store.Delete(ctx, k.ID); err != nil {
+			return fmt.Errorf("retire sealing key %s: %w", k.ID, err)
+		}
+		ctrl.LoggerFrom(ctx).Info("Retired a sealing key that nothing was sealed with", "key", k.ID)
+	}
+	return nil
+}
+
+// successorOf returns the key that was made next after k.
+func successorOf(k keyring.KeyInfo, all []keyring.KeyInfo) (keyring.KeyInfo, bool) {
+	var next keyring.KeyInfo
+	for _, o := range all {
+		if o.Created.After(k.Created) && (next.ID == "" || o.Created.Before(next.Created)) {
+			next = o
+		}
+	}
+	return next, next.ID != ""
+}

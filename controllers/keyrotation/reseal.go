@@ -1,0 +1,119 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package keyrotation
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+	"github.com/latchkey-dev/latchkey/controllers/bundler"
+	"github.com/latchkey-dev/latchkey/internal/seal"
+)
+
+// sealed is one object that holds a sealed value.
+type sealed struct {
+	kind   string
+	object client.Object
+	text   string
+	keyID  string
+}
+
+// all returns every object that holds a sealed value.
+func (c *Controller) all(ctx context.Context) ([]sealed, error) {
+	var out []sealed
+	add := func(kind string, obj client.Object, text string) {
+		if s, err := seal.Parse(text); err == nil {
+			out = append(out, sealed{kind: kind, object: obj, text: text, keyID: s.KeyID()})
+		}
+	}
+	users := &v1alpha1.UserSecretList{}
+	if err := c.Client.List(ctx, users, client.UnsafeDisableDeepCopy); err != nil {
+		return nil, fmt.Errorf("list UserSecrets: %w", err)
+	}
+	for i := range users.Items {
+		add("UserSecret", &users.Items[i], users.Items[i].Spec.SealedValue)
+	}
+	agents := &v1alpha1.AgentSecretList{}
+	if err := c.Client.List(ctx, agents, client.UnsafeDisableDeepCopy); err != nil {
+		return nil, fmt.Errorf("list AgentSecrets: %w", err)
+	}
+	for i := range agents.Items {
+		add("AgentSecret", &agents.Items[i], agents.Items[i].Spec.SealedValue)
+	}
+	return out, nil
+}
+
+// reseal seals the values of older keys with the newest, and returns how many
+// objects every key has, as the cache showed them before.
+func (c *Controller) reseal(ctx context.Context) (map[string]int, error) {
+	objects, err := c.all(ctx)
+	if err != nil {
+		return nil, err
+	}
+	counts := map[string]int{}
+	for _, info := range c.Ring.Infos() {
+		counts[info.ID] = 0
+	}
+	newest := c.Ring.NewestID()
+	var stale []sealed
+	for _, s := range objects {
+		id := s.keyID
+		if _, known := counts[id]; !known {
+			id = unknownKey // what users wrote must not become label values
+		}
+		counts[id]++
+		if s.keyID != newest {
+			stale = append(stale, s)
+		}
+	}
+	objectsPerKey.set(counts)
+	for _, s := range stale {
+		if err := c.limiter.Wait(ctx); err != nil {
+			return nil, err
+		}
+		if err := c.resealOne(ctx, s); err != nil {
+			resealErrors.Inc()
+			ctrl.LoggerFrom(ctx).Error(err, "Cannot seal anew", "kind", s.kind, "namespace", s.object.GetNamespace(), "name", s.object.GetName())
+		}
+	}
+	return counts, nil
+}
+
+// resealOne seals one value anew. The patch applies only to the very ciphertext
+// that was opened: a value that a user set meanwhile is not touched.
+func (c *Controller) resealOne(ctx context.Context, s sealed) error {
+	at := seal.Context{Kind: s.kind, Namespace: s.object.GetNamespace(), Name: s.object.GetName()}
+	value, err := c.Ring.Open(ctx, at, s.text)
+	if err != nil {
+		return nil //nolint:nilerr // the object's own status says that it cannot be opened
+	}
+	text, err := c.Ring.Seal(at, value)
+	if err != nil {
+		return err
+	}
+	patch, err := json.Marshal([]map[string]any{
+		{"op": "test", "path": "/metadata/uid", "value": s.object.GetUID()},
+		{"op": "test", "path": "/spec/sealedValue", "value": s.text},
+		{"op": "replace", "path": "/spec/sealedValue", "value": text},
+	})
+	if err != nil {
+		return err
+	}
+	obj, ok := s.object.DeepCopyObject().(client.Object)
+	if !ok {
+		return fmt.Errorf("copy of %s is no object", s.kind)
+	}
+	err = c.Client.Patch(ctx, obj, client.RawPatch(types.JSONPatchType, patch), bundler.FieldOwner)
+	if apierrors.IsNotFound(err) || apierrors.IsInvalid(err) {
+		return nil // gone or changed since; the next round sees it
+	}
+	return err
+}

@@ -1,0 +1,44 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package userbundle makes a tenant's UserSecrets into the native Secrets
+// latchkey-user-env and latchkey-user-files.
+package userbundle
+
+import (
+	"context"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+	"github.com/latchkey-dev/latchkey/controllers/bundler"
+	"github.com/latchkey-dev/latchkey/internal/bundle"
+	"github.com/latchkey-dev/latchkey/internal/limits"
+)
+
+// Adapter returns what is particular to UserSecrets.
+func Adapter(l limits.User) bundler.Adapter {
+	return bundler.Adapter{
+		Name:        "user",
+		Kind:        "UserSecret",
+		Prototype:   &v1alpha1.UserSecret{},
+		EnvBundle:   v1alpha1.BundleUserEnv,
+		FilesBundle: v1alpha1.BundleUserFiles,
+		List:        list,
+		Decide:      func(items []bundle.Item) []bundle.Decision { return bundle.DecideUser(items, l) },
+		Fill:        bundle.FillUser,
+	}
+}
+
+func list(ctx context.Context, r client.Reader, namespace string) ([]bundler.Member, error) {
+	all := &v1alpha1.UserSecretList{}
+	if err := r.List(ctx, all, client.InNamespace(namespace)); err != nil {
+		return nil, err
+	}
+	out := make([]bundler.Member, 0, len(all.Items))
+	for i := range all.Items {
+		obj := &all.Items[i]
+		out = append(out, bundler.Member{Object: obj, Status: &obj.Status, Item: bundle.UserItem(obj)})
+	}
+	return out, nil
+}

@@ -1,0 +1,170 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// tour is what the steps of the quickstart share.
+type tour struct {
+	*stack
+	options upOptions
+	samples []sample
+}
+
+// quickstart shows Latchkey at work and leaves the stack up. Each step prints what a person wants to see of it.
+func (s *stack) quickstart(ctx context.Context, o upOptions) error {
+	t := &tour{stack: s, options: o}
+	for _, step := range []func(context.Context) error{
+		func(ctx context.Context) error { return s.up(ctx, o) },
+		t.applySamples,
+		t.awaitReady,
+		t.showObjects,
+		t.showSecrets,
+		t.searchEtcd,
+		t.searchLogs,
+		t.showWayOn,
+	} {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// samplesFlags names config/samples for kubectl.
+func (t *tour) samplesFlags() []string {
+	dir := t.config("samples")
+	if _, err := os.Stat(filepath.Join(dir, "kustomization.yaml")); err == nil {
+		return []string{"-k", dir}
+	}
+	return []string{"-f", dir}
+}
+
+func (t *tour) applySamples(ctx context.Context) error {
+	return t.step(ctx, "samples", func(ctx context.Context) (string, error) {
+		if err := t.need(t.config("samples"), "there is nothing to show"); err != nil {
+			return "", err
+		}
+		stream, err := t.readSamples(ctx)
+		if err != nil {
+			return "", err
+		}
+		if t.samples, err = parseSamples(stream); err != nil {
+			return "", err
+		}
+		// As a person would: with plain apply, which writes what it applied into an annotation. The API server learns
+		// of new webhooks with a short delay, and until then the CRDs themselves refuse a value.
+		err = eventually(ctx, 20*time.Second, func(ctx context.Context) error {
+			_, err := t.kubectl().run(ctx, append([]string{"apply"}, t.samplesFlags()...)...)
+			return err
+		})
+		return fmt.Sprintf("applied from %s (%d objects)", t.relative(t.config("samples")), len(t.samples)), err
+	})
+}
+
+// readSamples returns the manifests as one stream of documents.
+func (t *tour) readSamples(ctx context.Context) ([]byte, error) {
+	if flags := t.samplesFlags(); flags[0] == "-k" {
+		return t.kubectl().run(ctx, "kustomize", flags[1])
+	}
+	paths, err := filepath.Glob(filepath.Join(t.config("samples"), "*.yaml"))
+	if err != nil {
+		return nil, err
+	}
+	var stream []byte
+	for _, path := range paths {
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return nil, err
+		}
+		stream = append(append(stream, "\n---\n"...), content...)
+	}
+	return stream, nil
+}
+
+func (t *tour) awaitReady(ctx context.Context) error {
+	return t.step(ctx, "secrets", func(ctx context.Context) (string, error) {
+		count := 0
+		err := eventually(ctx, time.Minute, func(ctx context.Context) error {
+			var list objectList
+			if err := t.kubectl().get(ctx, &list, t.samplesFlags()...); err != nil {
+				return err
+			}
+			waiting := list.notReady()
+			count = list.ours()
+			if len(waiting) > 0 {
+				return errors.New(strings.Join(waiting, "; "))
+			}
+			return nil
+		})
+		return fmt.Sprintf("Ready (%d)", count), err
+	})
+}
+
+func (t *tour) showObjects(ctx context.Context) error {
+	return t.show(ctx, "get", "latchkey", "--all-namespaces")
+}
+
+// showSecrets lists what pods would see, by name. The template keeps the values inside kubectl.
+func (t *tour) showSecrets(ctx context.Context) error {
+	t.linef("\nThe native Secrets that pods get, and the names of their keys:\n")
+	shown := map[string]bool{}
+	for _, s := range t.samples {
+		if !s.isSecret() || shown[s.Metadata.Namespace] {
+			continue
+		}
+		shown[s.Metadata.Namespace] = true
+		for _, key := range s.homes() {
+			name := filepath.Base(key)
+			out, err := t.kubectl().run(ctx, "get", "secret", name, "--namespace", s.Metadata.Namespace,
+				"--ignore-not-found", "--output", `go-template={{range $key, $value := .data}} {{$key}}{{end}}`)
+			if err != nil {
+				return err
+			}
+			if len(out) > 0 {
+				t.linef("  %s/%s:%s", s.Metadata.Namespace, name, out)
+			}
+		}
+	}
+	t.linef("")
+	return nil
+}
+
+// show prints a command as one would type it, and its output.
+func (t *tour) show(ctx context.Context, args ...string) error {
+	out, err := t.kubectl().run(ctx, args...)
+	if err != nil {
+		return err
+	}
+	t.linef("\n$ kubectl %s\n%s", strings.Join(args, " "), strings.TrimRight(string(out), "\n"))
+	return nil
+}
+
+func (t *tour) showWayOn(context.Context) error {
+	namespace, resource := "default", "latchkey"
+	for _, s := range t.samples {
+		if s.isSecret() {
+			namespace, resource = s.Metadata.Namespace, strings.ToLower(s.Kind)+"/"+s.Metadata.Name
+			break
+		}
+	}
+	t.linef(`
+The stack stays up. Go on with:
+
+  source %s
+  $KUBECTL get latchkey -A
+  $KUBECTL -n %s get %s -o yaml      # sealed: the value is nowhere in it
+  $KUBECTL -n %s get secrets
+  $KUBECTL -n %s run shell --image=busybox --dry-run=server -o yaml      # what a pod gets
+  make down`, t.relative(t.env()), namespace, resource, namespace, namespace)
+	return nil
+}

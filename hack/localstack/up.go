@@ -1,0 +1,129 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// up brings everything up in the order in which it depends on each other.
+func (s *stack) up(ctx context.Context, o upOptions) error {
+	if err := o.validate(); err != nil {
+		return err
+	}
+	if !o.controlPlaneOnly {
+		if err := s.need(s.latchkey(), "run make build"); err != nil {
+			return err
+		}
+		if _, err := s.manifests(); err != nil {
+			return err
+		}
+	}
+	if err := s.upControlPlane(ctx, o.replicas); err != nil {
+		return err
+	}
+	if !o.controlPlaneOnly {
+		if err := s.upLatchkey(ctx, o); err != nil {
+			return err
+		}
+	}
+	s.linef("up: source %s", s.relative(s.env()))
+	return nil
+}
+
+func (s *stack) upControlPlane(ctx context.Context, replicas int) error {
+	if err := s.prepare(ctx); err != nil {
+		return err
+	}
+	if err := s.claimPorts(replicas); err != nil {
+		return err
+	}
+	if err := s.step(ctx, "keys and certificates", func(context.Context) (string, error) {
+		made, err := s.ensurePKI(s.now())
+		if made {
+			return "made", err
+		}
+		return "are there", err
+	}); err != nil {
+		return err
+	}
+	if err := writeFile(s.dev("audit-policy.yaml"), []byte(auditPolicy)); err != nil {
+		return err
+	}
+	if err := s.writeAdminKubeconfig(); err != nil {
+		return err
+	}
+	if err := s.run(ctx, s.etcd()); err != nil {
+		return err
+	}
+	if err := s.run(ctx, s.apiserver()); err != nil {
+		return err
+	}
+	return s.writeEnv()
+}
+
+func (s *stack) upLatchkey(ctx context.Context, o upOptions) error {
+	var hooks []string
+	if err := s.step(ctx, "manifests", func(ctx context.Context) (outcome string, err error) {
+		outcome, hooks, err = s.install(ctx)
+		return outcome, err
+	}); err != nil {
+		return err
+	}
+	for _, name := range []string{"controller", "server"} {
+		if err := s.step(ctx, "token of latchkey-"+name, func(ctx context.Context) (string, error) {
+			return s.ensureToken(ctx, name)
+		}); err != nil {
+			return err
+		}
+	}
+	processes := []process{s.controller(o)}
+	for i := range o.replicas {
+		processes = append(processes, s.server(i, o))
+	}
+	balancer, err := s.balancer(o)
+	if err != nil {
+		return err
+	}
+	processes = append(processes, balancer)
+	for _, p := range processes {
+		if err := s.run(ctx, p); err != nil {
+			return err
+		}
+	}
+	if err := s.stopSurplus(ctx, processes); err != nil {
+		return err
+	}
+	return s.step(ctx, "webhooks", func(ctx context.Context) (string, error) {
+		return fmt.Sprintf("trusted (%d)", len(hooks)), s.awaitTrust(ctx, hooks)
+	})
+}
+
+func (s *stack) run(ctx context.Context, p process) error {
+	return s.step(ctx, p.name, func(ctx context.Context) (string, error) { return s.ensure(ctx, p) })
+}
+
+// stopSurplus ends servers beyond the number of replicas that is wanted now.
+func (s *stack) stopSurplus(ctx context.Context, wanted []process) error {
+	names, err := s.recorded()
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		isWanted := func(p process) bool { return p.name == name }
+		if !strings.HasPrefix(name, "server-") || slices.ContainsFunc(wanted, isWanted) {
+			continue
+		}
+		if err := s.step(ctx, name, func(ctx context.Context) (string, error) {
+			_, err := s.stop(ctx, name)
+			return "not wanted any more, stopped", err
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# Copyright The Latchkey Authors.
+# SPDX-License-Identifier: Apache-2.0
+#
+# The generated code and the CRDs are what the types say.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+
+echo "generated: make generate changes nothing"
+
+generated=(api config)
+
+# snapshot prints a digest of every file that git has or would take, so that a change, a new file and a file that went
+# all show, in a clean checkout and in one with work in progress.
+snapshot() {
+  git ls-files -z --cached --others --exclude-standard --deduplicate -- "${generated[@]}" |
+    while IFS= read -r -d '' file; do
+      if [[ -f $file ]]; then sha256sum "$file"; fi
+    done
+}
+
+before=$(snapshot)
+make generate
+after=$(snapshot)
+
+if [[ $before != "$after" ]]; then
+  diff <(echo "$before") <(echo "$after") | sed -n 's/^[<>] [0-9a-f]*  /  /p' | sort -u
+  git --no-pager diff -- "${generated[@]}"
+  git status --porcelain -- "${generated[@]}"
+  echo "generated: the files above were out of date and have been written anew: look at them and commit them"
+  exit 1
+fi

@@ -1,0 +1,132 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package bundle
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+	"github.com/latchkey-dev/latchkey/internal/claim"
+	"github.com/latchkey-dev/latchkey/internal/limits"
+	"github.com/latchkey-dev/latchkey/internal/projector"
+)
+
+// Decision is what is known of an object without its value.
+type Decision struct {
+	// Item is the object.
+	Item Item
+	// Open says that the value is wanted. Then Outcome is what comes of the object
+	// unless its value stands in the way; else Outcome is final.
+	Open bool
+	// Outcome is the object's outcome.
+	Outcome Outcome
+}
+
+// DecideUser judges the user secrets of one tenant, in the order of their claims.
+func DecideUser(items []Item, l limits.User) []Decision {
+	return decide(items, func(it Item, use limits.Use) *limits.Excess { return l.Check(use.Add(it.Size, it.Env != "")) }, userTargets)
+}
+
+// DecideAgent judges the agent secrets of one tenant, in the order of their claims.
+func DecideAgent(items []Item, l limits.Agent) []Decision {
+	return decide(items, func(it Item, use limits.Use) *limits.Excess { return l.Check(use.Add(it.Size, false)) }, agentTargets)
+}
+
+// targets says where an item's value goes, with notes on what cannot be.
+type targets func(Item) (env, file *v1alpha1.Landing, notes []string)
+
+// decide judges items. Layout makes the targets of those that lost no claim.
+func decide(items []Item, over func(Item, limits.Use) *limits.Excess, layout func([]Item) targets) []Decision {
+	items = slices.Clone(items)
+	slices.SortFunc(items, func(a, b Item) int { return claim.Compare(a.Holder, b.Holder) })
+	holders := make([]claim.Holder, 0, len(items))
+	for _, it := range items {
+		holders = append(holders, it.Holder)
+	}
+	table := claim.NewTable(holders)
+	where := layout(slices.DeleteFunc(slices.Clone(items), func(it Item) bool { return len(table.Losses(it.Holder)) > 0 }))
+
+	out := make([]Decision, 0, len(items))
+	var use limits.Use
+	for _, it := range items {
+		d := Decision{Item: it}
+		excess := over(it, use)
+		if excess == nil {
+			use = use.Add(it.Size, it.Env != "")
+		}
+		losses := table.Losses(it.Holder)
+		switch {
+		case it.PathProblem != "":
+			d.Outcome = failed(v1alpha1.ReasonPathNotProjectable, it.PathProblem)
+		case it.TypeProblem != "":
+			d.Outcome = failed(v1alpha1.ReasonTypeMismatch, "secretType cannot be read: "+it.TypeProblem)
+		case len(losses) > 0:
+			d.Outcome = conflict(losses)
+		case excess != nil:
+			d.Outcome = failed(v1alpha1.ReasonLimitExceeded, excess.Error())
+		case !it.Enabled:
+			d.Outcome = Outcome{Ready: true, Reason: v1alpha1.ReasonDisabled, Message: "stored, and not projected since enabled is false"}
+		case it.Sealed == "" && it.Source == nil:
+			d.Outcome = Outcome{Ready: true, Reason: v1alpha1.ReasonNoValue, Message: "stored without a value yet"}
+		case it.Env == "" && it.File == "":
+			d.Outcome = Outcome{Ready: true, Reason: v1alpha1.ReasonStoredWithoutTarget, Message: "stored, and not projected since it names neither a variable nor a file"}
+		default:
+			d.Outcome = projected(where(it))
+			d.Open = d.Outcome.Env != nil || d.Outcome.File != nil
+		}
+		out = append(out, d)
+	}
+	return out
+}
+
+// userTargets lays user secrets out. Of two files of which one would lie below the
+// other, the earlier claim's can be one.
+func userTargets(items []Item) targets {
+	var files []Item
+	for _, it := range items {
+		if it.File != "" {
+			files = append(files, it)
+		}
+	}
+	slices.SortFunc(files, func(a, b Item) int {
+		if claim.Before(claim.Claim{Kind: v1alpha1.ClaimFile, Value: a.File}, a.Holder, b.Holder) {
+			return -1
+		}
+		return 1
+	})
+	paths := make([]string, len(files))
+	for i, it := range files {
+		paths[i] = it.File
+	}
+	lost := projector.Conflicts(paths)
+	problems := make(map[string]string, len(paths))
+	for i, p := range paths {
+		problems[p] = projector.Projectable(p)
+		if winner, is := lost[i]; is {
+			problems[p] = fmt.Sprintf("it cannot be a file beside %s of %s", paths[winner], files[winner].Name)
+		}
+	}
+	return func(it Item) (env, file *v1alpha1.Landing, notes []string) {
+		if it.Env != "" {
+			env = &v1alpha1.Landing{SecretName: v1alpha1.BundleUserEnv, Key: it.Env}
+		}
+		if problem := problems[it.File]; problem != "" {
+			notes = append(notes, "file path is not projected: "+problem)
+		} else if it.File != "" {
+			file = &v1alpha1.Landing{SecretName: v1alpha1.BundleUserFiles, Key: UserFileKey(it.Claims[0].Value)}
+		}
+		return env, file, notes
+	}
+}
+
+func agentTargets([]Item) targets {
+	return func(it Item) (env, file *v1alpha1.Landing, notes []string) {
+		if it.Env != "" {
+			env = &v1alpha1.Landing{SecretName: v1alpha1.BundleAgentEnv, Key: it.Env}
+		}
+		file = &v1alpha1.Landing{SecretName: v1alpha1.BundleAgentFiles, Key: AgentFileKey(it.File)}
+		return env, file, nil
+	}
+}

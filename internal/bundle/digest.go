@@ -1,0 +1,75 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package bundle
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"hash"
+	"maps"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+)
+
+// Inputs digests everything that the content of one bundle depends on: the objects
+// that are to be in it, their targets and their sealed values, or the versions of
+// the Secrets that their values come from. It holds ciphertexts only.
+func Inputs(ds []Decision, bundle string, sources map[types.UID]string) string {
+	h := sha256.New()
+	write(h, "latchkey inputs v1", bundle)
+	for _, d := range ds {
+		at := d.Outcome.Env
+		if at == nil || at.SecretName != bundle {
+			at = d.Outcome.File
+		}
+		if !d.Open || at == nil || at.SecretName != bundle {
+			continue
+		}
+		write(h, string(d.Item.UID), at.Key, d.Item.File, d.Item.Sealed)
+		for _, s := range d.Item.Path {
+			write(h, s)
+		}
+		if ref := d.Item.Source; ref != nil {
+			write(h, ref.Name, ref.Key, sources[d.Item.UID])
+		}
+	}
+	return encode(h)
+}
+
+// MAC digests the content of a bundle under key: it shows whether the content is
+// what Latchkey wrote, and tells nothing about it to who lacks the key.
+func MAC(key []byte, data map[string][]byte, paths string) string {
+	h := hmac.New(sha256.New, key)
+	write(h, "latchkey bundle v1", paths)
+	for _, k := range slices.Sorted(maps.Keys(data)) {
+		write(h, k, string(data[k]))
+	}
+	return encode(h)
+}
+
+// IsBundle tells whether a Secret's name is one of the bundles'.
+func IsBundle(name string) bool {
+	switch name {
+	case v1alpha1.BundleUserEnv, v1alpha1.BundleUserFiles, v1alpha1.BundleAgentEnv, v1alpha1.BundleAgentFiles:
+		return true
+	}
+	return false
+}
+
+// write adds parts, each behind its length, so that no two lists digest alike.
+func write(h hash.Hash, parts ...string) {
+	var n [8]byte
+	for _, p := range parts {
+		binary.BigEndian.PutUint64(n[:], uint64(len(p)))
+		h.Write(n[:])
+		h.Write([]byte(p))
+	}
+}
+
+func encode(h hash.Hash) string { return base64.RawURLEncoding.EncodeToString(h.Sum(nil)) }

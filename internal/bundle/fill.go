@@ -1,0 +1,188 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package bundle
+
+import (
+	"bytes"
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+	"github.com/latchkey-dev/latchkey/internal/seal"
+	"github.com/latchkey-dev/latchkey/internal/typedvalue"
+)
+
+// MaxBytes is how large the data of one bundle may be: the API server's limit for a
+// Secret, 1 MiB, less some room for keys and metadata.
+const MaxBytes = 1<<20 - 64<<10
+
+// maxUserValue is the contract's limit for one user secret's value, in bytes.
+const maxUserValue = 24576
+
+// Opened is the value of an object, or why there is none.
+type Opened struct {
+	// Value is the value, where Failure is nil.
+	Value seal.Value
+	// Failure is the object's outcome where the value could not be had.
+	Failure *Outcome
+}
+
+// Contents is the content of one native Secret.
+type Contents struct {
+	// Data holds values by key.
+	Data map[string]seal.Value
+	// Paths maps the keys of files to the paths that users wrote.
+	Paths map[string]string
+	size  int
+}
+
+func newContents() Contents {
+	return Contents{Data: map[string]seal.Value{}, Paths: map[string]string{}}
+}
+
+// add takes one value in; it says why it cannot, and then changes nothing.
+func (c *Contents) add(at *v1alpha1.Landing, path string, v seal.Value) *Outcome {
+	if at == nil {
+		return nil
+	}
+	if _, taken := c.Data[at.Key]; taken {
+		o := failed(v1alpha1.ReasonConflict, fmt.Sprintf("key %s of Secret %s is taken by an earlier object: choose another name", at.Key, at.SecretName))
+		return &o
+	}
+	if c.size+v.Len()+len(at.Key) > MaxBytes {
+		o := failed(v1alpha1.ReasonLimitExceeded, fmt.Sprintf("Secret %s is full (%d bytes): shorten or delete some secrets", at.SecretName, MaxBytes))
+		return &o
+	}
+	c.Data[at.Key] = v
+	c.size += v.Len() + len(at.Key)
+	if path != "" {
+		c.Paths[at.Key] = path
+	}
+	return nil
+}
+
+func (c *Contents) remove(at *v1alpha1.Landing) {
+	if at == nil {
+		return
+	}
+	c.size -= c.Data[at.Key].Len() + len(at.Key)
+	delete(c.Data, at.Key)
+	delete(c.Paths, at.Key)
+}
+
+// addBoth takes a value in as a variable and as a file, or in neither way.
+func addBoth(env, files *Contents, d Decision, v seal.Value) *Outcome {
+	if o := env.add(d.Outcome.Env, "", v); o != nil {
+		return o
+	}
+	if o := files.add(d.Outcome.File, d.Item.File, v); o != nil {
+		env.remove(d.Outcome.Env)
+		return o
+	}
+	return nil
+}
+
+// Filled is what one kind of objects makes of a tenant.
+type Filled struct {
+	// Env and Files are the contents of the two bundles.
+	Env, Files Contents
+	// Outcomes are those of the decisions, in their order.
+	Outcomes []Outcome
+}
+
+// FillUser lays out the values of user secrets. It does not fail.
+func FillUser(ds []Decision, opened map[types.UID]Opened) (Filled, error) {
+	f := Filled{Env: newContents(), Files: newContents()}
+	for _, d := range ds {
+		f.Outcomes = append(f.Outcomes, f.user(d, opened))
+	}
+	return f, nil
+}
+
+func (f *Filled) user(d Decision, opened map[types.UID]Opened) Outcome {
+	if !d.Open {
+		return d.Outcome
+	}
+	op := opened[d.Item.UID]
+	if op.Failure != nil {
+		return *op.Failure
+	}
+	if op.Value.Len() > maxUserValue {
+		return failed(v1alpha1.ReasonInvalidValue, fmt.Sprintf("the value exceeds %d bytes: shorten it", maxUserValue))
+	}
+	if bytes.IndexByte(op.Value.Reveal(), 0) >= 0 {
+		return failed(v1alpha1.ReasonInvalidValue, "the value contains a null byte, which no environment variable can hold: encode it")
+	}
+	if o := addBoth(&f.Env, &f.Files, d, op.Value); o != nil {
+		return *o
+	}
+	return d.Outcome
+}
+
+// FillAgent lays out the values of agent secrets, and the typed document of them
+// all where there is any. It fails only where that document cannot be built, which
+// canonical paths and values cannot cause.
+func FillAgent(ds []Decision, opened map[types.UID]Opened) (Filled, error) {
+	f := Filled{Env: newContents(), Files: newContents()}
+	var tree treeBuilder
+	for _, d := range ds {
+		f.Outcomes = append(f.Outcomes, f.agent(d, opened, &tree))
+	}
+	if len(tree.entries) == 0 {
+		return f, nil
+	}
+	doc, err := typedvalue.Tree(tree.entries)
+	if err != nil {
+		return Filled{}, fmt.Errorf("build %s: %w", TreeKey, err)
+	}
+	f.Files.Data[TreeKey] = seal.NewValue(doc)
+	return f, nil
+}
+
+// treeBuilder collects the typed document. Its size is kept as the sum of an upper
+// bound for every entry, so that room for it is known while values are taken in.
+type treeBuilder struct {
+	entries []typedvalue.Entry
+	bound   int
+}
+
+func entryBound(path []string, value []byte) int {
+	n := len(value) + 2
+	for _, s := range path {
+		n += 6*len(s) + 6 // a key in quotes, escaped at worst, with its colon, braces and comma
+	}
+	return n
+}
+
+func (f *Filled) agent(d Decision, opened map[types.UID]Opened, tree *treeBuilder) Outcome {
+	if !d.Open {
+		return d.Outcome
+	}
+	op := opened[d.Item.UID]
+	if op.Failure != nil {
+		return *op.Failure
+	}
+	canonical, err := typedvalue.CheckStored(d.Item.Type, op.Value.Reveal())
+	if err != nil {
+		return failed(v1alpha1.ReasonTypeMismatch, err.Error()+": set a value of the type secretType")
+	}
+	raw := typedvalue.PrintRaw(d.Item.Type, canonical)
+	o := d.Outcome
+	if o.Env != nil && bytes.IndexByte(raw, 0) >= 0 {
+		o = projected(nil, o.File, nil)
+		o.Message += "; no variable, since the value contains a null byte"
+	}
+	bound := entryBound(d.Item.Path, canonical)
+	if f.Files.size+tree.bound+bound+len(raw) > MaxBytes {
+		return failed(v1alpha1.ReasonLimitExceeded, fmt.Sprintf("Secret %s is full (%d bytes): shorten or delete some secrets", v1alpha1.BundleAgentFiles, MaxBytes))
+	}
+	d.Outcome = o
+	if failure := addBoth(&f.Env, &f.Files, d, seal.NewValue(raw)); failure != nil {
+		return *failure
+	}
+	tree.entries = append(tree.entries, typedvalue.Entry{Path: d.Item.Path, Value: canonical})
+	tree.bound += bound
+	return o
+}

@@ -1,0 +1,87 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package bundle
+
+import (
+	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+	"github.com/latchkey-dev/latchkey/internal/claim"
+	"github.com/latchkey-dev/latchkey/internal/seal"
+	"github.com/latchkey-dev/latchkey/internal/typedvalue"
+)
+
+// Item is one object of a tenant, reduced to what bundling needs.
+type Item struct {
+	// Holder is what the object claims.
+	claim.Holder
+	// Enabled is false where the user switched projection off.
+	Enabled bool
+	// Sealed is the sealed value, or "".
+	Sealed string
+	// Source is where the value comes from instead, or nil.
+	Source *v1alpha1.SecretKeyRef
+	// Size is the value's size in bytes; 0 where it comes from a Source.
+	Size int
+	// Env is the variable, or "".
+	Env string
+	// File is the file: as the user wrote it, or relative to the environment's
+	// directory; or "".
+	File string
+	// Path and Type are an agent secret's; the problems say why they cannot be used,
+	// as can be where objects were stored without admission.
+	Path                     []string
+	Type                     *typedvalue.Type
+	PathProblem, TypeProblem string
+}
+
+// UserItem reduces a UserSecret.
+func UserItem(u *v1alpha1.UserSecret) Item {
+	it := Item{
+		Holder:  claim.OfUser(u),
+		Enabled: u.IsEnabled(),
+		Sealed:  u.Spec.SealedValue,
+		Size:    SizeOf(u.Spec.SealedValue),
+		Env:     u.Spec.EnvName,
+		File:    u.Spec.FilePath,
+	}
+	if u.Spec.ValueFrom != nil {
+		ref := u.Spec.ValueFrom.SecretKeyRef
+		it.Source = &ref
+	}
+	return it
+}
+
+// AgentItem reduces an AgentSecret.
+func AgentItem(a *v1alpha1.AgentSecret) Item {
+	it := Item{
+		Holder:  claim.OfAgent(a),
+		Enabled: true,
+		Sealed:  a.Spec.SealedValue,
+		Size:    SizeOf(a.Spec.SealedValue),
+		Env:     claim.AgentEnv(a),
+		File:    claim.AgentFile(a),
+		Path:    a.Spec.Path,
+	}
+	if err := typedvalue.CheckCanonicalPath(a.Spec.Path); err != nil {
+		it.PathProblem = err.Error()
+	}
+	t, err := typedvalue.ParseStoredType(a.Spec.SecretType.Raw)
+	if err != nil {
+		it.TypeProblem = err.Error()
+	}
+	it.Type = t
+	return it
+}
+
+// SizeOf returns the plaintext bytes of a sealed value: 0 where it is empty or
+// cannot be read.
+func SizeOf(sealed string) int {
+	if sealed == "" {
+		return 0
+	}
+	s, err := seal.Parse(sealed)
+	if err != nil {
+		return 0
+	}
+	return s.PlaintextSize()
+}

@@ -1,0 +1,87 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package bundle
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+	"github.com/latchkey-dev/latchkey/internal/claim"
+)
+
+// Outcome is what becomes of one object: its Ready condition and where its value
+// landed.
+type Outcome struct {
+	// Ready is the condition's status.
+	Ready bool
+	// Reason is one of the constants of package v1alpha1.
+	Reason string
+	// Message says it for people, and what to do. It never holds a value.
+	Message string
+	// Env and File say where the value landed; nil where it did not.
+	Env, File *v1alpha1.Landing
+}
+
+// failed returns the outcome of an object that is not projected.
+func failed(reason, message string) Outcome { return Outcome{Reason: reason, Message: message} }
+
+// Unsealable is the outcome of a value that cannot be opened.
+func Unsealable() Outcome {
+	return failed(v1alpha1.ReasonUnsealable, "sealedValue does not open: it was sealed for another object or was altered; seal the value again for this kind, namespace and name")
+}
+
+// KeyNotFound is the outcome of a value whose sealing key is not known.
+func KeyNotFound(keyID string) Outcome {
+	return failed(v1alpha1.ReasonKeyNotFound, fmt.Sprintf("sealedValue needs sealing key %s, which does not exist: restore that key, or set the value again", keyID))
+}
+
+// SourceNotFound is the outcome of a source that does not exist.
+func SourceNotFound(ref v1alpha1.SecretKeyRef, keyMissing bool) Outcome {
+	if keyMissing {
+		return failed(v1alpha1.ReasonSourceNotFound, fmt.Sprintf("Secret %s has no key %s: add it, or change valueFrom", ref.Name, ref.Key))
+	}
+	return failed(v1alpha1.ReasonSourceNotFound, fmt.Sprintf("Secret %s does not exist in this namespace: create it, or change valueFrom", ref.Name))
+}
+
+// Blocked is the outcome of objects whose bundle's name a foreign Secret has.
+func Blocked(secret string) Outcome {
+	return failed(v1alpha1.ReasonBundleBlocked, fmt.Sprintf("Secret %s is not Latchkey's, or is immutable, and was left alone: delete it, or recreate it under another name", secret))
+}
+
+func conflict(losses []claim.Loss) Outcome {
+	parts := make([]string, 0, len(losses))
+	for _, l := range losses {
+		parts = append(parts, fmt.Sprintf("%s %q is held by %s", claimWords[l.Claim.Kind], l.Claim.Value, l.Holder))
+	}
+	return failed(v1alpha1.ReasonConflict, strings.Join(parts, "; ")+": choose another, or delete one of the two")
+}
+
+var claimWords = map[v1alpha1.ClaimKind]string{
+	v1alpha1.ClaimName: "name",
+	v1alpha1.ClaimPath: "path",
+	v1alpha1.ClaimEnv:  "environment variable",
+	v1alpha1.ClaimFile: "file path",
+}
+
+// projected returns the outcome of an object whose value is in the bundles, with
+// notes on targets that could not be.
+func projected(env, file *v1alpha1.Landing, notes []string) Outcome {
+	o := Outcome{Ready: true, Reason: v1alpha1.ReasonProjected, Env: env, File: file}
+	var where []string
+	if env != nil {
+		where = append(where, fmt.Sprintf("variable %s of Secret %s", env.Key, env.SecretName))
+	}
+	if file != nil {
+		where = append(where, fmt.Sprintf("file %s of Secret %s", file.Key, file.SecretName))
+	}
+	if len(where) > 0 {
+		o.Message = "projected as " + strings.Join(where, " and ")
+	}
+	if len(notes) > 0 {
+		o.Ready, o.Reason = false, v1alpha1.ReasonPathNotProjectable
+		o.Message = strings.TrimPrefix(o.Message+"; ", "; ") + strings.Join(notes, "; ")
+	}
+	return o
+}

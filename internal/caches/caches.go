@@ -1,0 +1,111 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package caches says what Latchkey's processes hold in memory of the cluster. It
+// is a security boundary: a cache holds sealed values, never opened ones, and of
+// foreign Secrets nothing but name and version.
+package caches
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/rest"
+	toolscache "k8s.io/client-go/tools/cache"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+	"github.com/latchkey-dev/latchkey/internal/keyring"
+)
+
+// lastApplied is where kubectl keeps the manifest that it applied last.
+const lastApplied = corev1.LastAppliedConfigAnnotation
+
+// Controller returns the controller's main cache: all UserSecrets and AgentSecrets,
+// and of Secrets only the bundles, whose data digest replaces.
+func Controller(digest toolscache.TransformFunc) cache.Options {
+	return cache.Options{
+		DefaultTransform: slim,
+		ByObject: map[client.Object]cache.ByObject{
+			&corev1.Secret{}: {
+				Label:     mustSelect(v1alpha1.LabelBundle),
+				Transform: digest,
+			},
+		},
+	}
+}
+
+// Server returns the server's main cache: all UserSecrets and AgentSecrets, and the
+// Namespaces. It sees no Secret of any tenant.
+func Server() cache.Options { return cache.Options{DefaultTransform: slim} }
+
+// Keys returns a cache of the sealing keys alone: Secrets of Latchkey's own
+// namespace that have the keyring's label.
+func Keys(cfg *rest.Config, scheme *runtime.Scheme, namespace string) (cache.Cache, error) {
+	return cache.New(cfg, cache.Options{
+		Scheme:            scheme,
+		DefaultNamespaces: map[string]cache.Config{namespace: {}},
+		ByObject: map[client.Object]cache.ByObject{
+			&corev1.Secret{}: {Label: mustSelect(keyring.LabelSealingKey)},
+		},
+	})
+}
+
+// Certificate returns a cache of one Secret of Latchkey's own namespace: the
+// serving certificate.
+func Certificate(cfg *rest.Config, scheme *runtime.Scheme, namespace, name string) (cache.Cache, error) {
+	return cache.New(cfg, cache.Options{
+		Scheme:            scheme,
+		DefaultNamespaces: map[string]cache.Config{namespace: {}},
+		ByObject: map[client.Object]cache.ByObject{
+			&corev1.Secret{}: {Field: fields.OneTermEqualSelector(metav1.ObjectNameField, name)},
+		},
+	})
+}
+
+// Sources returns a cache of the names and versions of all Secrets, for noticing
+// changes of those that valueFrom names. It asks the API server for metadata only
+// and keeps no more than it needs.
+func Sources(cfg *rest.Config, scheme *runtime.Scheme) (cache.Cache, error) {
+	return cache.New(cfg, cache.Options{Scheme: scheme, DefaultTransform: nameAndVersion})
+}
+
+// slim drops what nobody reads.
+func slim(obj any) (any, error) {
+	o, ok := obj.(client.Object)
+	if !ok {
+		return obj, nil
+	}
+	o.SetManagedFields(nil)
+	if a := o.GetAnnotations(); a[lastApplied] != "" {
+		delete(a, lastApplied)
+		o.SetAnnotations(a)
+	}
+	return obj, nil
+}
+
+func nameAndVersion(obj any) (any, error) {
+	m, ok := obj.(*metav1.PartialObjectMetadata)
+	if !ok {
+		return obj, nil
+	}
+	m.ObjectMeta = metav1.ObjectMeta{
+		Namespace:       m.Namespace,
+		Name:            m.Name,
+		UID:             m.UID,
+		ResourceVersion: m.ResourceVersion,
+	}
+	return m, nil
+}
+
+// mustSelect returns the selector of objects that have a label.
+func mustSelect(label string) labels.Selector {
+	s, err := labels.Parse(label)
+	if err != nil {
+		panic("caches: a constant label is not valid: " + label)
+	}
+	return s
+}

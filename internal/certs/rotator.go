@@ -1,0 +1,74 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package certs keeps Latchkey's serving certificate. The controller makes and
+// rotates it, with the cert-controller library, in a Secret of Latchkey's own
+// namespace, and puts its CA into the webhook configurations; every server replica
+// watches that Secret and serves what it holds, without a restart and without a
+// mounted file.
+package certs
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/open-policy-agent/cert-controller/pkg/rotator"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+const (
+	// SecretName is the Secret that holds the certificate.
+	SecretName = "latchkey-server-tls"
+	// WebhookConfiguration is the MutatingWebhookConfiguration whose caBundle is
+	// kept.
+	WebhookConfiguration = "latchkey"
+)
+
+// services are the Services under whose names the servers are reached.
+var services = []string{"latchkey-webhook", "latchkey-server"}
+
+// EnsureSecret makes the empty Secret that the rotator fills.
+func EnsureSecret(ctx context.Context, c client.Client, namespace string) error {
+	err := c.Create(ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{
+		Namespace: namespace,
+		Name:      SecretName,
+		Labels:    map[string]string{"app.kubernetes.io/managed-by": "latchkey"},
+	}})
+	if err != nil && !apierrors.IsAlreadyExists(err) {
+		return fmt.Errorf("create Secret %s: %w", SecretName, err)
+	}
+	return nil
+}
+
+// AddRotator makes mgr's leader keep the certificate. Dir is a directory of the
+// process's own, such as os.MkdirTemp returns.
+func AddRotator(mgr ctrl.Manager, namespace, dir string) error {
+	// The library waits for its certificate to be mounted, and ends the process if
+	// it is not. Nothing is mounted here: the servers watch the Secret.
+	if err := os.WriteFile(filepath.Join(dir, corev1.TLSCertKey), nil, 0o600); err != nil {
+		return fmt.Errorf("prepare %s: %w", dir, err)
+	}
+	names := make([]string, 0, 2*len(services))
+	for _, s := range services {
+		names = append(names, fmt.Sprintf("%s.%s.svc", s, namespace), fmt.Sprintf("%s.%s.svc.cluster.local", s, namespace))
+	}
+	return rotator.AddRotator(mgr, &rotator.CertRotator{
+		SecretKey:             types.NamespacedName{Namespace: namespace, Name: SecretName},
+		CertDir:               dir,
+		CAName:                "latchkey-ca",
+		CAOrganization:        "latchkey",
+		DNSName:               names[0],
+		ExtraDNSNames:         append(names[1:], "localhost"),
+		IsReady:               make(chan struct{}),
+		RequireLeaderElection: true,
+		FieldOwner:            "latchkey",
+		Webhooks:              []rotator.WebhookInfo{{Name: WebhookConfiguration, Type: rotator.Mutating}},
+	})
+}

@@ -1,0 +1,191 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package claim decides who holds a name, a path, a variable or a file when
+// several objects of one tenant claim it: the one that claimed it first. The
+// admission path, the store and the controllers ask this package, so that they
+// all give the same answer. Pure: objects in, decisions out.
+//
+// "First" is the order of the API server's resourceVersions, the one order that
+// every replica sees alike. The controllers write down in status.claims at which
+// resourceVersion they first saw a claim; a claim not yet written down counts as
+// made at the object's present resourceVersion, which can only be later than the
+// truth. Equal resourceVersions cannot belong to two objects; the UID breaks the
+// tie nevertheless, so that the order is total on any input.
+package claim
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/resourceversion"
+
+	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+	"github.com/latchkey-dev/latchkey/internal/typedvalue"
+)
+
+// Claim is something that at most one object of a tenant can have.
+type Claim struct {
+	// Kind is what is claimed.
+	Kind v1alpha1.ClaimKind
+	// Value is the name, path, variable or file; case matters.
+	Value string
+}
+
+// Holder is an object, reduced to what it claims.
+type Holder struct {
+	// Name is the object's metadata.name.
+	Name string
+	// UID is the object's metadata.uid; empty for an object not yet created.
+	UID types.UID
+	// ResourceVersion is the object's metadata.resourceVersion.
+	ResourceVersion string
+	// Claims are what the object claims now, its name or path first.
+	Claims []Claim
+	// Recorded are the claims that its status has written down.
+	Recorded []v1alpha1.Claim
+}
+
+// OfUser returns what a UserSecret claims.
+func OfUser(u *v1alpha1.UserSecret) Holder {
+	h := Holder{Name: u.Name, UID: u.UID, ResourceVersion: u.ResourceVersion, Recorded: u.Status.Claims}
+	h.add(v1alpha1.ClaimName, u.SecretName())
+	h.add(v1alpha1.ClaimEnv, u.Spec.EnvName)
+	h.add(v1alpha1.ClaimFile, u.Spec.FilePath)
+	return h
+}
+
+// OfAgent returns what an AgentSecret claims. Its path is taken as canonical.
+func OfAgent(a *v1alpha1.AgentSecret) Holder {
+	h := Holder{Name: a.Name, UID: a.UID, ResourceVersion: a.ResourceVersion, Recorded: a.Status.Claims}
+	h.add(v1alpha1.ClaimPath, strings.Join(a.Spec.Path, "."))
+	h.add(v1alpha1.ClaimEnv, AgentEnv(a))
+	h.add(v1alpha1.ClaimFile, AgentFile(a))
+	return h
+}
+
+// AgentEnv returns the variable of an AgentSecret: spec.envName, else the one made
+// from its path, else "" where none can be made.
+func AgentEnv(a *v1alpha1.AgentSecret) string {
+	if a.Spec.EnvName != "" {
+		return a.Spec.EnvName
+	}
+	name, ok := typedvalue.EnvName(a.Spec.Path)
+	if !ok {
+		return ""
+	}
+	return name
+}
+
+// AgentFile returns the file of an AgentSecret, relative to the environment's
+// directory: spec.filePath, else its path's segments joined by slashes.
+func AgentFile(a *v1alpha1.AgentSecret) string {
+	if a.Spec.FilePath != "" {
+		return a.Spec.FilePath
+	}
+	return strings.Join(a.Spec.Path, "/")
+}
+
+func (h *Holder) add(kind v1alpha1.ClaimKind, value string) {
+	if value != "" {
+		h.Claims = append(h.Claims, Claim{Kind: kind, Value: value})
+	}
+}
+
+// Has tells whether h claims c.
+func (h Holder) Has(c Claim) bool { return slices.Contains(h.Claims, c) }
+
+// Since returns the resourceVersion from which h counts as claiming c.
+func (h Holder) Since(c Claim) string {
+	for _, r := range h.Recorded {
+		if r.Kind == c.Kind && r.Value == c.Value {
+			return r.Since
+		}
+	}
+	return h.ResourceVersion
+}
+
+// Record returns what status.claims should say of h.
+func (h Holder) Record() []v1alpha1.Claim {
+	out := make([]v1alpha1.Claim, 0, len(h.Claims))
+	for _, c := range h.Claims {
+		out = append(out, v1alpha1.Claim{Kind: c.Kind, Value: c.Value, Since: h.Since(c)})
+	}
+	return out
+}
+
+// Before tells whether a claimed c before b did.
+func Before(c Claim, a, b Holder) bool {
+	if n := compareVersions(a.Since(c), b.Since(c)); n != 0 {
+		return n < 0
+	}
+	return a.UID < b.UID
+}
+
+// Compare orders two holders by their first claim (name or path), earlier first.
+func Compare(a, b Holder) int {
+	if len(a.Claims) == 0 || len(b.Claims) == 0 {
+		return cmp.Compare(len(b.Claims), len(a.Claims))
+	}
+	if n := compareVersions(a.Since(a.Claims[0]), b.Since(b.Claims[0])); n != 0 {
+		return n
+	}
+	return cmp.Compare(a.UID, b.UID)
+}
+
+// compareVersions orders two resourceVersions. What is no resourceVersion (an
+// object that was never stored) comes last.
+func compareVersions(a, b string) int {
+	n, err := resourceversion.CompareResourceVersion(a, b)
+	if err == nil {
+		return n
+	}
+	_, errA := resourceversion.CompareResourceVersion(a, a)
+	_, errB := resourceversion.CompareResourceVersion(b, b)
+	switch {
+	case errA == nil:
+		return -1
+	case errB == nil:
+		return 1
+	default:
+		return cmp.Compare(a, b)
+	}
+}
+
+// Loss is a claim that an earlier object holds.
+type Loss struct {
+	// Claim is what was lost.
+	Claim Claim
+	// Holder is the metadata.name of the object that holds it.
+	Holder string
+}
+
+// Table says who holds what in one tenant.
+type Table struct{ holders map[Claim]Holder }
+
+// NewTable judges every claim by itself: the earliest object that makes it holds
+// it, whether or not that object lost another claim.
+func NewTable(all []Holder) Table {
+	t := Table{holders: make(map[Claim]Holder, 2*len(all))}
+	for _, h := range all {
+		for _, c := range h.Claims {
+			if cur, taken := t.holders[c]; !taken || Before(c, h, cur) {
+				t.holders[c] = h
+			}
+		}
+	}
+	return t
+}
+
+// Losses returns the claims of h that others hold, in h's order.
+func (t Table) Losses(h Holder) []Loss {
+	var out []Loss
+	for _, c := range h.Claims {
+		if cur, taken := t.holders[c]; taken && cur.UID != h.UID {
+			out = append(out, Loss{Claim: c, Holder: cur.Name})
+		}
+	}
+	return out
+}

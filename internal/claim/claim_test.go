@@ -1,0 +1,97 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package claim
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+)
+
+func user(name, rv, env, file string, recorded ...v1alpha1.Claim) Holder {
+	return OfUser(&v1alpha1.UserSecret{
+		ObjectMeta: metav1.ObjectMeta{Name: name, UID: types.UID(name), ResourceVersion: rv},
+		Spec:       v1alpha1.UserSecretSpec{EnvName: env, FilePath: file},
+		Status:     v1alpha1.SecretStatus{Claims: recorded},
+	})
+}
+
+func TestLosses(t *testing.T) {
+	env := func(v string) Claim { return Claim{Kind: v1alpha1.ClaimEnv, Value: v} }
+	tests := map[string]struct {
+		all  []Holder
+		want map[string][]Loss
+	}{
+		"nobody loses where nothing is claimed twice": {
+			all:  []Holder{user("a", "1", "A", ""), user("b", "2", "B", "")},
+			want: map[string][]Loss{"a": nil, "b": nil},
+		},
+		"the lower resourceVersion holds a variable": {
+			all:  []Holder{user("b", "10", "X", ""), user("a", "9", "X", "")},
+			want: map[string][]Loss{"a": nil, "b": {{env("X"), "a"}}},
+		},
+		"a recorded claim is older than the object's present resourceVersion": {
+			all: []Holder{
+				user("a", "50", "X", "", v1alpha1.Claim{Kind: v1alpha1.ClaimEnv, Value: "X", Since: "3"}),
+				user("b", "4", "X", ""),
+			},
+			want: map[string][]Loss{"a": nil, "b": {{env("X"), "a"}}},
+		},
+		"a record of another value does not count": {
+			all: []Holder{
+				user("a", "50", "X", "", v1alpha1.Claim{Kind: v1alpha1.ClaimEnv, Value: "OLD", Since: "3"}),
+				user("b", "4", "X", ""),
+			},
+			want: map[string][]Loss{"b": nil, "a": {{env("X"), "b"}}},
+		},
+		"case matters": {
+			all:  []Holder{user("a", "1", "x", ""), user("b", "2", "X", "")},
+			want: map[string][]Loss{"a": nil, "b": nil},
+		},
+		"each claim is judged by itself, so two objects can each lose one": {
+			all: []Holder{
+				user("a", "9", "X", "/f", v1alpha1.Claim{Kind: v1alpha1.ClaimEnv, Value: "X", Since: "1"}),
+				user("b", "8", "X", "/f", v1alpha1.Claim{Kind: v1alpha1.ClaimFile, Value: "/f", Since: "2"}),
+			},
+			want: map[string][]Loss{
+				"a": {{Claim{v1alpha1.ClaimFile, "/f"}, "b"}},
+				"b": {{env("X"), "a"}},
+			},
+		},
+		"resourceVersions compare as numbers": {
+			all:  []Holder{user("a", "100", "X", ""), user("b", "99", "X", "")},
+			want: map[string][]Loss{"b": nil, "a": {{env("X"), "b"}}},
+		},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			for range 2 { // in either order of input
+				table := NewTable(tt.all)
+				for _, h := range tt.all {
+					if diff := cmp.Diff(tt.want[h.Name], table.Losses(h)); diff != "" {
+						t.Errorf("%s (-want +got):\n%s", h.Name, diff)
+					}
+				}
+				for i, j := 0, len(tt.all)-1; i < j; i, j = i+1, j-1 {
+					tt.all[i], tt.all[j] = tt.all[j], tt.all[i]
+				}
+			}
+		})
+	}
+}
+
+func TestRecordKeepsWhatIsWrittenDown(t *testing.T) {
+	h := user("a", "50", "X", "", v1alpha1.Claim{Kind: v1alpha1.ClaimEnv, Value: "X", Since: "3"})
+	want := []v1alpha1.Claim{
+		{Kind: v1alpha1.ClaimName, Value: "a", Since: "50"},
+		{Kind: v1alpha1.ClaimEnv, Value: "X", Since: "3"},
+	}
+	if diff := cmp.Diff(want, h.Record()); diff != "" {
+		t.Errorf("Record (-want +got):\n%s", diff)
+	}
+}

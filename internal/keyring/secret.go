@@ -1,0 +1,86 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package keyring
+
+import (
+	"bytes"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/latchkey-dev/latchkey/internal/seal/unseal"
+)
+
+const (
+	// LabelSealingKey marks the Secrets that hold sealing keys; its value is
+	// "true". Caches select by it.
+	LabelSealingKey = "latchkey.dev/sealing-key"
+
+	// TypeSealingKey is the type of those Secrets.
+	TypeSealingKey corev1.SecretType = "latchkey.dev/sealing-key"
+
+	// AnnotationCreated says when a key was made, as RFC 3339 with
+	// nanoseconds. The object's own creation time will not do: it has seconds
+	// only, and changes when a backup is restored.
+	AnnotationCreated = "latchkey.dev/created"
+
+	labelTrue = "true"
+
+	secretNamePrefix = "latchkey-key-"
+	dataPrivate      = "private"
+	dataPublic       = "public"
+)
+
+// secretName returns the name of the Secret that holds the key id.
+func secretName(id string) string { return secretNamePrefix + id }
+
+// EncodeSecret returns the Secret that holds k. It is immutable: a key is never
+// changed, only deleted, and the API server refuses an accident.
+func EncodeSecret(k Key, namespace string) *corev1.Secret {
+	immutable := true
+	return &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{
+			Name:        secretName(k.ID),
+			Namespace:   namespace,
+			Labels:      map[string]string{LabelSealingKey: labelTrue},
+			Annotations: map[string]string{AnnotationCreated: k.Created.UTC().Format(time.RFC3339Nano)},
+		},
+		Type:      TypeSealingKey,
+		Immutable: &immutable,
+		Data: map[string][]byte{
+			dataPrivate: k.Private.Bytes(),
+			dataPublic:  k.Private.Public().Bytes(),
+		},
+	}
+}
+
+// DecodeSecret reads the Secret that EncodeSecret made. It accepts nothing in
+// which the name, the public and the private half are not of one key, so that a
+// mixed-up restore is reported instead of sealing values that nobody can open.
+// Its errors wrap [ErrBrokenKey] and hold no data.
+func DecodeSecret(s *corev1.Secret) (Key, error) {
+	broken := func(what string) (Key, error) {
+		return Key{}, fmt.Errorf("secret %s/%s: %s: %w", s.Namespace, s.Name, what, ErrBrokenKey)
+	}
+	if s.Labels[LabelSealingKey] != labelTrue || s.Type != TypeSealingKey {
+		return broken("neither labelled nor typed as a sealing key, or only one of them")
+	}
+	created, err := time.Parse(time.RFC3339Nano, s.Annotations[AnnotationCreated])
+	if err != nil {
+		return broken("annotation " + AnnotationCreated + " is not a time in RFC 3339")
+	}
+	private, err := unseal.Parse(s.Data[dataPrivate])
+	if err != nil {
+		return broken("data has no private key")
+	}
+	if !bytes.Equal(s.Data[dataPublic], private.Public().Bytes()) {
+		return broken("the public key does not belong to the private key")
+	}
+	if s.Name != secretName(private.ID()) {
+		return broken("the name does not belong to the key")
+	}
+	return Key{ID: private.ID(), Created: created.UTC(), Private: private}, nil
+}

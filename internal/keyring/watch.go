@@ -1,0 +1,118 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package keyring
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/go-logr/logr"
+	corev1 "k8s.io/api/core/v1"
+	toolscache "k8s.io/client-go/tools/cache"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+)
+
+// Watch keeps ring in step with the key Secrets in namespace for as long as c
+// runs. It may be called before c is started, and does not wait for it.
+//
+// The caller configures c to select those Secrets by [LabelSealingKey] in that
+// namespace alone. Namespace and label are checked again here, because a Secret
+// that a tenant labels as a key must never become the key that seals, whatever
+// else the cache is used for.
+func Watch(ctx context.Context, c cache.Cache, namespace string, ring *Ring) error {
+	informer, err := c.GetInformer(ctx, &corev1.Secret{}, cache.BlockUntilSynced(false))
+	if err != nil {
+		return fmt.Errorf("watch the sealing keys: %w", err)
+	}
+	if _, err := informer.AddEventHandler(newTracker(log.FromContext(ctx), namespace, ring)); err != nil {
+		return fmt.Errorf("watch the sealing keys: %w", err)
+	}
+	return nil
+}
+
+// tracker follows the key Secrets one event at a time. A key is known by its
+// Secret as it is now: one that no longer decodes is dropped, so that what a
+// replica knows does not depend on when it was started.
+type tracker struct {
+	log       logr.Logger
+	namespace string
+	ring      *Ring
+
+	// A cache of several namespaces calls its handlers concurrently.
+	mu   sync.Mutex
+	keys map[string]Key // by name of the Secret
+}
+
+var _ toolscache.ResourceEventHandler = (*tracker)(nil)
+
+func newTracker(logger logr.Logger, namespace string, ring *Ring) *tracker {
+	return &tracker{log: logger.WithName("keyring"), namespace: namespace, ring: ring, keys: map[string]Key{}}
+}
+
+// OnAdd implements ResourceEventHandler.
+func (t *tracker) OnAdd(obj any, _ bool) { t.observe(obj) }
+
+// OnUpdate implements ResourceEventHandler.
+func (t *tracker) OnUpdate(oldObj, newObj any) {
+	before, okBefore := oldObj.(*corev1.Secret)
+	after, okAfter := newObj.(*corev1.Secret)
+	if okBefore && okAfter && before.ResourceVersion != "" && before.ResourceVersion == after.ResourceVersion {
+		return // A resync.
+	}
+	t.observe(newObj)
+}
+
+// OnDelete implements ResourceEventHandler.
+func (t *tracker) OnDelete(obj any) {
+	if gone, ok := obj.(toolscache.DeletedFinalStateUnknown); ok {
+		obj = gone.Obj
+	}
+	secret, ok := obj.(*corev1.Secret)
+	if !ok || secret.Namespace != t.namespace {
+		return
+	}
+	t.set(secret.Name, nil)
+}
+
+func (t *tracker) observe(obj any) {
+	secret, ok := obj.(*corev1.Secret)
+	if !ok || secret.Namespace != t.namespace {
+		return
+	}
+	if secret.Labels[LabelSealingKey] != labelTrue {
+		t.set(secret.Name, nil) // Not a key, or not any more.
+		return
+	}
+	key, err := DecodeSecret(secret)
+	if err != nil {
+		t.log.Error(err, "Sealing key is unusable", "secret", secret.Name)
+		t.set(secret.Name, nil)
+		return
+	}
+	t.set(secret.Name, &key)
+}
+
+// set notes the key of a Secret, nil for none, and tells the ring if that is a
+// change.
+func (t *tracker) set(name string, key *Key) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	known, ok := t.keys[name]
+	switch {
+	case key == nil && !ok:
+		return
+	case key == nil:
+		delete(t.keys, name)
+	case ok && known.ID == key.ID && known.Created.Equal(key.Created):
+		return
+	default:
+		t.keys[name] = *key
+	}
+	// Still under the lock, so that the ring sees the changes in order.
+	t.ring.Replace(slices.Collect(maps.Values(t.keys)))
+}

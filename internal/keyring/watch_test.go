@@ -1,0 +1,162 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package keyring
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr/funcr"
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	toolscache "k8s.io/client-go/tools/cache"
+	"sigs.k8s.io/controller-runtime/pkg/cache/informertest"
+)
+
+func TestTheRingFollowsTheSecrets(t *testing.T) {
+	a, b := newKey(t, epoch), newKey(t, epoch.Add(time.Hour))
+	secret := func(key Key, change func(*corev1.Secret)) *corev1.Secret {
+		s := EncodeSecret(key, ourNamespace)
+		s.ResourceVersion = "1"
+		if change != nil {
+			change(s)
+			s.ResourceVersion = "2"
+		}
+		return s
+	}
+	unlabelled := func(s *corev1.Secret) { s.Labels = nil }
+	undated := func(s *corev1.Secret) { s.Annotations = nil }
+	foreign := func(s *corev1.Secret) { s.Namespace = "alice" }
+
+	for name, tc := range map[string]struct {
+		events  func(*tracker)
+		want    []string
+		wantLog bool
+	}{
+		"keys of the first list are known": {
+			events: func(t *tracker) { t.OnAdd(secret(a, nil), true); t.OnAdd(secret(b, nil), true) },
+			want:   []string{b.ID, a.ID},
+		},
+		"a key that is added later seals": {
+			events: func(t *tracker) { t.OnAdd(secret(a, nil), true); t.OnAdd(secret(b, nil), false) },
+			want:   []string{b.ID, a.ID},
+		},
+		"a key that is deleted is gone": {
+			events: func(t *tracker) {
+				t.OnAdd(secret(a, nil), true)
+				t.OnAdd(secret(b, nil), true)
+				t.OnDelete(secret(a, nil))
+			},
+			want: []string{b.ID},
+		},
+		"a key whose deletion was missed is gone": {
+			events: func(t *tracker) {
+				t.OnAdd(secret(a, nil), true)
+				t.OnAdd(secret(b, nil), true)
+				t.OnDelete(toolscache.DeletedFinalStateUnknown{Key: "x", Obj: secret(a, nil)})
+			},
+			want: []string{b.ID},
+		},
+		"a key in a tenant's namespace is never ours": {
+			events: func(t *tracker) { t.OnAdd(secret(a, nil), true); t.OnAdd(secret(b, foreign), false) },
+			want:   []string{a.ID},
+		},
+		"a deletion in a tenant's namespace deletes nothing of ours": {
+			events: func(t *tracker) { t.OnAdd(secret(a, nil), true); t.OnDelete(secret(a, foreign)) },
+			want:   []string{a.ID},
+		},
+		"a secret without the label is not looked at": {
+			events: func(t *tracker) { t.OnAdd(secret(a, nil), true); t.OnAdd(secret(b, unlabelled), true) },
+			want:   []string{a.ID},
+		},
+		"a key that loses its label is gone": {
+			events: func(t *tracker) { t.OnAdd(secret(a, nil), true); t.OnUpdate(secret(a, nil), secret(a, unlabelled)) },
+		},
+		"a broken key is reported and does not hide the others": {
+			events:  func(t *tracker) { t.OnAdd(secret(b, undated), true); t.OnAdd(secret(a, nil), true) },
+			want:    []string{a.ID},
+			wantLog: true,
+		},
+		"a key that breaks is gone": {
+			events: func(t *tracker) {
+				t.OnAdd(secret(a, nil), true)
+				t.OnAdd(secret(b, nil), true)
+				t.OnUpdate(secret(b, nil), secret(b, undated))
+			},
+			want:    []string{a.ID},
+			wantLog: true,
+		},
+		"a resync of a broken key is not reported again": {
+			events: func(t *tracker) {
+				t.OnAdd(secret(a, nil), true)
+				t.OnUpdate(secret(b, undated), secret(b, undated))
+			},
+			want: []string{a.ID},
+		},
+		"what is no secret is not looked at": {
+			events: func(t *tracker) {
+				t.OnAdd(&corev1.ConfigMap{}, true)
+				t.OnUpdate(nil, &corev1.ConfigMap{})
+				t.OnDelete(nil)
+				t.OnDelete(toolscache.DeletedFinalStateUnknown{})
+				t.OnAdd(secret(a, nil), false)
+			},
+			want: []string{a.ID},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var log strings.Builder
+			logger := funcr.New(func(prefix, args string) { log.WriteString(prefix + args + "\n") }, funcr.Options{})
+			ring := NewRing(nil)
+			tc.events(newTracker(logger, ourNamespace, ring))
+			var got []string
+			for _, info := range ring.Infos() {
+				got = append(got, info.ID)
+			}
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("keys (-want +got):\n%s", diff)
+			}
+			if got := log.Len() > 0; got != tc.wantLog {
+				t.Errorf("logged: %v, want %v: %s", got, tc.wantLog, log.String())
+			}
+			if shows(log.String(), a.Private.Bytes()) || shows(log.String(), b.Private.Bytes()) {
+				t.Error("the log holds a private key")
+			}
+		})
+	}
+}
+
+func TestALaggingWatchDoesNotTakeAwayWhatWasLearnt(t *testing.T) {
+	a, b := newKey(t, epoch), newKey(t, epoch.Add(time.Hour))
+	ring := NewRing(nil)
+	ring.Learn([]Key{a, b})
+	newTracker(funcr.New(func(_, _ string) {}, funcr.Options{}), ourNamespace, ring).OnAdd(EncodeSecret(a, ourNamespace), true)
+	if got := ring.NewestID(); got != b.ID {
+		t.Errorf("NewestID() = %q, want %q", got, b.ID)
+	}
+}
+
+func TestWatchRegistersWithTheCache(t *testing.T) {
+	informers := &informertest.FakeInformers{}
+	ring := NewRing(nil)
+	if err := Watch(t.Context(), informers, ourNamespace, ring); err != nil {
+		t.Fatal(err)
+	}
+	informer, err := informers.FakeInformerFor(t.Context(), &corev1.Secret{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := newKey(t, epoch)
+	informer.Add(EncodeSecret(key, ourNamespace))
+	if got := ring.NewestID(); got != key.ID {
+		t.Errorf("NewestID() = %q, want %q", got, key.ID)
+	}
+
+	informers.Error = errors.New("no informer")
+	if err := Watch(t.Context(), informers, ourNamespace, ring); !errors.Is(err, informers.Error) {
+		t.Errorf("Watch() = %v, want %v", err, informers.Error)
+	}
+}

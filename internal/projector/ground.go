@@ -1,0 +1,102 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package projector
+
+import (
+	corev1 "k8s.io/api/core/v1"
+)
+
+// ground is what a container brings along at places of its file system, as far as the pod says.
+type ground struct {
+	mounts []ownMount
+	// directories must stay directories: the home and the working directory.
+	directories []string
+}
+
+type ownMount struct {
+	path string
+	// closed: the runtime can make no mount point in it.
+	closed bool
+}
+
+func newGround(c *corev1.Container, home string, volumes map[string]*corev1.Volume, ours func(*corev1.VolumeMount) bool) ground {
+	g := ground{
+		mounts:      make([]ownMount, 0, len(c.VolumeMounts)+len(c.VolumeDevices)+1),
+		directories: []string{home},
+	}
+	for i := range c.VolumeMounts {
+		if m := &c.VolumeMounts[i]; !ours(m) {
+			closed := m.ReadOnly || isClosed(volumes[m.Name])
+			g.mounts = append(g.mounts, ownMount{path: absolute(m.MountPath), closed: closed})
+		}
+	}
+	for i := range c.VolumeDevices {
+		g.mounts = append(g.mounts, ownMount{path: absolute(c.VolumeDevices[i].DevicePath), closed: true})
+	}
+	if c.TerminationMessagePath != "" {
+		g.mounts = append(g.mounts, ownMount{path: absolute(c.TerminationMessagePath), closed: true})
+	}
+	if c.WorkingDir != "" {
+		g.directories = append(g.directories, absolute(c.WorkingDir))
+	}
+	return g
+}
+
+// refusesFile says why no file can be mounted at the place; the reason is empty where it can.
+func (g *ground) refusesFile(place string) (reason string) {
+	for _, dir := range g.directories {
+		if dir == place || isBelow(dir, place) {
+			return "it is the home or working directory"
+		}
+	}
+	return g.refuses(place)
+}
+
+// refuses says why nothing can be mounted at the place; the reason is empty where it can.
+func (g *ground) refuses(place string) (reason string) {
+	var around *ownMount
+	for i := range g.mounts {
+		m := &g.mounts[i]
+		switch {
+		case m.path == place:
+			return "left to the pod, which mounts that path"
+		case isBelow(m.path, place):
+			return "the pod mounts something below it"
+		case isBelow(place, m.path) && (around == nil || len(m.path) > len(around.path)):
+			around = m
+		}
+	}
+	if around != nil && around.closed {
+		return "it lies in a read-only volume of the pod"
+	}
+	return ""
+}
+
+// isClosed reports whether the volume is read-only by its source, or is no directory. For sources that do not say
+// (storage may turn out to be read-only) the answer is no.
+func isClosed(v *corev1.Volume) bool {
+	if v == nil {
+		return false
+	}
+	switch {
+	case v.Secret != nil, v.ConfigMap != nil, v.DownwardAPI != nil, v.Projected != nil, v.Image != nil:
+		return true
+	case v.PersistentVolumeClaim != nil:
+		return v.PersistentVolumeClaim.ReadOnly
+	case v.CSI != nil:
+		return isTrue(v.CSI.ReadOnly)
+	case v.NFS != nil:
+		return v.NFS.ReadOnly
+	case v.ISCSI != nil:
+		return v.ISCSI.ReadOnly
+	case v.FC != nil:
+		return v.FC.ReadOnly
+	case v.HostPath != nil && v.HostPath.Type != nil:
+		switch *v.HostPath.Type {
+		case corev1.HostPathFile, corev1.HostPathFileOrCreate, corev1.HostPathSocket, corev1.HostPathCharDev, corev1.HostPathBlockDev:
+			return true
+		}
+	}
+	return false
+}

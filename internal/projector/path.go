@@ -1,0 +1,150 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package projector
+
+import (
+	"path"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// MaxPathLength bounds a path in bytes, well below Linux's PATH_MAX (4096), since the runtime puts its own directories
+// in front of it.
+const MaxPathLength = 1024
+
+// maxNameLength is Linux's NAME_MAX, the bound of one segment of a path.
+const maxNameLength = 255
+
+var (
+	// reserved places, with all below, are filled by the kernel, the runtime, the kubelet or Latchkey itself. /var/run
+	// is a link to /run in most images.
+	reserved = []string{
+		"/dev", "/proc", "/sys",
+		"/etc/hostname", "/etc/hosts", "/etc/resolv.conf",
+		"/run/latchkey", "/var/run/latchkey",
+		"/run/secrets/kubernetes.io", "/var/run/secrets/kubernetes.io",
+	}
+
+	// directories exist in about every image, or lie above a reserved place: a file mounted there keeps the container
+	// from starting. Other directories of an image cannot be known here.
+	directories = []string{
+		"/bin", "/boot", "/etc", "/home", "/lib", "/lib64", "/media", "/mnt", "/opt", "/root", "/run", "/sbin", "/srv",
+		"/tmp", "/usr", "/var",
+		"/run/secrets", "/var/run", "/var/run/secrets", "/usr/bin", "/usr/lib", "/usr/local", "/usr/local/bin",
+		"/usr/sbin", "/usr/share", "/var/lib", "/var/log", "/var/tmp",
+	}
+)
+
+// Projectable says why a path, as the user wrote it, can never be that of a file in a container. The reason is empty
+// for a path that can. It is what the status of a secret reports; whether a certain pod has room for the file is
+// decided by Project. Besides places that cannot be files or are not the user's, colons are refused, which not every
+// container runtime can mount.
+func Projectable(p string) (reason string) {
+	switch {
+	case !strings.HasPrefix(p, "/") && !strings.HasPrefix(p, "~/"):
+		return "path does not begin with / or ~/"
+	case len(p) > MaxPathLength:
+		return "path is longer than 1024 bytes"
+	case !utf8.ValidString(p) || strings.ContainsFunc(p, unicode.IsControl):
+		return "path is not printable text"
+	case strings.Contains(p, ":"):
+		return "path contains a colon"
+	}
+	name := ""
+	for name = range strings.SplitSeq(p, "/") {
+		switch {
+		case name == "..":
+			return "path contains a .. segment"
+		case len(name) > maxNameLength:
+			return "path has a segment longer than 255 bytes"
+		}
+	}
+	if name == "" || name == "." {
+		return "path names a directory"
+	}
+	return special(path.Clean(p))
+}
+
+// special says why a clean path is none that Latchkey would mount over.
+func special(p string) string {
+	for _, place := range reserved {
+		if p == place || isBelow(p, place) {
+			return "path is reserved for the container's own use"
+		}
+	}
+	if slices.Contains(directories, p) {
+		return "path names a directory"
+	}
+	return ""
+}
+
+// Conflicts finds paths that cannot be files next to each other: the same path twice, or one path below another. The
+// earlier in the list wins. The result maps the index of each path that loses to the index of the path that it loses
+// to. Paths that are not Projectable neither win nor lose. Since the home is not known, "~/…" and absolute paths are
+// compared among themselves only; Project compares again for the pod at hand.
+func Conflicts(paths []string) map[int]int {
+	lost := map[int]int{}
+	taken := newClaims(len(paths))
+	for i, p := range paths {
+		if Projectable(p) != "" {
+			continue
+		}
+		if winner, ok := taken.add(path.Clean(p), i); !ok {
+			lost[i] = winner
+		}
+	}
+	return lost
+}
+
+// claims holds the paths that are files, and the directories which these need.
+type claims struct {
+	files, parents map[string]int
+}
+
+func newClaims(size int) claims {
+	return claims{files: make(map[string]int, size), parents: make(map[string]int, 2*size)}
+}
+
+// add claims a clean path for the index, unless that is impossible next to an earlier claim, which is returned.
+func (c claims) add(p string, index int) (winner int, ok bool) {
+	if winner, taken := c.files[p]; taken {
+		return winner, false
+	}
+	if winner, taken := c.parents[p]; taken {
+		return winner, false
+	}
+	for dir := parent(p); dir != ""; dir = parent(dir) {
+		if winner, taken := c.files[dir]; taken {
+			return winner, false
+		}
+	}
+	c.files[p] = index
+	for dir := parent(p); dir != ""; dir = parent(dir) {
+		if _, known := c.parents[dir]; known {
+			break
+		}
+		c.parents[dir] = index
+	}
+	return index, true
+}
+
+// parent returns the directory of a clean path, empty for the top.
+func parent(p string) string {
+	return p[:max(strings.LastIndexByte(p, '/'), 0)]
+}
+
+// isBelow reports whether a clean path lies in the tree of a clean absolute directory.
+func isBelow(p, dir string) bool {
+	if dir == "/" {
+		return p != "/"
+	}
+	return len(p) > len(dir) && p[len(dir)] == '/' && p[:len(dir)] == dir
+}
+
+// absolute cleans a path of a container. The kubelet takes relative ones from the root.
+func absolute(p string) string {
+	return path.Clean("/" + p)
+}

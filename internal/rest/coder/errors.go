@@ -1,0 +1,193 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package coder
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"k8s.io/klog/v2"
+
+	"github.com/latchkey-dev/latchkey/internal/store"
+)
+
+// errorBody is the contract's Error.
+type errorBody struct {
+	Message     string       `json:"message"`
+	Detail      string       `json:"detail,omitempty"`
+	Validations []validation `json:"validations,omitempty"`
+}
+
+const (
+	messageInvalid         = "Validation failed."
+	messageUnauthenticated = "You are signed out or your session has expired. Please sign in again to continue."
+)
+
+// Why this package itself refuses a request.
+var (
+	errUnauthenticated = errors.New("no caller in the request's context")
+	errForbidden       = errors.New("the caller may not do this with the user's secrets")
+	errNoAccess        = errors.New("the caller may not address this secret")
+	errNothingToChange = errors.New("the update sets no field")
+)
+
+// malformedBodyError says that a body is not the JSON that it should be.
+type malformedBodyError struct{ detail string }
+
+func (e *malformedBodyError) Error() string { return "malformed body: " + e.detail }
+
+// bodyTooLargeError says that a body is over its limit.
+type bodyTooLargeError struct{ cause *http.MaxBytesError }
+
+func (e *bodyTooLargeError) Error() string { return e.cause.Error() }
+
+// fileError says why a secrets file cannot be imported.
+type fileError struct{ detail string }
+
+func (e *fileError) Error() string { return "malformed secrets file: " + e.detail }
+
+// invalidError says which fields break the field rules.
+type invalidError struct{ validations []validation }
+
+func (e *invalidError) Error() string {
+	return fmt.Sprintf("%d fields are invalid", len(e.validations))
+}
+
+// Unauthenticated answers a request whose caller could not be authenticated, in
+// this dialect's words. It is for the authentication in front of a [Handler].
+func Unauthenticated(w http.ResponseWriter, detail string) {
+	writeJSON(w, http.StatusUnauthorized, errorBody{Message: messageUnauthenticated, Detail: detail})
+}
+
+// writeError answers a request that failed. What is not the caller's doing is
+// logged, with nothing of the request but its verb and place, and answered
+// without detail.
+func writeError(c *call, op *operation, err error) {
+	status, body := answer(c, op, err)
+	if status >= http.StatusInternalServerError && !errors.Is(err, context.Canceled) {
+		klog.FromContext(c.r.Context()).Error(err, "User secrets request failed",
+			"verb", op.verb, "namespace", c.tenant.Namespace, "status", status)
+	}
+	if status == http.StatusServiceUnavailable {
+		c.w.Header().Set("Retry-After", "1")
+	}
+	writeJSON(c.w, status, body)
+}
+
+// answer is the one place that maps errors to answers.
+func answer(c *call, op *operation, err error) (int, errorBody) {
+	var (
+		malformed *malformedBodyError
+		tooLarge  *bodyTooLargeError
+		file      *fileError
+		invalid   *invalidError
+	)
+	switch {
+	case errors.Is(err, errUnauthenticated):
+		return http.StatusUnauthorized, errorBody{Message: messageUnauthenticated, Detail: "No caller was authenticated."}
+	case errors.Is(err, ErrUnknownUser):
+		return http.StatusBadRequest, errorBody{
+			Message: `"user" must be an existing uuid or username.`,
+			Detail:  fmt.Sprintf("queried user=%q", c.target.user),
+		}
+	case errors.Is(err, errForbidden):
+		return http.StatusForbidden, errorBody{
+			Message: "Forbidden.",
+			Detail:  fmt.Sprintf("You may not %s the secrets of this user.", op.verb),
+		}
+	case errors.Is(err, errNoAccess), errors.Is(err, store.ErrNotFound):
+		return http.StatusNotFound, errorBody{Message: "Resource not found or you do not have access to this resource"}
+	case errors.As(err, &tooLarge):
+		return http.StatusRequestEntityTooLarge, errorBody{Message: "Request body too large.", Detail: tooLarge.Error()}
+	case errors.As(err, &malformed):
+		return http.StatusBadRequest, errorBody{Message: "Request body must be valid JSON.", Detail: malformed.detail}
+	case errors.As(err, &file):
+		return http.StatusBadRequest, errorBody{Message: "Failed to parse secrets file.", Detail: file.detail}
+	case errors.Is(err, errNothingToChange):
+		return http.StatusBadRequest, errorBody{Message: "At least one field must be provided."}
+	case errors.As(err, &invalid):
+		return http.StatusBadRequest, errorBody{Message: messageInvalid, Validations: invalid.validations}
+	}
+	return answerStore(op, err)
+}
+
+// answerStore maps the store's refusals. The import tells conflicts before
+// limits, every other write the other way round.
+func answerStore(op *operation, err error) (int, errorBody) {
+	var (
+		limit    *store.LimitError
+		conflict *store.ConflictError
+	)
+	limited, conflicts := errors.As(err, &limit), errors.As(err, &conflict)
+	switch {
+	case limited && !(op.bulk && conflicts):
+		return http.StatusBadRequest, limitBody(limit)
+	case conflicts:
+		return http.StatusConflict, errorBody{Message: messageInvalid, Validations: conflictValidations(op, conflict)}
+	case errors.Is(err, store.ErrUnavailable),
+		errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return http.StatusServiceUnavailable, errorBody{
+			Message: "The service is not available at the moment. Please try again.",
+		}
+	}
+	return http.StatusInternalServerError, errorBody{Message: "An internal server error occurred."}
+}
+
+func conflictValidations(op *operation, e *store.ConflictError) []validation {
+	details := map[string]string{
+		store.FieldName:     "name already in use",
+		store.FieldEnvName:  "environment variable already in use",
+		store.FieldFilePath: "file path already in use",
+	}
+	validations := make([]validation, 0, len(e.Conflicts))
+	for _, c := range e.Conflicts {
+		prefix := ""
+		if op.bulk {
+			prefix = entryPrefix(c.Index)
+		}
+		validations = append(validations, validation{Field: prefix + c.Field, Detail: details[c.Field]})
+	}
+	return validations
+}
+
+func limitBody(e *store.LimitError) errorBody {
+	switch e.Kind {
+	case store.LimitCount:
+		return errorBody{
+			Message: "User secrets limit reached.",
+			Detail:  fmt.Sprintf("Each user can have at most %d secrets.", e.Max),
+		}
+	case store.LimitEnvValueBytes:
+		return errorBody{
+			Message: "Environment-injected user secrets bytes limit reached.",
+			Detail: fmt.Sprintf("Values delivered as environment variables would take %d bytes and exceed the "+
+				"per-user budget (%d bytes over all secrets with an env_name). "+
+				"To deliver a large value as a file instead, clear its env_name and set a file_path.", e.Would, e.Max),
+		}
+	default:
+		return errorBody{
+			Message: "User secrets value-bytes limit reached.",
+			Detail: fmt.Sprintf("All values together would take %d bytes and exceed the per-user budget (%d bytes). "+
+				"Delete or shorten secrets to make room.", e.Would, e.Max),
+		}
+	}
+}
+
+// writeJSON writes a whole answer at once: an answer that cannot be encoded
+// becomes a clean error instead of half a body.
+func writeJSON(w http.ResponseWriter, status int, body any) {
+	var out bytes.Buffer
+	if err := json.NewEncoder(&out).Encode(body); err != nil {
+		status = http.StatusInternalServerError
+		out.Reset()
+		out.WriteString(`{"message":"An internal server error occurred."}` + "\n")
+	}
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = w.Write(out.Bytes()) // the client is gone: nobody is left to tell
+}

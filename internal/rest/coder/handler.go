@@ -1,0 +1,251 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package coder
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+
+	"k8s.io/apiserver/pkg/endpoints/request"
+
+	"github.com/latchkey-dev/latchkey/internal/rules"
+)
+
+// DefaultMaxSecrets is how many secrets a user may have unless configured
+// otherwise.
+const DefaultMaxSecrets = 50
+
+// Config is what a [Handler] needs.
+type Config struct {
+	// Prefix is the path before {user}, with a slash at both ends:
+	// "/api/v2/users/" or "/apis/coder.latchkey.dev/v2/users/".
+	Prefix string
+	// Directory, Authorizer and Secrets are all required.
+	Directory  Directory
+	Authorizer Authorizer
+	Secrets    Secrets
+	// MaxSecrets is how many secrets a user may have, and so one import may
+	// hold; 0 means DefaultMaxSecrets. Enforcing it on what is stored is the
+	// store's part.
+	MaxSecrets int
+}
+
+// Handler serves the dialect below one prefix. It is safe for concurrent use.
+type Handler struct {
+	config Config
+	// parsing holds a place for every secrets file that is being parsed.
+	parsing chan struct{}
+}
+
+// maxParsing is how many secrets files are parsed at once. A hostile file of
+// 1 MiB grows to more than a hundred in a parser, so it is this number and not
+// that of the clients which bounds the memory.
+const maxParsing = 2
+
+// New returns a Handler. The caller of every request it serves must already be
+// authenticated and be in the request's context.
+func New(c Config) *Handler {
+	c.MaxSecrets = cmp.Or(c.MaxSecrets, DefaultMaxSecrets)
+	return &Handler{config: c, parsing: make(chan struct{}, maxParsing)}
+}
+
+// call is one request on its way through an operation. The tenant is set once
+// the user is known.
+type call struct {
+	w      http.ResponseWriter
+	r      *http.Request
+	target target
+	tenant Tenant
+}
+
+// operation is one row of the contract's table of paths.
+type operation struct {
+	method string
+	verb   string // what the caller must be allowed on the usersecrets
+	status int    // of the answer on success
+	bulk   bool   // the import, whose answers about fields name the entry
+	run    func(*Handler, *call) (any, error)
+}
+
+var (
+	onAll = []operation{
+		{method: http.MethodGet, verb: "list", status: http.StatusOK, run: (*Handler).list},
+		{method: http.MethodPost, verb: "create", status: http.StatusCreated, run: (*Handler).create},
+	}
+	onOne = []operation{
+		{method: http.MethodGet, verb: "get", status: http.StatusOK, run: (*Handler).get},
+		{method: http.MethodPatch, verb: "patch", status: http.StatusOK, run: (*Handler).update},
+		{method: http.MethodDelete, verb: "delete", status: http.StatusNoContent, run: (*Handler).remove},
+	}
+	onImport = append(slices.Clone(onOne), operation{
+		method: http.MethodPost, verb: "create", status: http.StatusCreated, bulk: true, run: (*Handler).importFile,
+	})
+)
+
+// ServeHTTP implements [http.Handler].
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	where, found := parsePath(h.config.Prefix, r.URL.EscapedPath())
+	if !found {
+		writeJSON(w, http.StatusNotFound, errorBody{Message: "Route not found."})
+		return
+	}
+	op, allow := route(where, r.Method)
+	if op == nil {
+		w.Header().Set("Allow", allow)
+		writeJSON(w, http.StatusMethodNotAllowed, errorBody{Message: "Method not allowed."})
+		return
+	}
+	c := &call{w: w, r: r, target: where}
+	body, err := h.serve(op, c)
+	if err != nil {
+		writeError(c, op, err)
+		return
+	}
+	if op.status == http.StatusNoContent {
+		w.WriteHeader(op.status)
+		return
+	}
+	writeJSON(w, op.status, body)
+}
+
+// route finds the operation of a method on a target, or which methods there
+// are. HEAD is GET: net/http drops the body.
+func route(where target, method string) (op *operation, allow string) {
+	operations := onOne
+	switch where.name {
+	case "":
+		operations = onAll
+	case importName:
+		operations = onImport
+	}
+	if method == http.MethodHead {
+		method = http.MethodGet
+	}
+	methods := []string{http.MethodHead}
+	for i := range operations {
+		if operations[i].method == method {
+			return &operations[i], ""
+		}
+		methods = append(methods, operations[i].method)
+	}
+	slices.Sort(methods)
+	return nil, strings.Join(methods, ", ")
+}
+
+// serve takes a request through the checks that all operations share and then
+// runs the operation: nothing is read or loaded for a caller who may not.
+func (h *Handler) serve(op *operation, c *call) (any, error) {
+	ctx := c.r.Context()
+	caller, ok := request.UserFrom(ctx)
+	if !ok {
+		return nil, errUnauthenticated
+	}
+	var err error
+	if c.tenant, err = h.config.Directory.User(ctx, caller.GetName(), c.target.user); err != nil {
+		return nil, err
+	}
+	name := c.target.name
+	if op.verb == "create" {
+		name = ""
+	}
+	if name != "" && rules.Name(name) != "" {
+		return nil, errNoAccess // no secret can have this name, whoever asks
+	}
+	allowed, err := h.config.Authorizer.Allowed(ctx, op.verb, c.tenant, name)
+	if err != nil {
+		return nil, err
+	}
+	if !allowed && name != "" {
+		return nil, errNoAccess
+	}
+	if !allowed {
+		return nil, errForbidden
+	}
+	return op.run(h, c)
+}
+
+func (h *Handler) list(c *call) (any, error) {
+	secrets, err := h.config.Secrets.List(c.r.Context(), c.tenant)
+	if err != nil {
+		return nil, err
+	}
+	if secrets == nil {
+		secrets = []Secret{} // an empty array, never null
+	}
+	slices.SortFunc(secrets, func(a, b Secret) int { return cmp.Compare(a.Name, b.Name) })
+	return secrets, nil
+}
+
+func (h *Handler) get(c *call) (any, error) {
+	return h.config.Secrets.Get(c.r.Context(), c.tenant, c.target.name)
+}
+
+func (h *Handler) create(c *call) (any, error) {
+	var body createBody
+	if err := readJSON(c.w, c.r, maxBodyBytes, &body); err != nil {
+		return nil, err
+	}
+	secret := body.newSecret()
+	if err := invalid(checkNew("", secret)); err != nil {
+		return nil, err
+	}
+	created, err := h.config.Secrets.Create(c.r.Context(), c.tenant, []NewSecret{secret})
+	if err != nil {
+		return nil, err
+	}
+	if len(created) != 1 {
+		return nil, errors.New("the store did not return the one secret that it created")
+	}
+	return created[0], nil
+}
+
+func (h *Handler) update(c *call) (any, error) {
+	var body updateBody
+	if err := readJSON(c.w, c.r, maxBodyBytes, &body); err != nil {
+		return nil, err
+	}
+	change := body.change()
+	if change == (Change{}) {
+		return nil, errNothingToChange
+	}
+	if err := invalid(checkChange(change)); err != nil {
+		return nil, err
+	}
+	return h.config.Secrets.Update(c.r.Context(), c.tenant, c.target.name, change)
+}
+
+func (h *Handler) remove(c *call) (any, error) {
+	return nil, h.config.Secrets.Delete(c.r.Context(), c.tenant, c.target.name)
+}
+
+func (h *Handler) importFile(c *call) (any, error) {
+	var body importBody
+	if err := readJSON(c.w, c.r, maxImportBodyBytes, &body); err != nil {
+		return nil, err
+	}
+	entries, err := h.parse(c.r.Context(), body)
+	if err != nil {
+		return nil, err
+	}
+	secrets := newSecrets(entries)
+	if err := invalid(checkAll(secrets)); err != nil {
+		return nil, err
+	}
+	return h.config.Secrets.Create(c.r.Context(), c.tenant, secrets)
+}
+
+// parse parses a secrets file when it is its turn.
+func (h *Handler) parse(ctx context.Context, body importBody) ([]entry, error) {
+	select {
+	case h.parsing <- struct{}{}:
+		defer func() { <-h.parsing }()
+		return parseFile(body.Format, body.Content, h.config.MaxSecrets)
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}

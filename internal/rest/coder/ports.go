@@ -1,0 +1,110 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package coder
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/latchkey-dev/latchkey/internal/seal"
+)
+
+// ErrUnknownUser is what a [Directory] answers for a key that is no user's.
+var ErrUnknownUser = errors.New("no such user")
+
+// Tenant is the user whose secrets a request is about.
+type Tenant struct {
+	// Namespace holds the user's secrets and is the trust boundary.
+	Namespace string
+	// ID is the user's UUID.
+	ID string
+	// Username is the user's name, which need not be the namespace's.
+	Username string
+}
+
+// Secret is what the API shows of one user secret. It has no field for the
+// value.
+type Secret struct {
+	ID          string    `json:"id"`
+	Name        string    `json:"name"`
+	Description string    `json:"description"`
+	EnvName     string    `json:"env_name"`
+	FilePath    string    `json:"file_path"`
+	Enabled     bool      `json:"enabled"`
+	CreatedAt   time.Time `json:"created_at"`
+	UpdatedAt   time.Time `json:"updated_at"`
+}
+
+// NewSecret is a secret to create. Its fields have passed the field rules.
+type NewSecret struct {
+	Name        string
+	Value       seal.Value
+	Description string
+	EnvName     string
+	FilePath    string
+	Enabled     bool
+}
+
+// Change is what to change of a secret: nil leaves a field as it is, "" empties
+// it. The fields that are set have passed the field rules, and at least one is
+// set.
+type Change struct {
+	Value       *seal.Value
+	Description *string
+	EnvName     *string
+	FilePath    *string
+	Enabled     *bool
+}
+
+// Directory knows the users.
+type Directory interface {
+	// User returns the user that key names: "me" is the user that the caller,
+	// a Kubernetes user name, is a subject of; anything else is a user's id or
+	// else a username. It answers ErrUnknownUser when there is none.
+	User(ctx context.Context, caller, key string) (Tenant, error)
+}
+
+// Authorizer decides what the caller may do.
+type Authorizer interface {
+	// Allowed says whether the caller in ctx (request.UserFrom) may use verb
+	// (list, get, create, patch or delete) on the usersecrets of t. name is the
+	// documented name of the one secret concerned, "" for list and create. A
+	// user may do everything with secrets of their own; for all others the
+	// cluster's RBAC decides. An error means that it could not be decided.
+	//
+	// It is asked before the secret is loaded, so the answer and the time it
+	// takes must not depend on whether t has a secret of that name.
+	Allowed(ctx context.Context, verb string, t Tenant, name string) (bool, error)
+}
+
+// Reader reads the secrets of one user.
+type Reader interface {
+	// List returns all secrets of t, in any order.
+	List(ctx context.Context, t Tenant) ([]Secret, error)
+	// Get returns the secret with that documented name, compared byte by byte,
+	// or store.ErrNotFound.
+	Get(ctx context.Context, t Tenant, name string) (Secret, error)
+}
+
+// Writer changes the secrets of one user. A write happens wholly or not at all,
+// and whoever reads after it was acknowledged sees it.
+type Writer interface {
+	// Create creates all the secrets, or none, and returns them in the order
+	// given. It is refused with a *store.LimitError, a *store.ConflictError or
+	// both joined.
+	Create(ctx context.Context, t Tenant, secrets []NewSecret) ([]Secret, error)
+	// Update changes one secret, refused like Create or with store.ErrNotFound.
+	Update(ctx context.Context, t Tenant, name string, change Change) (Secret, error)
+	// Delete deletes one secret, or answers store.ErrNotFound.
+	Delete(ctx context.Context, t Tenant, name string) error
+}
+
+// Secrets is the store of user secrets as this dialect needs it. Its errors are
+// those of package store; every other error is answered as a fault of the
+// server.
+type Secrets interface {
+	Reader
+	Writer
+}

@@ -1,0 +1,79 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package coder
+
+import (
+	"fmt"
+
+	"github.com/latchkey-dev/latchkey/internal/rules"
+	"github.com/latchkey-dev/latchkey/internal/seal"
+)
+
+// validation is one field that a request may not have so.
+type validation struct {
+	Field  string `json:"field"`
+	Detail string `json:"detail"`
+}
+
+// findings collects the validations of a request in the contract's order:
+// name, value, env_name, file_path, and description, which is our own rule.
+type findings []validation
+
+func (f *findings) add(field, detail string) {
+	if detail != "" {
+		*f = append(*f, validation{Field: field, Detail: detail})
+	}
+}
+
+// checkNew applies the field rules to a secret to create. Fields are named with
+// the prefix before them.
+func checkNew(prefix string, s NewSecret) findings {
+	var f findings
+	f.add(prefix+"name", rules.Name(s.Name))
+	f.add(prefix+"value", checkValue(s.Value, true))
+	f.add(prefix+"env_name", rules.EnvName(s.EnvName))
+	f.add(prefix+"file_path", rules.FilePath(s.FilePath))
+	f.add(prefix+"description", rules.Description(s.Description))
+	return f
+}
+
+// checkAll applies the field rules to every entry of an import.
+func checkAll(secrets []NewSecret) findings {
+	var f findings
+	for i, s := range secrets {
+		f = append(f, checkNew(entryPrefix(i), s)...)
+	}
+	return f
+}
+
+// checkChange applies the field rules to the fields that an update sets.
+func checkChange(c Change) findings {
+	var f findings
+	if c.Value != nil {
+		f.add("value", checkValue(*c.Value, false))
+	}
+	if c.EnvName != nil {
+		f.add("env_name", rules.EnvName(*c.EnvName))
+	}
+	if c.FilePath != nil {
+		f.add("file_path", rules.FilePath(*c.FilePath))
+	}
+	if c.Description != nil {
+		f.add("description", rules.Description(*c.Description))
+	}
+	return f
+}
+
+func checkValue(v seal.Value, create bool) string { return rules.Value(v.Reveal(), create) }
+
+// entryPrefix stands before the field names of one entry of an import.
+func entryPrefix(i int) string { return fmt.Sprintf("secrets[%d].", i) }
+
+// invalid turns findings into the error that says them, or nil.
+func invalid(f findings) error {
+	if len(f) == 0 {
+		return nil
+	}
+	return &invalidError{validations: f}
+}

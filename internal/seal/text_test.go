@@ -1,0 +1,125 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package seal_test
+
+import (
+	"encoding/base64"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/latchkey-dev/latchkey/internal/seal"
+)
+
+const (
+	canary = "canary-6d1f"
+	testID = "0123456789abcdef"
+)
+
+// encoded returns base64 of a payload whose plaintext would have n bytes.
+func encoded(n int) string {
+	return base64.RawURLEncoding.EncodeToString([]byte(strings.Repeat("\xfb", seal.Overhead+n)))
+}
+
+func TestParse(t *testing.T) {
+	good := "lk1." + testID + "." + encoded(1)
+	padded := func(n int) string {
+		return base64.URLEncoding.EncodeToString(make([]byte, seal.Overhead+n))
+	}
+	// 1137 bytes are 3*379, so encoded(1) has no trailing bits and encoded(2)
+	// has four of them.
+	trailing := encoded(2)
+	trailing = trailing[:len(trailing)-1] + string(trailing[len(trailing)-1]+1)
+
+	for name, tc := range map[string]struct {
+		text string
+		want error
+	}{
+		"a well-formed text is accepted":                    {good, nil},
+		"a text with an empty plaintext is accepted":        {"lk1." + testID + "." + encoded(0), nil},
+		"a text of the largest plaintext is accepted":       {"lk1." + testID + "." + encoded(seal.MaxPlaintext), nil},
+		"an empty text is malformed":                        {"", seal.ErrMalformed},
+		"a plaintext in the wrong place is malformed":       {canary, seal.ErrMalformed},
+		"version 2 is an unknown version":                   {"lk2." + good[4:], seal.ErrVersion},
+		"version 0 is an unknown version":                   {"lk0." + good[4:], seal.ErrVersion},
+		"version 10 is an unknown version":                  {"lk10." + good[4:], seal.ErrVersion},
+		"a version with a leading zero is unknown":          {"lk01." + good[4:], seal.ErrVersion},
+		"a prefix without a version is malformed":           {"lk." + good[4:], seal.ErrMalformed},
+		"a version that is no number is malformed":          {"lkx." + good[4:], seal.ErrMalformed},
+		"an upper-case prefix is malformed":                 {"LK1." + good[4:], seal.ErrMalformed},
+		"another prefix is malformed":                       {"age1." + good[4:], seal.ErrMalformed},
+		"a prefix alone is malformed":                       {"lk1.", seal.ErrMalformed},
+		"a text without a key id is malformed":              {"lk1." + encoded(1), seal.ErrMalformed},
+		"a text with an empty key id is malformed":          {"lk1.." + encoded(1), seal.ErrMalformed},
+		"a key id of 15 digits is malformed":                {"lk1." + testID[1:] + "." + encoded(1), seal.ErrMalformed},
+		"a key id of 17 digits is malformed":                {"lk1." + testID + "0." + encoded(1), seal.ErrMalformed},
+		"an upper-case key id is malformed":                 {"lk1." + strings.ToUpper(testID) + "." + encoded(1), seal.ErrMalformed},
+		"a key id that is not hexadecimal is malformed":     {"lk1.0123456789abcdeg." + encoded(1), seal.ErrMalformed},
+		"a text without a payload is malformed":             {"lk1." + testID + ".", seal.ErrMalformed},
+		"a text without the second dot is malformed":        {"lk1." + testID, seal.ErrMalformed},
+		"a payload shorter than the overhead is malformed":  {"lk1." + testID + "." + encoded(-1), seal.ErrMalformed},
+		"a payload with one padding character is malformed": {"lk1." + testID + "." + padded(0), seal.ErrMalformed},
+		"a payload with two padding characters is malformed": {
+			"lk1." + testID + "." + padded(2), seal.ErrMalformed,
+		},
+		"trailing bits that are not zero are malformed":  {"lk1." + testID + "." + trailing, seal.ErrMalformed},
+		"a payload of an impossible length is malformed": {good + "A", seal.ErrMalformed},
+		"the base64 alphabet of files is malformed":      {"lk1." + testID + "." + strings.ReplaceAll(encoded(1), "-", "+"), seal.ErrMalformed},
+		"a trailing line feed is malformed":              {good + "\n", seal.ErrMalformed},
+		"a trailing carriage return is malformed":        {good + "\r", seal.ErrMalformed},
+		"a line feed within the payload is malformed":    {good[:100] + "\n" + good[100:], seal.ErrMalformed},
+		"a leading space is malformed":                   {" " + good, seal.ErrMalformed},
+		"a trailing space is malformed":                  {good + " ", seal.ErrMalformed},
+		"a space within the payload is malformed":        {good[:100] + " " + good[100:], seal.ErrMalformed},
+		"a tab within the payload is malformed":          {good[:100] + "\t" + good[100:], seal.ErrMalformed},
+		"a byte of zero within the payload is malformed": {
+			good[:100] + "\x00" + good[101:], seal.ErrMalformed,
+		},
+		"a third dot is malformed":                         {good + ".", seal.ErrMalformed},
+		"a plaintext behind a right head is malformed":     {"lk1." + testID + "." + canary, seal.ErrMalformed},
+		"a payload of one byte more than allowed is large": {"lk1." + testID + "." + encoded(seal.MaxPlaintext+1), seal.ErrTooLarge},
+		"a plaintext longer than any text is large":        {strings.Repeat(canary, seal.MaxTextLen), seal.ErrTooLarge},
+	} {
+		t.Run(name, func(t *testing.T) {
+			sealed, err := seal.Parse(tc.text)
+			if !errors.Is(err, tc.want) {
+				t.Fatalf("Parse() = %v, want %v", err, tc.want)
+			}
+			if tc.want == nil {
+				if got := sealed.String(); got != tc.text {
+					t.Error("an accepted text is printed differently")
+				}
+				return
+			}
+			if sealed.KeyID() != "" || sealed.String() != "" || sealed.Payload() != nil || sealed.PlaintextSize() != 0 {
+				t.Error("a refused text gives a sealed value")
+			}
+			if strings.Contains(err.Error(), canary) || strings.Contains(err.Error(), testID) {
+				t.Errorf("the error quotes the text: %v", err)
+			}
+		})
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	good := "lk1." + testID + "." + encoded(3)
+	for _, text := range []string{"", good, good + "=", good + "\n", "lk2." + good[4:], strings.ToUpper(good), good[:len(good)-1]} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		sealed, err := seal.Parse(text)
+		if err != nil {
+			if !errors.Is(err, seal.ErrMalformed) && !errors.Is(err, seal.ErrVersion) && !errors.Is(err, seal.ErrTooLarge) {
+				t.Errorf("an error of no kind: %v", err)
+			}
+			return
+		}
+		if got := sealed.String(); got != text {
+			t.Errorf("parsed and printed, a text becomes another one:\n%q\n%q", text, got)
+		}
+		if len(sealed.Payload()) != sealed.PlaintextSize()+seal.Overhead || sealed.PlaintextSize() > seal.MaxPlaintext {
+			t.Errorf("accepted a payload of %d bytes", len(sealed.Payload()))
+		}
+	})
+}

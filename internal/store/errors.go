@@ -1,0 +1,96 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package store owns the reads and writes of tenants' secrets: it keeps them in
+// the custom resources and gives the REST dialects their guarantees, unique
+// claims, limits and revisions, which hold under concurrency and across
+// replicas.
+package store
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// What a read or write of a tenant's secrets can end in, beside success. The
+// REST dialects map these to answers, each in its own words; every other error
+// is a fault of the server. Compare with [errors.Is] and [errors.As]. None
+// carries a value.
+var (
+	// ErrNotFound says that the tenant has no secret of that name or path.
+	ErrNotFound = errors.New("no such secret")
+
+	// ErrRevision says that the secret is no longer at the revision that the
+	// caller saw. Nothing was written; read it again and decide anew.
+	ErrRevision = errors.New("the secret changed since it was read")
+
+	// ErrUnavailable says that the store cannot serve at the moment, though the
+	// request is fine: the same request may succeed shortly. Wrap it around the
+	// cause.
+	ErrUnavailable = errors.New("the store is not available, try again")
+)
+
+// Fields that are unique among the secrets of one tenant, as [Conflict] names
+// them.
+const (
+	FieldName     = "name"
+	FieldEnvName  = "env_name"
+	FieldFilePath = "file_path"
+)
+
+// Conflict is one claim that another secret of the same tenant already holds.
+type Conflict struct {
+	// Index is the place of the refused secret in the request: 0 for a single
+	// one.
+	Index int
+	// Field is FieldName, FieldEnvName or FieldFilePath.
+	Field string
+}
+
+// ConflictError says that a write was refused, as a whole, because other
+// secrets of the tenant hold what it claims. There is at least one conflict.
+//
+// A write that both conflicts and exceeds a limit is refused with both errors
+// joined ([errors.Join]) where the store knows both, since the dialects differ
+// in which of the two they tell.
+type ConflictError struct {
+	// Conflicts are ordered by index, then name, env_name, file_path.
+	Conflicts []Conflict
+}
+
+// Error implements error.
+func (e *ConflictError) Error() string {
+	claims := make([]string, 0, len(e.Conflicts))
+	for _, c := range e.Conflicts {
+		claims = append(claims, fmt.Sprintf("%s of secret %d", c.Field, c.Index))
+	}
+	return "already in use: " + strings.Join(claims, ", ")
+}
+
+// LimitKind says what a tenant has too much of.
+type LimitKind string
+
+// The limits of a tenant, in the order in which they are checked.
+const (
+	// LimitCount is the number of secrets.
+	LimitCount LimitKind = "count"
+	// LimitValueBytes is the sum of all values, in plaintext bytes.
+	LimitValueBytes LimitKind = "value bytes"
+	// LimitEnvValueBytes is the sum of the values that have an environment
+	// variable name, in plaintext bytes.
+	LimitEnvValueBytes LimitKind = "env value bytes"
+)
+
+// LimitError says that a write was refused, as a whole, because the tenant
+// would exceed a limit. Of several limits exceeded the first is told.
+type LimitError struct {
+	Kind LimitKind
+	// Max is the limit, Would what the tenant would have had.
+	Max, Would int
+}
+
+// Error implements error.
+func (e *LimitError) Error() string {
+	return fmt.Sprintf("the limit of %s is %d, the tenant would have %d", e.Kind, e.Max, e.Would)
+}

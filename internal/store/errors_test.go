@@ -1,0 +1,42 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package store
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+)
+
+func TestRefusalsSayWhat(t *testing.T) {
+	conflict := &ConflictError{Conflicts: []Conflict{{Index: 0, Field: FieldName}, {Index: 2, Field: FieldFilePath}}}
+	limit := &LimitError{Kind: LimitCount, Max: 50, Would: 51}
+	for name, tc := range map[string]struct {
+		err  error
+		want string
+	}{
+		"a conflict names every claim":      {conflict, "already in use: name of secret 0, file_path of secret 2"},
+		"a limit names itself and the size": {limit, "the limit of count is 50, the tenant would have 51"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := tc.err.Error(); got != tc.want {
+				t.Errorf("Error() = %q, want %q", got, tc.want)
+			}
+		})
+	}
+}
+
+func TestJoinedRefusalsAreBothFound(t *testing.T) {
+	err := fmt.Errorf("creating: %w", errors.Join(&LimitError{Kind: LimitValueBytes}, &ConflictError{}))
+	var (
+		limit    *LimitError
+		conflict *ConflictError
+	)
+	if !errors.As(err, &limit) || limit.Kind != LimitValueBytes {
+		t.Error("the limit is not found")
+	}
+	if !errors.As(err, &conflict) {
+		t.Error("the conflict is not found")
+	}
+}

@@ -1,0 +1,164 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package typedvalue
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+const (
+	// MaxValueBytes is the largest JSON text of a value that is read, and the
+	// largest that is printed: a type can turn a short value into a long one.
+	MaxValueBytes = 1 << 20
+
+	// maxValueDepth is twice what a type can ask for; only members that are
+	// ignored lie deeper.
+	maxValueDepth = 2 * MaxNesting
+
+	// maxProblems bounds the message about a value that is wrong throughout.
+	maxProblems = 32
+
+	// maxWork bounds the checks of one value: a small type can ask for
+	// thousands of them per byte.
+	maxWork = 4 << 20
+)
+
+// MismatchError says why a value is not of its type.
+type MismatchError struct {
+	// Problems are in the order of the value and hold no part of it. Where the
+	// contract's reference has a wording without the value, it is that one.
+	Problems []string
+}
+
+// Error joins the problems as the contract's answer does.
+func (e *MismatchError) Error() string {
+	return "value does not match type: [" + strings.Join(e.Problems, ", ") + "]"
+}
+
+// Check reads one JSON value, checks it against t and returns it as canonical
+// JSON: compact, fields in the order of the type, integers exact, floats
+// always with a point or an exponent. A value of another type is a
+// *MismatchError; any other error is about the JSON text.
+//
+// Three things that the contract leaves open: a Variant with several keys is
+// refused; of repeated names of a Variant's cases or a Record's fields the last
+// decides what is printed; a resource id may start with a plus sign.
+func Check(t *Type, value []byte) ([]byte, error) {
+	return check(t, value, false)
+}
+
+// CheckStored checks a value that Check has printed, and prints the same
+// again. Check itself refuses its own output in two corners: the largest F32,
+// and a Record whose repeated field names have types that print differently.
+func CheckStored(t *Type, canonical []byte) ([]byte, error) {
+	return check(t, canonical, true)
+}
+
+func check(t *Type, value []byte, stored bool) ([]byte, error) {
+	if t == nil || t.kind == kindNone {
+		return nil, errNoType
+	}
+	v, err := decode("value", value, MaxValueBytes, maxValueDepth)
+	if err != nil {
+		return nil, err
+	}
+	c := checker{stored: stored, work: maxWork, out: make([]byte, 0, len(value)+16)}
+	c.value(t, v)
+	c.spend(0)
+	switch {
+	case c.err != nil:
+		return nil, c.err
+	case len(c.problems) > maxProblems:
+		return nil, &MismatchError{Problems: append(c.problems[:maxProblems], "further problems are not listed")}
+	case len(c.problems) > 0:
+		return nil, &MismatchError{Problems: c.problems}
+	}
+	return c.out, nil
+}
+
+// checker checks and prints in one pass. Once there is a problem, what it has
+// printed is of no use; it goes on to find further problems.
+type checker struct {
+	stored   bool
+	work     int
+	out      []byte
+	problems []string
+	err      error // the value is too large, whatever its type
+}
+
+// spend accounts for work and output and reports whether to go on.
+func (c *checker) spend(work int) bool {
+	c.work -= work
+	switch {
+	case c.err != nil:
+	case c.work < 0:
+		c.err = errors.New("value: takes too many checks against its type")
+	case len(c.out) > MaxValueBytes:
+		c.err = fmt.Errorf("value: longer than %d bytes when printed", MaxValueBytes)
+	}
+	return c.err == nil && len(c.problems) <= maxProblems
+}
+
+func (c *checker) problem(text string) { c.problems = append(c.problems, text) }
+
+// mismatch reports that v is of the wrong kind.
+func (c *checker) mismatch(expected string, v any) {
+	c.problem("expected " + expected + ", found " + describe(v))
+}
+
+func (c *checker) print(text string) { c.out = append(c.out, text...) }
+
+func (c *checker) comma(i int) {
+	if i > 0 {
+		c.out = append(c.out, ',')
+	}
+}
+
+func (c *checker) value(t *Type, v any) {
+	if !c.spend(1) {
+		return
+	}
+	switch t.kind {
+	case kindOption:
+		if v == nil {
+			c.print("null")
+			return
+		}
+		c.value(t.inner, v)
+	case kindList:
+		c.list(t, v)
+	case kindTuple:
+		c.tuple(t, v)
+	case kindRecord:
+		c.record(t, v)
+	case kindVariant:
+		c.variant(t, v)
+	case kindResult:
+		c.result(t, v)
+	case kindFlags:
+		c.flags(t, v)
+	default:
+		c.scalar(t, v)
+	}
+}
+
+// describe names the kind of a JSON value in the words of the reference.
+func describe(v any) string {
+	switch v.(type) {
+	case nil:
+		return "null"
+	case bool:
+		return "boolean"
+	case string:
+		return "string"
+	case []any:
+		return "list"
+	case map[string]any:
+		return "record"
+	default:
+		return "number"
+	}
+}

@@ -1,0 +1,95 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package typedvalue
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// Entry is one secret of a tree. Without a value it is left out.
+type Entry struct {
+	Path  []string
+	Value json.RawMessage
+}
+
+// Tree prints all secrets as one JSON document: an object per segment, keys
+// sorted bytewise, values as they are.
+//
+// Where one path is the beginning of another, there is a value and an object
+// at the same place. The value then stands in the object under the empty key,
+// which no canonical path has: ["db"] and ["db","password"] become
+// {"db":{"":…,"password":…}}. So no value is lost, and the document depends on
+// nothing but the entries.
+func Tree(entries []Entry) ([]byte, error) {
+	present := make([]Entry, 0, len(entries))
+	size := 2
+	for _, entry := range entries {
+		if len(entry.Value) == 0 {
+			continue
+		}
+		if err := checkEntry(entry); err != nil {
+			return nil, err
+		}
+		size += len(entry.Value) + 16*len(entry.Path)
+		present = append(present, entry)
+	}
+	slices.SortFunc(present, func(a, b Entry) int { return slices.Compare(a.Path, b.Path) })
+	for i := 1; i < len(present); i++ {
+		if slices.Equal(present[i-1].Path, present[i].Path) {
+			return nil, fmt.Errorf("path %s: more than one value", strings.Join(present[i].Path, "."))
+		}
+	}
+	return appendTree(make([]byte, 0, size), present, 0), nil
+}
+
+func checkEntry(entry Entry) error {
+	if len(entry.Path) == 0 || len(entry.Path) > MaxSegments {
+		return fmt.Errorf("path: expected 1 to %d segments", MaxSegments)
+	}
+	for _, segment := range entry.Path {
+		if segment == "" || !utf8.ValidString(segment) {
+			return errors.New("path: expected canonical segments")
+		}
+	}
+	if !json.Valid(entry.Value) {
+		return fmt.Errorf("path %s: value is not valid JSON", strings.Join(entry.Path, "."))
+	}
+	return nil
+}
+
+// appendTree adds the object of sorted entries that share their first depth
+// segments.
+func appendTree(out []byte, entries []Entry, depth int) []byte {
+	out = append(out, '{')
+	for i := 0; i < len(entries); {
+		if i > 0 {
+			out = append(out, ',')
+		}
+		if len(entries[i].Path) == depth {
+			out = append(out, `"":`...)
+			out = append(out, entries[i].Value...)
+			i++
+			continue
+		}
+		key := entries[i].Path[depth]
+		end := i + 1
+		for end < len(entries) && entries[end].Path[depth] == key {
+			end++
+		}
+		out = appendString(out, key)
+		out = append(out, ':')
+		if end == i+1 && len(entries[i].Path) == depth+1 {
+			out = append(out, entries[i].Value...)
+		} else {
+			out = appendTree(out, entries[i:end], depth+1)
+		}
+		i = end
+	}
+	return append(out, '}')
+}

@@ -1,0 +1,160 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package agentsecret is the admission of AgentSecrets: it brings path and type
+// into canonical form, checks the value against the type and seals it, carries the
+// revision, and takes the value out of kubectl's annotation. It reads objects from
+// the cache.
+package agentsecret
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+
+	admissionv1 "k8s.io/api/admission/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+
+	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+	"github.com/latchkey-dev/latchkey/internal/bundle"
+	"github.com/latchkey-dev/latchkey/internal/claim"
+	"github.com/latchkey-dev/latchkey/internal/limits"
+	"github.com/latchkey-dev/latchkey/internal/seal"
+	"github.com/latchkey-dev/latchkey/internal/typedvalue"
+	"github.com/latchkey-dev/latchkey/webhook/sealing"
+)
+
+// Path is where the handler is served.
+const Path = "/admit-agentsecret"
+
+// Handler admits AgentSecrets.
+type Handler struct {
+	// Reader reads the tenant's AgentSecrets from the cache.
+	Reader client.Reader
+	// Keyring seals and opens.
+	Keyring sealing.Keyring
+	// Limits are the tenant's.
+	Limits limits.Agent
+	// Server is the user name under which Latchkey's own server writes; it alone
+	// may raise a revision by itself.
+	Server string
+}
+
+// request is one AgentSecret on its way in.
+type request struct {
+	at       seal.Context
+	obj, old *v1alpha1.AgentSecret
+	create   bool
+	// hasValue tells whether spec.value is present, be it null.
+	hasValue bool
+	// author is who asks.
+	author string
+	// typ is the type of the value. Set by secretType.
+	typ *typedvalue.Type
+	// changed tells whether the value is another than before. Set by value.
+	changed bool
+}
+
+// Handle answers one request.
+func (h *Handler) Handle(ctx context.Context, req admission.Request) admission.Response {
+	r, err := read(req)
+	if err != nil {
+		return admission.Errored(http.StatusBadRequest, err)
+	}
+	if !r.obj.DeletionTimestamp.IsZero() {
+		return admission.Allowed("")
+	}
+	review := &sealing.Review{}
+	if !sealing.Named(r.obj.Name, r.obj.GenerateName, review) {
+		return review.Response()
+	}
+	if r.hasValue {
+		review.Remove("/spec/value")
+	}
+	r.path(review)
+	r.secretType(review)
+	if !review.Refused() {
+		if err := h.value(ctx, r, review); err != nil {
+			return sealing.Unavailable(err)
+		}
+	}
+	h.revision(r, review)
+	if err := h.tenant(ctx, r, review); err != nil {
+		return sealing.Unavailable(err)
+	}
+	sealing.CleanLastApplied(r.obj.Annotations, review)
+	return review.Response()
+}
+
+// read reads the objects. A decoder's message can quote what it read, so it is not
+// passed on.
+func read(req admission.Request) (*request, error) {
+	r := &request{
+		obj:    &v1alpha1.AgentSecret{},
+		old:    &v1alpha1.AgentSecret{},
+		create: req.Operation == admissionv1.Create,
+		author: req.UserInfo.Username,
+	}
+	var members struct {
+		Spec map[string]json.RawMessage `json:"spec"`
+	}
+	if json.Unmarshal(req.Object.Raw, r.obj) != nil || json.Unmarshal(req.Object.Raw, &members) != nil {
+		return nil, errors.New("AgentSecret cannot be read: check the types of its fields")
+	}
+	_, r.hasValue = members.Spec["value"]
+	if !r.create && json.Unmarshal(req.OldObject.Raw, r.old) != nil {
+		return nil, errors.New("the stored AgentSecret cannot be read")
+	}
+	r.at = seal.Context{Kind: "AgentSecret", Namespace: req.Namespace, Name: r.obj.Name}
+	return r, nil
+}
+
+// revision carries the revision: 0 at first, one more with every new value. Only
+// Latchkey's own server can raise it without one, as the REST contract wants.
+func (h *Handler) revision(r *request, review *sealing.Review) {
+	want := r.old.Spec.Revision
+	switch {
+	case r.create:
+		want = 0
+	case r.obj.Spec.Revision == want+1 && h.Server != "" && r.author == h.Server:
+		want++
+	case r.changed:
+		want++
+	}
+	if r.obj.Spec.Revision != want {
+		review.Set("/spec/revision", want)
+	}
+}
+
+// tenant checks what depends on the tenant's other objects: claims and limits.
+func (h *Handler) tenant(ctx context.Context, r *request, review *sealing.Review) error {
+	all := &v1alpha1.AgentSecretList{}
+	if err := h.Reader.List(ctx, all, client.InNamespace(r.obj.Namespace), client.UnsafeDisableDeepCopy); err != nil {
+		return fmt.Errorf("list AgentSecrets: %w", err)
+	}
+	others := make([]claim.Holder, 0, len(all.Items))
+	var use limits.Use
+	for i := range all.Items {
+		if o := &all.Items[i]; o.Name != r.obj.Name {
+			others = append(others, claim.OfAgent(o))
+			use = use.Add(bundle.SizeOf(o.Spec.SealedValue), false)
+		}
+	}
+	before := claim.Holder{}
+	if !r.create {
+		before = claim.OfAgent(r.old)
+	}
+	sealing.Contest(claim.OfAgent(r.obj), before, others, review)
+	size, was := bundle.SizeOf(r.obj.Spec.SealedValue), bundle.SizeOf(r.old.Spec.SealedValue)
+	// A tenant above a limit, since it was lowered, can still make itself smaller.
+	if excess := h.Limits.Check(use.Add(size, false)); excess != nil && (r.create || size > was) {
+		review.Refuse("spec", sealing.CauseLimit, excess.Error())
+	}
+	if size > h.Limits.ValueBytes && size > was {
+		review.Refuse("spec", sealing.CauseLimit, fmt.Sprintf("the value exceeds the limit of %d bytes: shorten it", h.Limits.ValueBytes))
+	}
+	return nil
+}

@@ -1,0 +1,151 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package sealing
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/latchkey-dev/latchkey/internal/keyring"
+	"github.com/latchkey-dev/latchkey/internal/seal"
+)
+
+// Keyring seals and opens. keyring.Ring is one.
+type Keyring interface {
+	// Seal seals a value for the object c with the newest key.
+	Seal(c seal.Context, v seal.Value) (string, error)
+	// Open returns the value sealed for the object c.
+	Open(ctx context.Context, c seal.Context, text string) (seal.Value, error)
+	// Newer tells whether key a was made after key b.
+	Newer(a, b string) bool
+}
+
+// Outcome is what is to be stored.
+type Outcome struct {
+	// Text is the sealed value.
+	Text string
+	// Changed tells whether the value differs from the one stored before.
+	Changed bool
+}
+
+// Value seals a value that came in plain. The ciphertext stored before stays where
+// it holds the same value, so that applying a manifest again changes nothing.
+func Value(ctx context.Context, k Keyring, c seal.Context, v seal.Value, old string) (Outcome, error) {
+	if old != "" {
+		if was, err := k.Open(ctx, c, old); err == nil && was.Equal(v) {
+			return Outcome{Text: old}, nil
+		}
+	}
+	text, err := k.Seal(c, v)
+	if err != nil {
+		return Outcome{}, fmt.Errorf("seal: %w", err)
+	}
+	return Outcome{Text: text, Changed: true}, nil
+}
+
+// Sealed takes in a value that came sealed. It must open for its object. Of two
+// ciphertexts of the same value, the one of the newer key stays: a manifest in a
+// repository keeps its old ciphertext long after the stored one was sealed anew.
+// Check judges the value and returns a problem or "". Outcome is empty where review
+// refuses.
+func Sealed(ctx context.Context, k Keyring, c seal.Context, text, old string, check func(seal.Value) string, review *Review) (Outcome, error) {
+	if text == old {
+		return Outcome{Text: old}, nil
+	}
+	v, err := k.Open(ctx, c, text)
+	if err != nil {
+		return Outcome{}, refuseSealed(c, err, review)
+	}
+	if problem := check(v); problem != "" {
+		review.Refuse("spec.sealedValue", metav1.CauseTypeFieldValueInvalid, problem)
+		return Outcome{}, nil
+	}
+	was, err := k.Open(ctx, c, old)
+	if old == "" || err != nil || !was.Equal(v) {
+		return Outcome{Text: text, Changed: true}, nil
+	}
+	if k.Newer(keyID(text), keyID(old)) {
+		return Outcome{Text: text}, nil
+	}
+	return Outcome{Text: old}, nil
+}
+
+func refuseSealed(c seal.Context, err error, review *Review) error {
+	const field = "spec.sealedValue"
+	switch {
+	case errors.Is(err, keyring.ErrNoKey):
+		return errors.New("no sealing key is loaded yet: try again in a moment")
+	case errors.Is(err, keyring.ErrUnknownKey):
+		review.Refuse(field, metav1.CauseTypeFieldValueInvalid,
+			"its sealing key does not exist here: seal the value with the key of ConfigMap latchkey-public-keys, or set value instead")
+	case errors.Is(err, seal.ErrMalformed), errors.Is(err, seal.ErrVersion), errors.Is(err, seal.ErrTooLarge):
+		review.Refuse(field, metav1.CauseTypeFieldValueInvalid, err.Error())
+	default:
+		review.Refuse(field, metav1.CauseTypeFieldValueInvalid,
+			fmt.Sprintf("it does not open for %s %s/%s: it was sealed for another object, or altered; seal the value for this one, or set value instead", c.Kind, c.Namespace, c.Name))
+	}
+	return nil
+}
+
+func keyID(text string) string {
+	s, err := seal.Parse(text)
+	if err != nil {
+		return ""
+	}
+	return s.KeyID()
+}
+
+// Named refuses an object without a name: its value could not be bound to it.
+func Named(name, generateName string, review *Review) bool {
+	if name != "" {
+		return true
+	}
+	if generateName != "" {
+		review.Refuse("metadata.generateName", metav1.CauseTypeFieldValueNotSupported,
+			"a value is sealed for the object's name, which must be known: set metadata.name instead")
+	} else {
+		review.Refuse("metadata.name", metav1.CauseTypeFieldValueRequired, "name is required")
+	}
+	return false
+}
+
+// CleanLastApplied removes the value from the manifest that kubectl keeps in an
+// annotation. An annotation that cannot be read is dropped: it might hold one.
+func CleanLastApplied(annotations map[string]string, review *Review) {
+	const name = corev1.LastAppliedConfigAnnotation
+	const path = "/metadata/annotations/kubectl.kubernetes.io~1last-applied-configuration"
+	text, ok := annotations[name]
+	if !ok {
+		return
+	}
+	var manifest map[string]json.RawMessage
+	if err := json.Unmarshal([]byte(text), &manifest); err != nil {
+		review.Remove(path)
+		return
+	}
+	var spec map[string]json.RawMessage
+	if raw, ok := manifest["spec"]; ok && json.Unmarshal(raw, &spec) != nil {
+		review.Remove(path)
+		return
+	}
+	if _, ok := spec["value"]; !ok {
+		return
+	}
+	delete(spec, "value")
+	raw, err := json.Marshal(spec)
+	if err == nil {
+		manifest["spec"] = raw
+		raw, err = json.Marshal(manifest)
+	}
+	if err != nil {
+		review.Remove(path)
+		return
+	}
+	review.Set(path, string(raw)+"\n")
+}

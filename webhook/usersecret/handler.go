@@ -1,0 +1,146 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package usersecret is the admission of UserSecrets: it seals the value, fills in
+// the name, takes the value out of kubectl's annotation, and refuses what could
+// never become ready. It reads objects from the cache and asks the API server
+// whether the author may read the Secret that valueFrom names.
+package usersecret
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+
+	admissionv1 "k8s.io/api/admission/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+
+	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+	"github.com/latchkey-dev/latchkey/internal/bundle"
+	"github.com/latchkey-dev/latchkey/internal/claim"
+	"github.com/latchkey-dev/latchkey/internal/limits"
+	"github.com/latchkey-dev/latchkey/internal/rules"
+	"github.com/latchkey-dev/latchkey/internal/seal"
+	"github.com/latchkey-dev/latchkey/webhook/sealing"
+)
+
+// Path is where the handler is served.
+const Path = "/admit-usersecret"
+
+// Handler admits UserSecrets.
+type Handler struct {
+	// Reader reads the tenant's UserSecrets from the cache.
+	Reader client.Reader
+	// Access asks what the author may do.
+	Access Access
+	// Keyring seals and opens.
+	Keyring sealing.Keyring
+	// Limits are the tenant's.
+	Limits limits.User
+}
+
+// Access asks the cluster what somebody may do.
+type Access interface {
+	// MayGetSecret tells whether the author of a request may get a Secret.
+	MayGetSecret(ctx context.Context, req admission.Request, name string) (bool, error)
+}
+
+// Handle answers one request.
+func (h *Handler) Handle(ctx context.Context, req admission.Request) admission.Response {
+	obj, old := &v1alpha1.UserSecret{}, &v1alpha1.UserSecret{}
+	if err := decode(req, obj, old); err != nil {
+		return admission.Errored(http.StatusBadRequest, err)
+	}
+	if !obj.DeletionTimestamp.IsZero() {
+		return admission.Allowed("")
+	}
+	review := &sealing.Review{}
+	if !sealing.Named(obj.Name, obj.GenerateName, review) {
+		return review.Response()
+	}
+	if obj.Spec.Name == "" {
+		review.Set("/spec/name", obj.Name)
+		obj.Spec.Name = obj.Name
+	}
+	at := seal.Context{Kind: "UserSecret", Namespace: req.Namespace, Name: obj.Name}
+	if err := h.source(ctx, req, at, obj, old, review); err != nil {
+		return sealing.Unavailable(err)
+	}
+	h.fields(obj, old, review)
+	if err := h.tenant(ctx, obj, old, review); err != nil {
+		return sealing.Unavailable(err)
+	}
+	sealing.CleanLastApplied(obj.Annotations, review)
+	return review.Response()
+}
+
+// decode reads the objects. A decoder's message can quote what it read, so it is
+// not passed on.
+func decode(req admission.Request, obj, old *v1alpha1.UserSecret) error {
+	if err := json.Unmarshal(req.Object.Raw, obj); err != nil {
+		return fmt.Errorf("UserSecret cannot be read: check the types of its fields")
+	}
+	if req.Operation != admissionv1.Update {
+		return nil
+	}
+	if err := json.Unmarshal(req.OldObject.Raw, old); err != nil {
+		return fmt.Errorf("the stored UserSecret cannot be read")
+	}
+	return nil
+}
+
+// fields checks the rules of the fields that changed. The CRD holds them too; here
+// they come all at once, with the others.
+func (h *Handler) fields(obj, old *v1alpha1.UserSecret, review *sealing.Review) {
+	for _, f := range []struct {
+		field, is, was string
+		rule           func(string) string
+	}{
+		{"spec.name", obj.SecretName(), old.Spec.Name, rules.Name},
+		{"spec.envName", obj.Spec.EnvName, old.Spec.EnvName, rules.EnvName},
+		{"spec.filePath", obj.Spec.FilePath, old.Spec.FilePath, rules.FilePath},
+		{"spec.description", obj.Spec.Description, old.Spec.Description, rules.Description},
+	} {
+		if f.is == f.was {
+			continue
+		}
+		if problem := f.rule(f.is); problem != "" {
+			review.Refuse(f.field, metav1.CauseTypeFieldValueInvalid, problem)
+		}
+	}
+}
+
+// tenant checks what depends on the tenant's other objects: claims and limits.
+func (h *Handler) tenant(ctx context.Context, obj, old *v1alpha1.UserSecret, review *sealing.Review) error {
+	all := &v1alpha1.UserSecretList{}
+	if err := h.Reader.List(ctx, all, client.InNamespace(obj.Namespace), client.UnsafeDisableDeepCopy); err != nil {
+		return fmt.Errorf("list UserSecrets: %w", err)
+	}
+	others := make([]claim.Holder, 0, len(all.Items))
+	var use limits.Use
+	for i := range all.Items {
+		if o := &all.Items[i]; o.Name != obj.Name {
+			others = append(others, claim.OfUser(o))
+			use = use.Add(bundle.SizeOf(o.Spec.SealedValue), o.Spec.EnvName != "")
+		}
+	}
+	before := claim.Holder{}
+	if old.Name != "" {
+		before = claim.OfUser(old)
+	}
+	sealing.Contest(claim.OfUser(obj), before, others, review)
+	was := use.Add(bundle.SizeOf(old.Spec.SealedValue), old.Spec.EnvName != "")
+	is := use.Add(bundle.SizeOf(obj.Spec.SealedValue), obj.Spec.EnvName != "")
+	// A tenant above a limit, since it was lowered, can still make itself smaller.
+	if excess := h.Limits.Check(is); excess != nil && (old.Name == "" || grows(was, is)) {
+		review.Refuse("spec", sealing.CauseLimit, excess.Error())
+	}
+	return nil
+}
+
+func grows(was, is limits.Use) bool {
+	return is.ValueBytes > was.ValueBytes || is.EnvValueBytes > was.EnvValueBytes
+}

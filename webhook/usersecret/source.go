@@ -1,0 +1,114 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package usersecret
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+
+	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+	"github.com/latchkey-dev/latchkey/internal/rules"
+	"github.com/latchkey-dev/latchkey/internal/seal"
+	"github.com/latchkey-dev/latchkey/webhook/sealing"
+)
+
+// source settles where the value comes from. A source that is new replaces one
+// that merely stayed: tools that merge a manifest into the stored object leave the
+// stored sealedValue beside a new valueFrom, and mean the new one.
+func (h *Handler) source(ctx context.Context, req admission.Request, at seal.Context, obj, old *v1alpha1.UserSecret, review *sealing.Review) error {
+	hasValue := obj.Spec.Value != nil
+	newSealed := obj.Spec.SealedValue != "" && obj.Spec.SealedValue != old.Spec.SealedValue
+	newFrom := obj.Spec.ValueFrom != nil && (old.Spec.ValueFrom == nil || *obj.Spec.ValueFrom != *old.Spec.ValueFrom)
+	if n := count(hasValue, newSealed, newFrom); n > 1 {
+		review.Refuse("spec", metav1.CauseTypeFieldValueInvalid, "set only one of value, sealedValue and valueFrom")
+		if hasValue {
+			review.Remove("/spec/value")
+		}
+		return nil
+	}
+	switch {
+	case hasValue:
+		return h.value(ctx, at, obj, old, review)
+	case newFrom:
+		if obj.Spec.SealedValue != "" {
+			review.Remove("/spec/sealedValue")
+			obj.Spec.SealedValue = ""
+		}
+		return h.valueFrom(ctx, req, obj.Spec.ValueFrom.SecretKeyRef.Name, review)
+	case newSealed:
+		if obj.Spec.ValueFrom != nil {
+			review.Remove("/spec/valueFrom")
+			obj.Spec.ValueFrom = nil
+		}
+		check := func(v seal.Value) string { return rules.Value(string(v.Reveal()), false) }
+		got, err := sealing.Sealed(ctx, h.Keyring, at, obj.Spec.SealedValue, old.Spec.SealedValue, check, review)
+		if err == nil && got.Text != "" {
+			set(obj, got, review)
+		}
+		return err
+	}
+	return nil
+}
+
+func count(conditions ...bool) int {
+	n := 0
+	for _, c := range conditions {
+		if c {
+			n++
+		}
+	}
+	return n
+}
+
+// value seals a value that came in plain and takes it out of the object.
+func (h *Handler) value(ctx context.Context, at seal.Context, obj, old *v1alpha1.UserSecret, review *sealing.Review) error {
+	review.Remove("/spec/value")
+	var text string
+	if err := json.Unmarshal(obj.Spec.Value.Raw(), &text); err != nil {
+		review.Refuse("spec.value", metav1.CauseTypeFieldValueInvalid, "value must be a string: put it in quotes")
+		return nil
+	}
+	value := seal.ValueOf(text)
+	obj.Spec.Value = nil
+	if problem := rules.Value(text, old.Name == ""); problem != "" {
+		review.Refuse("spec.value", metav1.CauseTypeFieldValueInvalid, problem)
+		return nil
+	}
+	if obj.Spec.ValueFrom != nil {
+		review.Remove("/spec/valueFrom")
+		obj.Spec.ValueFrom = nil
+	}
+	got, err := sealing.Value(ctx, h.Keyring, at, value, old.Spec.SealedValue)
+	if err != nil {
+		return err
+	}
+	set(obj, got, review)
+	return nil
+}
+
+// set makes got the object's sealed value.
+func set(obj *v1alpha1.UserSecret, got sealing.Outcome, review *sealing.Review) {
+	if got.Text != obj.Spec.SealedValue {
+		review.Set("/spec/sealedValue", got.Text)
+		obj.Spec.SealedValue = got.Text
+	}
+}
+
+// valueFrom asks whether the author may read the source: Latchkey reads it with
+// rights of its own, which must not become the author's.
+func (h *Handler) valueFrom(ctx context.Context, req admission.Request, name string, review *sealing.Review) error {
+	allowed, err := h.Access.MayGetSecret(ctx, req, name)
+	if err != nil {
+		return fmt.Errorf("ask whether the author may get the source Secret: %w", err)
+	}
+	if !allowed {
+		review.Refuse("spec.valueFrom", metav1.CauseTypeForbidden,
+			fmt.Sprintf("%s may not get Secret %s in this namespace, and so cannot use it as a source: ask for that right, or set value instead", req.UserInfo.Username, name))
+	}
+	return nil
+}
