@@ -55,6 +55,7 @@ controlplane: ## Build etcd, kube-apiserver and kubectl into bin/k8s, once.
 
 .PHONY: generate
 generate: $(CONTROLLER_GEN) ## Write the generated code and the CRDs anew.
+	rm -f config/crd/bases/*.yaml
 	$(CONTROLLER_GEN) object:headerFile=hack/boilerplate.go.txt crd paths=./api/... output:crd:dir=config/crd/bases
 
 .PHONY: fmt

@@ -10,7 +10,6 @@ import (
 
 // AgentSecretSpec is what an agent developer asks for.
 //
-// +kubebuilder:validation:XValidation:rule="!has(self.value)",message="value must be sealed before it is stored, and the Latchkey admission webhook that does so did not: check that the latchkey server runs and its MutatingWebhookConfiguration exists, or send sealedValue"
 // +kubebuilder:validation:XValidation:rule="self.path == oldSelf.path",message="path is immutable: delete this AgentSecret and create another",fieldPath=".path"
 type AgentSecretSpec struct {
 	// path names the secret within its environment, segment by segment. It is
@@ -33,7 +32,10 @@ type AgentSecretSpec struct {
 	SecretType runtime.RawExtension `json:"secretType"`
 
 	// value is the secret itself: JSON of the type secretType. It is write only:
-	// admission checks it, seals it into sealedValue and removes it.
+	// admission checks it, seals it into sealedValue and removes it. The schema
+	// refuses to store one ("must not validate the schema"): then the Latchkey
+	// admission webhook did not see the object; check that the latchkey server runs
+	// and its MutatingWebhookConfiguration exists, or send sealedValue.
 	// +optional
 	// +kubebuilder:validation:Schemaless
 	// +kubebuilder:pruning:PreserveUnknownFields

@@ -34,6 +34,15 @@ const (
 	// AnnotationMAC is a keyed digest of a bundle's content; it shows drift
 	// without showing the content.
 	AnnotationMAC = "latchkey.dev/mac"
+	// AnnotationUpdatedAt says when a secret was last changed, as RFC 3339 with
+	// nanoseconds; without it, when it was created. Admission sets it.
+	AnnotationUpdatedAt = "latchkey.dev/updated-at"
+	// AnnotationPending marks an object of an import that is not committed yet; its
+	// value is the import. The object holds its claims and counts, and is neither
+	// shown by the REST API nor projected.
+	AnnotationPending = "latchkey.dev/import-pending"
+	// AnnotationCommitted marks the one object whose mark commits an import.
+	AnnotationCommitted = "latchkey.dev/import-committed"
 	// AnnotationCanonicalPath, with the value "true", says that an AgentSecret's
 	// spec.path is canonical already. Admission sets it; it travels with backups,
 	// because converting a canonical path again can change it.

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -129,6 +130,7 @@ func addWebhooks(ctx context.Context, mgr ctrl.Manager, o *serverOptions, ring *
 		Access:  usersecret.Reviews{Client: mgr.GetClient()},
 		Keyring: ring,
 		Limits:  o.user,
+		Now:     time.Now,
 	}})
 	mgr.GetWebhookServer().Register(agentsecret.Path, &webhook.Admission{Handler: &agentsecret.Handler{
 		Reader:  mgr.GetClient(),

@@ -14,7 +14,13 @@ var bundleWrites = prometheus.NewCounterVec(prometheus.CounterOpts{
 	Help: "Writes of native Secrets, by bundle kind and outcome.",
 }, []string{"bundle", "outcome"})
 
-func init() { metrics.Registry.MustRegister(bundleWrites) }
+// openedValues counts what "nothing changed" must not do.
+var openedValues = prometheus.NewCounterVec(prometheus.CounterOpts{
+	Name: "latchkey_opened_values_total",
+	Help: "Values opened or read to fill a bundle, by bundle kind.",
+}, []string{"bundle"})
+
+func init() { metrics.Registry.MustRegister(bundleWrites, openedValues) }
 
 func outcomeLabel(err error) string {
 	if err != nil {

@@ -36,6 +36,7 @@ func (r *Reconciler) open(ctx context.Context, s *scope) error {
 		if !d.Open {
 			continue
 		}
+		openedValues.WithLabelValues(r.Adapter.Name).Inc()
 		op, err := r.value(ctx, s.namespace, d.Item)
 		if err != nil {
 			return err

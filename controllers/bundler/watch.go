@@ -37,8 +37,9 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, sources cache.Cache, key
 	return builder.ControllerManagedBy(mgr).
 		Named(r.Adapter.Name+"bundle").
 		WithOptions(controller.Options{MaxConcurrentReconciles: workers}).
-		// The objects themselves: everything that they ask for is in their spec.
-		Watches(r.Adapter.Prototype, gathered(), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		// The objects themselves: everything that they ask for is in their spec, and
+		// an annotation says whether an import is committed.
+		Watches(r.Adapter.Prototype, gathered(), builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}))).
 		// The bundles: drift and deletion are repaired.
 		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.ofBundle), builder.WithPredicates(contentChanged())).
 		// The Secrets that values come from, and foreign Secrets that stood in the way.

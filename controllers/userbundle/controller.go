@@ -14,6 +14,7 @@ import (
 	"github.com/latchkey-dev/latchkey/controllers/bundler"
 	"github.com/latchkey-dev/latchkey/internal/bundle"
 	"github.com/latchkey-dev/latchkey/internal/limits"
+	"github.com/latchkey-dev/latchkey/internal/store"
 )
 
 // Adapter returns what is particular to UserSecrets.
@@ -35,9 +36,10 @@ func list(ctx context.Context, r client.Reader, namespace string) ([]bundler.Mem
 	if err := r.List(ctx, all, client.InNamespace(namespace)); err != nil {
 		return nil, err
 	}
-	out := make([]bundler.Member, 0, len(all.Items))
-	for i := range all.Items {
-		obj := &all.Items[i]
+	// An import that is not committed is not there yet.
+	visible := store.Visible(all.Items)
+	out := make([]bundler.Member, 0, len(visible))
+	for _, obj := range visible {
 		out = append(out, bundler.Member{Object: obj, Status: &obj.Status, Item: bundle.UserItem(obj)})
 	}
 	return out, nil

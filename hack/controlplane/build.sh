@@ -160,6 +160,7 @@ main() {
   local given=${KUBEBUILDER_ASSETS:-} missing=
   if [[ -n $given && -d $given ]]; then given=$(cd "$given" && pwd -P); fi
   if [[ $given == "$out" ]]; then given=; fi
+  # shellcheck disable=SC2046 # names without spaces, one word each
   if [[ -n $given ]]; then missing=$(missing_from "$given" $(printf '%s\n' "${defaults[@]}" "${names[@]}" | sort -u)); fi
   if [[ -n $given && -z $missing ]]; then
     assets=$given

@@ -98,7 +98,10 @@ func (l layout) ensure(ctx context.Context, p process) (string, error) {
 		}
 		return p.ready(ctx)
 	})
-	if err != nil {
+	switch {
+	case errors.Is(err, context.Canceled): // interrupted: the log has nothing to say about that
+		return "", err
+	case err != nil:
 		return "", &processError{log: l.log(p.name), err: err}
 	}
 	return outcome, nil

@@ -127,7 +127,7 @@ func TestEnsureStartsOnceAndRestartsWhatChanged(t *testing.T) {
 func TestStartRecordsTheArgumentsOfAScriptAndOfAProgram(t *testing.T) {
 	l := layout{root: t.TempDir()}
 	script := filepath.Join(l.root, "script")
-	if err := os.WriteFile(script, []byte("#!/bin/sh\necho listening\nexec cat /proc/self/fd/none\n"), 0o700); err != nil {
+	if err := os.WriteFile(script, []byte("#!/bin/sh\necho listening\n"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	for name, argv := range map[string][]string{

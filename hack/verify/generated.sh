@@ -24,7 +24,7 @@ make generate
 after=$(snapshot)
 
 if [[ $before != "$after" ]]; then
-  diff <(echo "$before") <(echo "$after") | sed -n 's/^[<>] [0-9a-f]*  /  /p' | sort -u
+  comm -3 <(sort <<<"$before") <(sort <<<"$after") | awk '{ print "  " $2 }' | sort -u
   git --no-pager diff -- "${generated[@]}"
   git status --porcelain -- "${generated[@]}"
   echo "generated: the files above were out of date and have been written anew: look at them and commit them"

@@ -5,8 +5,6 @@ package keyring
 
 import (
 	"context"
-	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
@@ -15,11 +13,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-
-	"github.com/latchkey-dev/latchkey/internal/seal"
 )
 
 // What needs an API server is tested against one, in test/integration. Here is
@@ -143,6 +138,49 @@ func TestEnsureFirstCreatesNoSecondKey(t *testing.T) {
 	}
 }
 
+// recorder is a client that takes every Secret it is given.
+type recorder struct {
+	client.Client
+	created []*corev1.Secret
+}
+
+func (r *recorder) Create(_ context.Context, obj client.Object, _ ...client.CreateOption) error {
+	r.created = append(r.created, obj.(*corev1.Secret))
+	return nil
+}
+
+func TestACreatedKeyIsTheNewest(t *testing.T) {
+	last := newKey(t, epoch)
+	for name, now := range map[string]time.Time{
+		"a clock that is ahead":        epoch.Add(time.Hour),
+		"a clock that stands still":    epoch,
+		"a clock that went back":       epoch.Add(-time.Hour),
+		"a clock that was never wound": {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			writer := &recorder{}
+			store := &Store{Reader: answers{secrets: []corev1.Secret{*EncodeSecret(last, ourNamespace)}}, Writer: writer, Namespace: ourNamespace}
+			key, err := store.Create(t.Context(), now)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(writer.created) != 1 {
+				t.Fatalf("%d secrets stored, want 1", len(writer.created))
+			}
+			stored, err := DecodeSecret(writer.created[0])
+			if err != nil {
+				t.Fatal(err)
+			}
+			if stored.ID != key.ID || !stored.Created.Equal(key.Created) {
+				t.Errorf("stored key %s of %s, returned %s of %s", stored.ID, stored.Created, key.ID, key.Created)
+			}
+			if compareAge(stored, last) <= 0 || stored.Created.Before(now) {
+				t.Errorf("created is %s, want after %s and not before %s", stored.Created, last.Created, now)
+			}
+		})
+	}
+}
+
 func TestDeleteRefusesTheKeyThatSeals(t *testing.T) {
 	a, b := newKey(t, epoch), newKey(t, epoch.Add(time.Hour))
 	secrets := []corev1.Secret{*EncodeSecret(a, ourNamespace), *EncodeSecret(b, ourNamespace)}
@@ -162,102 +200,5 @@ func TestDeleteRefusesTheKeyThatSeals(t *testing.T) {
 	foreign.Labels = nil
 	if err := readOnly(answers{secrets: []corev1.Secret{secrets[1], foreign}}).Delete(t.Context(), a.ID); !errors.Is(err, ErrForeign) {
 		t.Errorf("Delete() of a foreign secret = %v, want ErrForeign", err)
-	}
-}
-
-func TestPublishWritesNothingThatIsThere(t *testing.T) {
-	a, b := newKey(t, epoch), newKey(t, epoch.Add(time.Hour))
-	data, err := publishedData([]KeyInfo{a.Info(), b.Info()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	published := &corev1.ConfigMap{
-		ObjectMeta: metav1.ObjectMeta{Name: PublicKeysName, Namespace: ourNamespace, Labels: map[string]string{LabelPublicKeys: "true"}},
-		Data:       data,
-	}
-	// In the other order: what is published does not depend on it.
-	if err := readOnly(answers{configMap: published}).Publish(t.Context(), []KeyInfo{b.Info(), a.Info()}); err != nil {
-		t.Errorf("Publish() = %v", err)
-	}
-	published.Labels = nil
-	if err := readOnly(answers{configMap: published}).Publish(t.Context(), []KeyInfo{a.Info()}); !errors.Is(err, ErrForeign) {
-		t.Errorf("Publish() over a foreign config map = %v, want ErrForeign", err)
-	}
-	if err := readOnly(answers{}).Publish(t.Context(), nil); !errors.Is(err, ErrNoKey) {
-		t.Errorf("Publish() of no keys = %v, want ErrNoKey", err)
-	}
-}
-
-func TestPublishedData(t *testing.T) {
-	a, b := newKey(t, epoch), newKey(t, epoch.Add(time.Hour))
-	data, err := publishedData([]KeyInfo{a.Info(), b.Info()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	raw, err := base64.StdEncoding.DecodeString(data["public.b64"])
-	if err != nil {
-		t.Fatal(err)
-	}
-	public, err := seal.ParsePublicKey(raw)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if public.ID() != b.ID || data["key-id"] != b.ID {
-		t.Errorf("published key %s under the id %s, want the newest, %s", public.ID(), data["key-id"], b.ID)
-	}
-	var list []PublishedKey
-	if err := json.Unmarshal([]byte(data["keys.json"]), &list); err != nil {
-		t.Fatal(err)
-	}
-	want := []PublishedKey{
-		{ID: b.ID, Created: b.Created, Public: b.Private.Public().Bytes()},
-		{ID: a.ID, Created: a.Created, Public: a.Private.Public().Bytes()},
-	}
-	if diff := cmp.Diff(want, list); diff != "" {
-		t.Errorf("keys.json (-want +got):\n%s", diff)
-	}
-	for _, value := range data {
-		if shows(value, a.Private.Bytes()) || shows(value, b.Private.Bytes()) {
-			t.Error("a private key is published")
-		}
-	}
-}
-
-func TestEnsureMACKeyReadsTheOneThereIs(t *testing.T) {
-	secret := func(key string, change func(*corev1.Secret)) corev1.Secret {
-		s := corev1.Secret{
-			ObjectMeta: metav1.ObjectMeta{Name: "latchkey-bundle-mac", Namespace: ourNamespace, Labels: map[string]string{LabelBundleMAC: "true"}},
-			Type:       TypeBundleMAC,
-			Data:       map[string][]byte{"key": []byte(key)},
-		}
-		if change != nil {
-			change(&s)
-		}
-		return s
-	}
-	key := strings.Repeat("canary-8", 4)
-	for name, tc := range map[string]struct {
-		secret  corev1.Secret
-		wantErr bool
-		wantIs  error
-	}{
-		"a key of 32 bytes is returned":     {secret: secret(key, nil)},
-		"a key of 31 bytes is refused":      {secret: secret(key[1:], nil), wantErr: true},
-		"a secret without a key is refused": {secret: secret(key, func(s *corev1.Secret) { s.Data = nil }), wantErr: true},
-		"a secret without label is foreign": {secret: secret(key, func(s *corev1.Secret) { s.Labels = nil }), wantErr: true, wantIs: ErrForeign},
-		"a secret of another type is too":   {secret: secret(key, func(s *corev1.Secret) { s.Type = "Opaque" }), wantErr: true, wantIs: ErrForeign},
-	} {
-		t.Run(name, func(t *testing.T) {
-			got, err := readOnly(answers{secrets: []corev1.Secret{tc.secret}}).EnsureMACKey(t.Context())
-			if (err != nil) != tc.wantErr || tc.wantIs != nil && !errors.Is(err, tc.wantIs) {
-				t.Fatalf("EnsureMACKey() = %v, want an error: %v", err, tc.wantErr)
-			}
-			if err == nil && string(got) != key {
-				t.Error("returned another key")
-			}
-			if err != nil && strings.Contains(err.Error(), "canary") {
-				t.Error("the error holds the key")
-			}
-		})
 	}
 }

@@ -65,10 +65,10 @@
 //   - that is, or is above, the container's home or working directory;
 //   - after the first [MaxFiles].
 //
-// The live directories obey the same rules. What is a directory in the image cannot be known at admission, beyond the
-// well-known ones: a container does not start if a file's path is one. A file below a writable volume (a home on a persistent volume) leaves an
-// empty file behind there, as the mount point. Directories on the way that do not exist are created by the runtime
-// and belong to root.
+// The live directories obey the same rules. What is a directory in the image or in a volume cannot be known at
+// admission, beyond the well-known ones: a container does not start if a file's path is one. A file below a writable
+// volume (a home on a persistent volume) leaves an empty file behind there, as the mount point. Directories on the way
+// that do not exist are created by the runtime and belong to root.
 //
 // # Opting out
 //

@@ -157,6 +157,16 @@ func TestProjectExistingMounts(t *testing.T) {
 			content: userFiles,
 			wantPod: `spec: {containers: [{name: app, $root, workingDir: /run/latchkey/user, volumeMounts: [$userMount]}], volumes: [$userVolume]}`,
 		},
+		"a volume of a reserved name and of the bundle, but required or of a part of it, stays the pod's": {
+			pod: `spec: {containers: [{name: app, $root, volumeMounts: [{name: latchkey-user, mountPath: /mine}]}], volumes: [
+				{name: latchkey-user, secret: {secretName: latchkey-user-files}},
+				{name: latchkey-agent, secret: {secretName: latchkey-agent-files, optional: true, items: [{key: a, path: a}]}}]}`,
+			content: projector.Content{UserFiles: "latchkey-user-files", AgentFiles: "latchkey-agent-files"},
+			wantWarnings: []string{
+				"latchkey: the pod has a volume named latchkey-user of its own: files are left out",
+				"latchkey: the pod has a volume named latchkey-agent of its own: files are left out",
+			},
+		},
 		"a volume of a reserved name that is something else stays the pod's": {
 			pod: `spec: {containers: [{name: app, $root, volumeMounts: [{name: latchkey-user, mountPath: /mine}]}],
 				volumes: [{name: latchkey-user, emptyDir: {}}, {name: latchkey-user-paths, secret: {secretName: s}}]}`,

@@ -18,8 +18,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
-	"k8s.io/apimachinery/pkg/util/dump"
 	"k8s.io/klog/v2/textlogger"
+	"k8s.io/utils/dump"
 	"sigs.k8s.io/yaml"
 
 	"github.com/latchkey-dev/latchkey/internal/seal"

@@ -37,6 +37,8 @@ const (
 	FieldName     = "name"
 	FieldEnvName  = "env_name"
 	FieldFilePath = "file_path"
+	// FieldPath is the path of an agent secret, the one field of those that is.
+	FieldPath = "path"
 )
 
 // Conflict is one claim that another secret of the same tenant already holds.
@@ -44,7 +46,7 @@ type Conflict struct {
 	// Index is the place of the refused secret in the request: 0 for a single
 	// one.
 	Index int
-	// Field is FieldName, FieldEnvName or FieldFilePath.
+	// Field is FieldName, FieldEnvName, FieldFilePath or FieldPath.
 	Field string
 }
 
@@ -75,6 +77,9 @@ type LimitKind string
 const (
 	// LimitCount is the number of secrets.
 	LimitCount LimitKind = "count"
+	// LimitOneValueBytes is the size of a single value, in plaintext bytes. Only
+	// agent secrets have it.
+	LimitOneValueBytes LimitKind = "bytes of one value"
 	// LimitValueBytes is the sum of all values, in plaintext bytes.
 	LimitValueBytes LimitKind = "value bytes"
 	// LimitEnvValueBytes is the sum of the values that have an environment

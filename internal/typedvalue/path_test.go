@@ -164,8 +164,8 @@ func TestIsCanonicalKnowsEveryCaseMapping(t *testing.T) {
 // Rows of characters whose case mapping is unusual, with what lies between.
 func TestIsCanonicalKnowsRowsOfUnusualCharacters(t *testing.T) {
 	pool := []rune("aZ1_ ßẞİıςΣσŉǰΐΰẖὐᾶᾷᾳᾼﬁևǅªⓐⒷⅧⅷ𝔸ĸ密\u0345\u0307\u030c½")
-	random := rand.New(rand.NewPCG(3, 4))
-	for range 50_000 {
+	random := rand.New(rand.NewPCG(3, 4)) //nolint:gosec // seeded, so that a failure can be seen again
+	for range 20_000 {
 		segment := make([]rune, 1+random.IntN(8))
 		for i := range segment {
 			segment[i] = pool[random.IntN(len(pool))]

@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 
 	admissionv1 "k8s.io/api/admission/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -147,7 +148,13 @@ func (h *Handler) tenant(ctx context.Context, r *request, review *sealing.Review
 	if !r.create {
 		before = claim.OfAgent(r.old)
 	}
-	sealing.Contest(claim.OfAgent(r.obj), before, others, review)
+	now := claim.OfAgent(r.obj)
+	// A variable or file that is made from the path is not refused: the REST contract
+	// knows no such refusal. The later object's status says so.
+	now.Claims = slices.DeleteFunc(now.Claims, func(c claim.Claim) bool {
+		return c.Kind == v1alpha1.ClaimEnv && r.obj.Spec.EnvName == "" || c.Kind == v1alpha1.ClaimFile && r.obj.Spec.FilePath == ""
+	})
+	sealing.Contest(now, before, others, review)
 	size, was := bundle.SizeOf(r.obj.Spec.SealedValue), bundle.SizeOf(r.old.Spec.SealedValue)
 	// A tenant above a limit, since it was lowered, can still make itself smaller.
 	if excess := h.Limits.Check(use.Add(size, false)); excess != nil && (r.create || size > was) {

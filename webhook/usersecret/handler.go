@@ -12,6 +12,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"time"
 
 	admissionv1 "k8s.io/api/admission/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -40,6 +41,8 @@ type Handler struct {
 	Keyring sealing.Keyring
 	// Limits are the tenant's.
 	Limits limits.User
+	// Now tells the time.
+	Now func() time.Time
 }
 
 // Access asks the cluster what somebody may do.
@@ -66,9 +69,11 @@ func (h *Handler) Handle(ctx context.Context, req admission.Request) admission.R
 		obj.Spec.Name = obj.Name
 	}
 	at := seal.Context{Kind: "UserSecret", Namespace: req.Namespace, Name: obj.Name}
-	if err := h.source(ctx, req, at, obj, old, review); err != nil {
+	valueChanged, err := h.source(ctx, req, at, obj, old, review)
+	if err != nil {
 		return sealing.Unavailable(err)
 	}
+	h.updated(obj, old, valueChanged, review)
 	h.fields(obj, old, review)
 	if err := h.tenant(ctx, obj, old, review); err != nil {
 		return sealing.Unavailable(err)

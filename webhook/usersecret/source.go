@@ -19,8 +19,9 @@ import (
 
 // source settles where the value comes from. A source that is new replaces one
 // that merely stayed: tools that merge a manifest into the stored object leave the
-// stored sealedValue beside a new valueFrom, and mean the new one.
-func (h *Handler) source(ctx context.Context, req admission.Request, at seal.Context, obj, old *v1alpha1.UserSecret, review *sealing.Review) error {
+// stored sealedValue beside a new valueFrom, and mean the new one. It tells whether
+// the value is another than before.
+func (h *Handler) source(ctx context.Context, req admission.Request, at seal.Context, obj, old *v1alpha1.UserSecret, review *sealing.Review) (changed bool, err error) {
 	hasValue := obj.Spec.Value != nil
 	newSealed := obj.Spec.SealedValue != "" && obj.Spec.SealedValue != old.Spec.SealedValue
 	newFrom := obj.Spec.ValueFrom != nil && (old.Spec.ValueFrom == nil || *obj.Spec.ValueFrom != *old.Spec.ValueFrom)
@@ -29,7 +30,7 @@ func (h *Handler) source(ctx context.Context, req admission.Request, at seal.Con
 		if hasValue {
 			review.Remove("/spec/value")
 		}
-		return nil
+		return false, nil
 	}
 	switch {
 	case hasValue:
@@ -39,7 +40,7 @@ func (h *Handler) source(ctx context.Context, req admission.Request, at seal.Con
 			review.Remove("/spec/sealedValue")
 			obj.Spec.SealedValue = ""
 		}
-		return h.valueFrom(ctx, req, obj.Spec.ValueFrom.SecretKeyRef.Name, review)
+		return true, h.valueFrom(ctx, req, obj.Spec.ValueFrom.SecretKeyRef.Name, review)
 	case newSealed:
 		if obj.Spec.ValueFrom != nil {
 			review.Remove("/spec/valueFrom")
@@ -50,9 +51,9 @@ func (h *Handler) source(ctx context.Context, req admission.Request, at seal.Con
 		if err == nil && got.Text != "" {
 			set(obj, got, review)
 		}
-		return err
+		return got.Changed, err
 	}
-	return nil
+	return false, nil
 }
 
 func count(conditions ...bool) int {
@@ -66,18 +67,18 @@ func count(conditions ...bool) int {
 }
 
 // value seals a value that came in plain and takes it out of the object.
-func (h *Handler) value(ctx context.Context, at seal.Context, obj, old *v1alpha1.UserSecret, review *sealing.Review) error {
+func (h *Handler) value(ctx context.Context, at seal.Context, obj, old *v1alpha1.UserSecret, review *sealing.Review) (changed bool, err error) {
 	review.Remove("/spec/value")
 	var text string
 	if err := json.Unmarshal(obj.Spec.Value.Raw(), &text); err != nil {
 		review.Refuse("spec.value", metav1.CauseTypeFieldValueInvalid, "value must be a string: put it in quotes")
-		return nil
+		return false, nil
 	}
 	value := seal.ValueOf(text)
 	obj.Spec.Value = nil
 	if problem := rules.Value(text, old.Name == ""); problem != "" {
 		review.Refuse("spec.value", metav1.CauseTypeFieldValueInvalid, problem)
-		return nil
+		return false, nil
 	}
 	if obj.Spec.ValueFrom != nil {
 		review.Remove("/spec/valueFrom")
@@ -85,10 +86,10 @@ func (h *Handler) value(ctx context.Context, at seal.Context, obj, old *v1alpha1
 	}
 	got, err := sealing.Value(ctx, h.Keyring, at, value, old.Spec.SealedValue)
 	if err != nil {
-		return err
+		return false, err
 	}
 	set(obj, got, review)
-	return nil
+	return got.Changed, nil
 }
 
 // set makes got the object's sealed value.

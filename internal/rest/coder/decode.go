@@ -12,6 +12,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/latchkey-dev/latchkey/internal/rest/exchange"
 	"github.com/latchkey-dev/latchkey/internal/seal"
 )
 
@@ -72,12 +73,12 @@ type importBody struct {
 // the struct lacks and data after the first value are ignored, and so is the
 // content type.
 func readJSON(w http.ResponseWriter, r *http.Request, limit int64, into any) error {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
-	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
-		return &bodyTooLargeError{cause: tooLarge}
+	body, err := exchange.ReadBody(w, r, limit)
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return &malformedBodyError{detail: decoderMessage(err)}
 	}
 	if err != nil {
-		return &malformedBodyError{detail: io.ErrUnexpectedEOF.Error()}
+		return err
 	}
 	return decodeJSON(body, into)
 }

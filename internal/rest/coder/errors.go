@@ -4,15 +4,14 @@
 package coder
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 
 	"k8s.io/klog/v2"
 
+	"github.com/latchkey-dev/latchkey/internal/rest/exchange"
 	"github.com/latchkey-dev/latchkey/internal/store"
 )
 
@@ -24,6 +23,7 @@ type errorBody struct {
 }
 
 const (
+	messageFault           = "An internal server error occurred."
 	messageInvalid         = "Validation failed."
 	messageUnauthenticated = "You are signed out or your session has expired. Please sign in again to continue."
 )
@@ -40,11 +40,6 @@ var (
 type malformedBodyError struct{ detail string }
 
 func (e *malformedBodyError) Error() string { return "malformed body: " + e.detail }
-
-// bodyTooLargeError says that a body is over its limit.
-type bodyTooLargeError struct{ cause *http.MaxBytesError }
-
-func (e *bodyTooLargeError) Error() string { return e.cause.Error() }
 
 // fileError says why a secrets file cannot be imported.
 type fileError struct{ detail string }
@@ -83,7 +78,7 @@ func writeError(c *call, op *operation, err error) {
 func answer(c *call, op *operation, err error) (int, errorBody) {
 	var (
 		malformed *malformedBodyError
-		tooLarge  *bodyTooLargeError
+		tooLarge  *http.MaxBytesError
 		file      *fileError
 		invalid   *invalidError
 	)
@@ -129,13 +124,12 @@ func answerStore(op *operation, err error) (int, errorBody) {
 		return http.StatusBadRequest, limitBody(limit)
 	case conflicts:
 		return http.StatusConflict, errorBody{Message: messageInvalid, Validations: conflictValidations(op, conflict)}
-	case errors.Is(err, store.ErrUnavailable),
-		errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+	case exchange.Outage(err):
 		return http.StatusServiceUnavailable, errorBody{
 			Message: "The service is not available at the moment. Please try again.",
 		}
 	}
-	return http.StatusInternalServerError, errorBody{Message: "An internal server error occurred."}
+	return http.StatusInternalServerError, errorBody{Message: messageFault}
 }
 
 func conflictValidations(op *operation, e *store.ConflictError) []validation {
@@ -178,16 +172,6 @@ func limitBody(e *store.LimitError) errorBody {
 	}
 }
 
-// writeJSON writes a whole answer at once: an answer that cannot be encoded
-// becomes a clean error instead of half a body.
 func writeJSON(w http.ResponseWriter, status int, body any) {
-	var out bytes.Buffer
-	if err := json.NewEncoder(&out).Encode(body); err != nil {
-		status = http.StatusInternalServerError
-		out.Reset()
-		out.WriteString(`{"message":"An internal server error occurred."}` + "\n")
-	}
-	w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	w.WriteHeader(status)
-	_, _ = w.Write(out.Bytes()) // the client is gone: nobody is left to tell
+	exchange.WriteJSON(w, status, body, errorBody{Message: messageFault})
 }

@@ -1,0 +1,198 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package directory knows who the users and which the agent environments of the
+// cluster are: Namespaces with Latchkey's labels. It reads the metadata of
+// Namespaces from a cache and writes nothing.
+package directory
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/go-logr/logr"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	toolscache "k8s.io/client-go/tools/cache"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+)
+
+// ErrUnknown is the answer for a key that is nobody's.
+var ErrUnknown = errors.New("no such user or environment")
+
+// Tenant is a Namespace that is a user or an environment.
+type Tenant struct {
+	// Namespace is its name.
+	Namespace string
+	// ID is the user's or environment's id.
+	ID string
+	// Name is the username or the environment's name.
+	Name string
+}
+
+// Directory finds tenants. It is safe for concurrent use.
+type Directory struct {
+	cache cache.Cache
+	log   logr.Logger
+
+	mu    sync.Mutex
+	stale bool
+	index index
+}
+
+// index holds the tenants by what they are looked up by.
+type index struct {
+	bySubject, byUserID, byUsername, byEnvironmentID map[string]Tenant
+}
+
+// New returns a directory that follows the Namespaces in c, which may not have been
+// started yet.
+func New(ctx context.Context, c cache.Cache, log logr.Logger) (*Directory, error) {
+	d := &Directory{cache: c, log: log.WithName("directory"), stale: true}
+	informer, err := c.GetInformer(ctx, namespaceMeta(), cache.BlockUntilSynced(false))
+	if err != nil {
+		return nil, fmt.Errorf("watch Namespaces: %w", err)
+	}
+	_, err = informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
+		AddFunc:    func(any) { d.invalidate() },
+		UpdateFunc: func(old, obj any) { d.changed(old, obj) },
+		DeleteFunc: func(any) { d.invalidate() },
+	})
+	return d, err
+}
+
+func namespaceMeta() *metav1.PartialObjectMetadata {
+	m := &metav1.PartialObjectMetadata{}
+	m.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
+	return m
+}
+
+func (d *Directory) invalidate() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.stale = true
+}
+
+// changed invalidates the index only where a label or annotation of ours changed.
+func (d *Directory) changed(old, obj any) {
+	was, ok := old.(*metav1.PartialObjectMetadata)
+	is, ok2 := obj.(*metav1.PartialObjectMetadata)
+	if ok && ok2 && slices.Equal(facts(was), facts(is)) {
+		return
+	}
+	d.invalidate()
+}
+
+func facts(m *metav1.PartialObjectMetadata) []string {
+	return []string{
+		string(m.UID), m.Labels[v1alpha1.LabelUser], m.Labels[v1alpha1.LabelUserID],
+		m.Labels[v1alpha1.LabelEnvironment], m.Labels[v1alpha1.LabelEnvironmentID],
+		m.Annotations[v1alpha1.AnnotationSubjects],
+	}
+}
+
+// UserOf returns the user that a Kubernetes user name is.
+func (d *Directory) UserOf(ctx context.Context, subject string) (Tenant, error) {
+	return d.find(ctx, func(i index) (Tenant, bool) { t, ok := i.bySubject[subject]; return t, ok })
+}
+
+// User returns the user of an id, else of a username.
+func (d *Directory) User(ctx context.Context, key string) (Tenant, error) {
+	return d.find(ctx, func(i index) (Tenant, bool) {
+		if t, ok := i.byUserID[strings.ToLower(key)]; ok {
+			return t, true
+		}
+		t, ok := i.byUsername[key]
+		return t, ok
+	})
+}
+
+// Environment returns the environment of an id.
+func (d *Directory) Environment(ctx context.Context, id string) (Tenant, error) {
+	return d.find(ctx, func(i index) (Tenant, bool) { t, ok := i.byEnvironmentID[strings.ToLower(id)]; return t, ok })
+}
+
+func (d *Directory) find(ctx context.Context, look func(index) (Tenant, bool)) (Tenant, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.stale {
+		list := &metav1.PartialObjectMetadataList{}
+		list.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("NamespaceList"))
+		if err := d.cache.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
+			return Tenant{}, fmt.Errorf("list Namespaces: %w", err)
+		}
+		d.index = d.build(list.Items)
+		d.stale = false
+	}
+	t, ok := look(d.index)
+	if !ok {
+		return Tenant{}, ErrUnknown
+	}
+	return t, nil
+}
+
+// build indexes the Namespaces. The oldest that claims a key holds it; the others
+// are reported in the log.
+func (d *Directory) build(items []metav1.PartialObjectMetadata) index {
+	items = slices.Clone(items)
+	slices.SortFunc(items, func(a, b metav1.PartialObjectMetadata) int {
+		if n := a.CreationTimestamp.Compare(b.CreationTimestamp.Time); n != 0 {
+			return n
+		}
+		return strings.Compare(string(a.UID), string(b.UID))
+	})
+	i := index{bySubject: map[string]Tenant{}, byUserID: map[string]Tenant{}, byUsername: map[string]Tenant{}, byEnvironmentID: map[string]Tenant{}}
+	for k := range items {
+		m := &items[k]
+		if name := m.Labels[v1alpha1.LabelUser]; name != "" {
+			t := Tenant{Namespace: m.Name, Name: name, ID: id(m, v1alpha1.LabelUserID)}
+			d.claim(i.byUsername, "username", name, t)
+			d.claim(i.byUserID, "user id", t.ID, t)
+			for _, subject := range subjects(m, name) {
+				d.claim(i.bySubject, "subject", subject, t)
+			}
+		}
+		if name := m.Labels[v1alpha1.LabelEnvironment]; name != "" {
+			t := Tenant{Namespace: m.Name, Name: name, ID: id(m, v1alpha1.LabelEnvironmentID)}
+			d.claim(i.byEnvironmentID, "environment id", t.ID, t)
+		}
+	}
+	return i
+}
+
+func (d *Directory) claim(table map[string]Tenant, what, key string, t Tenant) {
+	if holder, taken := table[key]; taken {
+		d.log.Info("Namespace claims what an older one holds", "what", what, "key", key, "namespace", t.Namespace, "holder", holder.Namespace)
+		return
+	}
+	table[key] = t
+}
+
+func id(m *metav1.PartialObjectMetadata, label string) string {
+	if v := m.Labels[label]; v != "" {
+		return strings.ToLower(v)
+	}
+	return string(m.UID)
+}
+
+// subjects returns the Kubernetes user names that are the user.
+func subjects(m *metav1.PartialObjectMetadata, username string) []string {
+	text, ok := m.Annotations[v1alpha1.AnnotationSubjects]
+	if !ok {
+		return []string{username}
+	}
+	var out []string
+	for line := range strings.Lines(text) {
+		if s := strings.TrimSpace(line); s != "" {
+			out = append(out, s)
+		}
+	}
+	return out
+}

@@ -1,0 +1,329 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+	"github.com/latchkey-dev/latchkey/internal/limits"
+	"github.com/latchkey-dev/latchkey/internal/seal"
+	"github.com/latchkey-dev/latchkey/internal/typedvalue"
+)
+
+// uidIndex finds an AgentSecret by its UID, which is its id in REST.
+const uidIndex = "metadata.uid"
+
+// NewAgent is an agent secret to create.
+type NewAgent struct {
+	// Path is canonical.
+	Path []string
+	// Type is the type of the value.
+	Type *typedvalue.Type
+	// Value is canonical JSON of that type, or nil for none yet.
+	Value *seal.Value
+}
+
+// AgentChange says what to do with the value of an agent secret.
+type AgentChange struct {
+	// Set replaces the value by canonical JSON; Unset removes it. Without either,
+	// only the revision rises.
+	Set   *seal.Value
+	Unset bool
+}
+
+// Agents keeps the agent secrets of all tenants.
+type Agents struct {
+	*core
+	limits limits.Agent
+}
+
+// NewAgents returns a store of agent secrets that reads from o.Cache, which must not
+// have been started yet.
+func NewAgents(ctx context.Context, o Options, l limits.Agent) (*Agents, error) {
+	c, err := newCore(ctx, o, "AgentSecret", &v1alpha1.AgentSecret{})
+	if err != nil {
+		return nil, err
+	}
+	if err := o.Cache.IndexField(ctx, &v1alpha1.AgentSecret{}, uidIndex, func(obj client.Object) []string {
+		return []string{string(obj.GetUID())}
+	}); err != nil {
+		return nil, fmt.Errorf("index AgentSecrets: %w", err)
+	}
+	c.limit = func(u limits.Use) *limits.Excess { return l.Check(u) }
+	// Two paths can lead to one variable. The contract knows no refusal for that; the
+	// later object's status says so.
+	c.unique = func(k v1alpha1.ClaimKind) bool { return k == v1alpha1.ClaimPath }
+	c.cached = agentRecords(o.Cache)
+	c.exact = agentRecords(o.Live)
+	return &Agents{core: c, limits: l}, nil
+}
+
+func agentRecords(r client.Reader) lister {
+	return func(ctx context.Context, namespace string, opts ...client.ListOption) ([]record, error) {
+		list := &v1alpha1.AgentSecretList{}
+		if err := r.List(ctx, list, append(opts, client.InNamespace(namespace), client.UnsafeDisableDeepCopy)...); err != nil {
+			return nil, err
+		}
+		out := make([]record, 0, len(list.Items))
+		for i := range list.Items {
+			if list.Items[i].DeletionTimestamp.IsZero() {
+				out = append(out, agentRecord(&list.Items[i]))
+			}
+		}
+		return out, nil
+	}
+}
+
+// List returns the tenant's agent secrets. They must not be changed.
+func (s *Agents) List(ctx context.Context, namespace string) ([]*v1alpha1.AgentSecret, error) {
+	list := &v1alpha1.AgentSecretList{}
+	if err := s.Cache.List(ctx, list, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
+		return nil, fmt.Errorf("list AgentSecrets: %w", err)
+	}
+	out := make([]*v1alpha1.AgentSecret, 0, len(list.Items))
+	for i := range list.Items {
+		if list.Items[i].DeletionTimestamp.IsZero() {
+			out = append(out, &list.Items[i])
+		}
+	}
+	return out, nil
+}
+
+// Get returns the agent secret of that id, or ErrNotFound. It must not be changed.
+func (s *Agents) Get(ctx context.Context, id string) (*v1alpha1.AgentSecret, error) {
+	list := &v1alpha1.AgentSecretList{}
+	if err := s.Cache.List(ctx, list, client.MatchingFields{uidIndex: id}, client.UnsafeDisableDeepCopy); err != nil {
+		return nil, fmt.Errorf("find AgentSecret: %w", err)
+	}
+	for i := range list.Items {
+		if list.Items[i].DeletionTimestamp.IsZero() {
+			return &list.Items[i], nil
+		}
+	}
+	return nil, ErrNotFound
+}
+
+// Value opens the value of an agent secret; it returns nil where there is none.
+func (s *Agents) Value(ctx context.Context, a *v1alpha1.AgentSecret) (*seal.Value, error) {
+	if a.Spec.SealedValue == "" {
+		return nil, nil //nolint:nilnil // no value is not an error
+	}
+	v, err := s.Keyring.Open(ctx, agentContext(a), a.Spec.SealedValue)
+	if err != nil {
+		return nil, fmt.Errorf("open AgentSecret %s: %w", a.Name, err)
+	}
+	return &v, nil
+}
+
+func agentContext(a *v1alpha1.AgentSecret) seal.Context {
+	return seal.Context{Kind: "AgentSecret", Namespace: a.Namespace, Name: a.Name}
+}
+
+// Create creates one agent secret with revision 0. It is refused with a
+// *ConflictError on FieldName where the path is taken, or a *LimitError.
+func (s *Agents) Create(ctx context.Context, namespace string, n NewAgent) (*v1alpha1.AgentSecret, error) {
+	if err := s.fits(n.Value); err != nil {
+		return nil, err
+	}
+	var err error
+	for range tries {
+		var obj *v1alpha1.AgentSecret
+		if obj, err = s.newObject(namespace, n); err != nil {
+			return nil, err
+		}
+		p := proposal{record: agentRecord(obj)}
+		if err = s.check(ctx, namespace, []proposal{p}); err != nil {
+			return nil, err
+		}
+		if err = s.createOnce(ctx, obj); err == nil {
+			return obj, nil
+		}
+		if !lost(err) {
+			return nil, err
+		}
+		s.pause(ctx)
+	}
+	return nil, err
+}
+
+// fits refuses a value that is larger than one may be.
+func (s *Agents) fits(v *seal.Value) error {
+	if v != nil && v.Len() > s.limits.ValueBytes {
+		return &LimitError{Kind: LimitValueBytes, Max: s.limits.ValueBytes, Would: v.Len()}
+	}
+	return nil
+}
+
+func (s *Agents) newObject(namespace string, n NewAgent) (*v1alpha1.AgentSecret, error) {
+	raw, err := n.Type.MarshalStored()
+	if err != nil {
+		return nil, fmt.Errorf("store the type: %w", err)
+	}
+	obj := &v1alpha1.AgentSecret{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace:   namespace,
+			Name:        digestName(strings.Join(n.Path, ".")),
+			Annotations: map[string]string{v1alpha1.AnnotationCanonicalPath: "true"},
+		},
+		Spec: v1alpha1.AgentSecretSpec{Path: n.Path, SecretType: runtime.RawExtension{Raw: raw}},
+	}
+	if n.Value == nil {
+		return obj, nil
+	}
+	if obj.Spec.SealedValue, err = s.Keyring.Seal(agentContext(obj), *n.Value); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return obj, nil
+}
+
+func (s *Agents) createOnce(ctx context.Context, obj *v1alpha1.AgentSecret) error {
+	err := s.Live.Create(ctx, obj)
+	if apierrors.IsAlreadyExists(err) {
+		// The name depends on the path alone: somebody was faster with this very path.
+		other := &v1alpha1.AgentSecret{}
+		if gerr := s.Live.Get(ctx, client.ObjectKeyFromObject(obj), other); gerr == nil {
+			if serr := s.everywhere(ctx, versionMark(other)); serr != nil {
+				return serr
+			}
+		}
+		return &ConflictError{Conflicts: []Conflict{{Field: FieldName}}}
+	}
+	if err != nil {
+		return refused("create AgentSecret", err)
+	}
+	if err := s.settle(ctx, obj.Namespace, []proposal{{record: agentRecord(obj)}}, obj.ResourceVersion); err != nil {
+		return errors.Join(err, s.takeBack(ctx, obj))
+	}
+	return s.everywhere(ctx, versionMark(obj))
+}
+
+// Update applies a change to the revision that the caller saw; ErrRevision where it
+// is another by now. The comparison is made by the API server, as part of the write.
+func (s *Agents) Update(ctx context.Context, a *v1alpha1.AgentSecret, revision int64, change AgentChange) (*v1alpha1.AgentSecret, error) {
+	if a.Spec.Revision != revision {
+		return nil, ErrRevision
+	}
+	if err := s.fits(change.Set); err != nil {
+		return nil, err
+	}
+	after := a.DeepCopy()
+	after.Spec.Revision++
+	patch := []map[string]any{
+		{"op": "test", "path": "/metadata/uid", "value": a.UID},
+		{"op": "test", "path": "/spec/revision", "value": revision},
+		{"op": "replace", "path": "/spec/revision", "value": revision + 1},
+	}
+	switch {
+	case change.Set != nil:
+		text, err := s.Keyring.Seal(agentContext(a), *change.Set)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
+		}
+		after.Spec.SealedValue = text
+		patch = append(patch, map[string]any{"op": "add", "path": "/spec/sealedValue", "value": text})
+	case change.Unset && a.Spec.SealedValue != "":
+		after.Spec.SealedValue = ""
+		patch = append(patch, map[string]any{"op": "remove", "path": "/spec/sealedValue"})
+	}
+	was := agentRecord(a)
+	p := proposal{record: agentRecord(after), before: &was}
+	if err := s.check(ctx, a.Namespace, []proposal{p}); err != nil {
+		return nil, err
+	}
+	raw, err := json.Marshal(patch)
+	if err != nil {
+		return nil, err
+	}
+	err = s.Live.Patch(ctx, after, client.RawPatch(types.JSONPatchType, raw))
+	if err != nil {
+		return nil, s.missed(ctx, a, revision, "update AgentSecret", err)
+	}
+	if err := s.settle(ctx, a.Namespace, []proposal{p}, after.ResourceVersion); err != nil {
+		return nil, errors.Join(err, s.restore(ctx, a, after))
+	}
+	return after, s.everywhere(ctx, versionMark(after))
+}
+
+// missed says why a write that tested the revision did not go through, once this
+// replica's cache knows what came first.
+func (s *Agents) missed(ctx context.Context, a *v1alpha1.AgentSecret, revision int64, what string, err error) error {
+	if !apierrors.IsNotFound(err) && !apierrors.IsInvalid(err) && !apierrors.IsConflict(err) {
+		return refused(what, err)
+	}
+	live := &v1alpha1.AgentSecret{}
+	gerr := s.Live.Get(ctx, client.ObjectKeyFromObject(a), live)
+	switch {
+	case apierrors.IsNotFound(gerr), gerr == nil && live.UID != a.UID:
+		return errors.Join(ErrNotFound, s.everywhere(ctx, goneMark(a)))
+	case gerr != nil:
+		return refused(what, gerr)
+	case live.Spec.Revision != revision:
+		return errors.Join(ErrRevision, s.everywhere(ctx, versionMark(live)))
+	default:
+		return refused(what, err)
+	}
+}
+
+// restore undoes an update that exceeded a limit. The revision stays raised: it was
+// seen. It goes on when the client has gone.
+func (s *Agents) restore(ctx context.Context, before, after *v1alpha1.AgentSecret) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), catchUp)
+	defer cancel()
+	patch := []map[string]any{
+		{"op": "test", "path": "/metadata/uid", "value": after.UID},
+		{"op": "test", "path": "/spec/revision", "value": after.Spec.Revision},
+	}
+	if before.Spec.SealedValue == "" {
+		patch = append(patch, map[string]any{"op": "remove", "path": "/spec/sealedValue"})
+	} else {
+		patch = append(patch, map[string]any{"op": "replace", "path": "/spec/sealedValue", "value": before.Spec.SealedValue})
+	}
+	raw, err := json.Marshal(patch)
+	if err != nil {
+		return err
+	}
+	err = s.Live.Patch(ctx, after, client.RawPatch(types.JSONPatchType, raw))
+	if apierrors.IsNotFound(err) || apierrors.IsInvalid(err) {
+		return nil // somebody wrote it since, and answers for what they wrote
+	}
+	if err != nil {
+		return refused("undo the update of AgentSecret", err)
+	}
+	return s.everywhere(ctx, versionMark(after))
+}
+
+// Delete deletes the agent secret at the revision that the caller saw.
+func (s *Agents) Delete(ctx context.Context, a *v1alpha1.AgentSecret, revision int64) error {
+	for range tries {
+		if a.Spec.Revision != revision {
+			return ErrRevision
+		}
+		uid, version := a.UID, a.ResourceVersion
+		err := s.Live.Delete(ctx, a.DeepCopy(), client.Preconditions{UID: &uid, ResourceVersion: &version})
+		if err == nil {
+			return s.everywhere(ctx, goneMark(a))
+		}
+		if !apierrors.IsConflict(err) {
+			return s.missed(ctx, a, revision, "delete AgentSecret", err)
+		}
+		// A write of the status counts as a change too: look at the revision itself.
+		live := &v1alpha1.AgentSecret{}
+		if err := s.Live.Get(ctx, client.ObjectKeyFromObject(a), live); err != nil || live.UID != a.UID {
+			return errors.Join(ErrNotFound, s.everywhere(ctx, goneMark(a)))
+		}
+		a = live
+	}
+	return fmt.Errorf("%w: the secret keeps changing", ErrUnavailable)
+}

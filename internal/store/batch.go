@@ -1,0 +1,108 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/uuid"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+)
+
+// An import creates several objects, all or none, though the API server writes one
+// at a time. Its objects are created pending: holding their claims, shown to nobody
+// and not projected. The import is decided by one write, that which marks its first
+// object committed; from then on all of it counts. A crash before that write leaves
+// pending objects, which the controller deletes; a crash after it leaves pending
+// objects of a committed import, which it finishes.
+
+// createBatch creates the secrets, all or none.
+func (s *Users) createBatch(ctx context.Context, namespace string, secrets []NewUser) ([]*v1alpha1.UserSecret, error) {
+	batch := string(uuid.NewUUID())
+	out := make([]*v1alpha1.UserSecret, 0, len(secrets))
+	ps := make([]proposal, 0, len(secrets))
+	for i, n := range secrets {
+		obj, err := s.write(ctx, namespace, n, batch)
+		if err != nil {
+			return nil, errors.Join(atIndex(err, i), s.takeAllBack(ctx, out))
+		}
+		out = append(out, obj)
+		ps = append(ps, proposal{record: userRecord(obj)})
+	}
+	if err := s.settle(ctx, namespace, ps, out[len(out)-1].ResourceVersion); err != nil {
+		return nil, errors.Join(err, s.takeAllBack(ctx, out))
+	}
+	if err := mark(ctx, s.Live, out[0], v1alpha1.AnnotationPending, v1alpha1.AnnotationCommitted); err != nil {
+		// Whether the write went through is not known. The controller will know.
+		return nil, refused("commit the import", err)
+	}
+	// The first is finished last: its mark is what finishes the others after a crash.
+	for _, obj := range append(slices.Clone(out[1:]), out[0]) {
+		if err := finish(ctx, s.Live, obj); err != nil {
+			return nil, refused("finish the import", err)
+		}
+	}
+	return out, s.everywhere(ctx, versionMark(out[0]))
+}
+
+// atIndex places a conflict of a single write within its batch.
+func atIndex(err error, i int) error {
+	var conflict *ConflictError
+	if errors.As(err, &conflict) {
+		for k := range conflict.Conflicts {
+			conflict.Conflicts[k].Index = i
+		}
+	}
+	return err
+}
+
+func (s *Users) takeAllBack(ctx context.Context, objs []*v1alpha1.UserSecret) error {
+	var errs []error
+	for _, obj := range objs {
+		errs = append(errs, s.takeBack(ctx, obj))
+	}
+	return errors.Join(errs...)
+}
+
+// mark turns one annotation of an import into another.
+func mark(ctx context.Context, w client.Writer, obj *v1alpha1.UserSecret, from, to string) error {
+	return annotate(ctx, w, obj, map[string]any{from: nil, to: obj.Annotations[from]})
+}
+
+// finish makes an object of a committed import one like any other.
+func finish(ctx context.Context, w client.Writer, obj *v1alpha1.UserSecret) error {
+	return annotate(ctx, w, obj, map[string]any{v1alpha1.AnnotationPending: nil, v1alpha1.AnnotationCommitted: nil})
+}
+
+func annotate(ctx context.Context, w client.Writer, obj *v1alpha1.UserSecret, annotations map[string]any) error {
+	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"uid": obj.UID, "annotations": annotations}})
+	if err != nil {
+		return err
+	}
+	return w.Patch(ctx, obj, client.RawPatch(types.MergePatchType, patch))
+}
+
+// Visible leaves out the objects of imports that are not committed.
+func Visible(items []v1alpha1.UserSecret) []*v1alpha1.UserSecret {
+	committed := map[string]bool{}
+	for i := range items {
+		if batch := items[i].Annotations[v1alpha1.AnnotationCommitted]; batch != "" {
+			committed[batch] = true
+		}
+	}
+	out := make([]*v1alpha1.UserSecret, 0, len(items))
+	for i := range items {
+		batch := items[i].Annotations[v1alpha1.AnnotationPending]
+		if items[i].DeletionTimestamp.IsZero() && (batch == "" || committed[batch]) {
+			out = append(out, &items[i])
+		}
+	}
+	return out
+}

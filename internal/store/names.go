@@ -1,0 +1,41 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package store
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/util/validation"
+)
+
+// objectName returns the metadata.name of a secret that comes through REST: the
+// secret's own name where that can be one. It depends on the name alone, so that
+// the API server itself lets one of two simultaneous creations win.
+func objectName(name string) string {
+	if len(name) <= 200 && len(validation.IsDNS1123Subdomain(name)) == 0 {
+		return name
+	}
+	return digestName(name)
+}
+
+// digestName returns a metadata.name that no other secret's name leads to: a
+// readable part and a digest.
+func digestName(name string) string {
+	var b strings.Builder
+	for _, r := range strings.ToLower(name) {
+		if b.Len() >= 40 {
+			break
+		}
+		switch {
+		case r >= 'a' && r <= 'z', r >= '0' && r <= '9':
+			b.WriteRune(r)
+		case b.Len() > 0 && !strings.HasSuffix(b.String(), "-"):
+			b.WriteByte('-')
+		}
+	}
+	sum := sha256.Sum256([]byte(name))
+	return strings.TrimLeft(strings.TrimSuffix(b.String(), "-")+"-"+hex.EncodeToString(sum[:8]), "-")
+}

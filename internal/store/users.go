@@ -1,0 +1,227 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+	"github.com/latchkey-dev/latchkey/internal/claim"
+	"github.com/latchkey-dev/latchkey/internal/limits"
+	"github.com/latchkey-dev/latchkey/internal/seal"
+)
+
+// tries is how often a write is tried when others were faster. Each failed try
+// means that somebody else's write went through.
+const tries = 16
+
+// NewUser is a user secret to create; its fields have passed the field rules.
+type NewUser struct {
+	// Name, Description, EnvName and FilePath are as in the spec.
+	Name, Description, EnvName, FilePath string
+	// Enabled is false for a secret that is not to be projected.
+	Enabled bool
+	// Value is the secret itself.
+	Value seal.Value
+}
+
+// UserChange says what to change of a user secret; nil leaves a field as it is.
+type UserChange struct {
+	// Description, EnvName and FilePath are as in the spec.
+	Description, EnvName, FilePath *string
+	// Enabled switches projection.
+	Enabled *bool
+	// Value replaces the value.
+	Value *seal.Value
+}
+
+// Users keeps the user secrets of all tenants.
+type Users struct{ *core }
+
+// NewUsers returns a store of user secrets that reads from o.Cache, which may not
+// have been started yet.
+func NewUsers(ctx context.Context, o Options, l limits.User) (*Users, error) {
+	c, err := newCore(ctx, o, "UserSecret", &v1alpha1.UserSecret{})
+	if err != nil {
+		return nil, err
+	}
+	c.limit = func(u limits.Use) *limits.Excess { return l.Check(u) }
+	c.unique = func(v1alpha1.ClaimKind) bool { return true }
+	c.cached = userRecords(o.Cache)
+	c.exact = userRecords(o.Live)
+	return &Users{core: c}, nil
+}
+
+func userRecords(r client.Reader) lister {
+	return func(ctx context.Context, namespace string, opts ...client.ListOption) ([]record, error) {
+		list := &v1alpha1.UserSecretList{}
+		if err := r.List(ctx, list, append(opts, client.InNamespace(namespace), client.UnsafeDisableDeepCopy)...); err != nil {
+			return nil, err
+		}
+		out := make([]record, 0, len(list.Items))
+		for i := range list.Items {
+			if list.Items[i].DeletionTimestamp.IsZero() {
+				out = append(out, userRecord(&list.Items[i]))
+			}
+		}
+		return out, nil
+	}
+}
+
+// List returns the tenant's user secrets. They must not be changed.
+func (s *Users) List(ctx context.Context, namespace string) ([]*v1alpha1.UserSecret, error) {
+	list := &v1alpha1.UserSecretList{}
+	if err := s.Cache.List(ctx, list, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
+		return nil, fmt.Errorf("list UserSecrets: %w", err)
+	}
+	return Visible(list.Items), nil
+}
+
+// Get returns the tenant's user secret of that documented name, or ErrNotFound. It
+// must not be changed.
+func (s *Users) Get(ctx context.Context, namespace, name string) (*v1alpha1.UserSecret, error) {
+	all, err := s.List(ctx, namespace)
+	if err != nil {
+		return nil, err
+	}
+	var found *v1alpha1.UserSecret
+	for _, u := range all {
+		// Of two with one name, as kubectl can race them in, the holder is meant.
+		if u.SecretName() == name && (found == nil || holds(u, found)) {
+			found = u
+		}
+	}
+	if found == nil {
+		return nil, ErrNotFound
+	}
+	return found, nil
+}
+
+// Create creates all the secrets or none. It is refused with a *ConflictError, a
+// *LimitError, or both joined.
+func (s *Users) Create(ctx context.Context, namespace string, secrets []NewUser) ([]*v1alpha1.UserSecret, error) {
+	var err error
+	for range tries {
+		if err = s.check(ctx, namespace, creations(namespace, secrets)); err != nil {
+			return nil, err
+		}
+		var out []*v1alpha1.UserSecret
+		if out, err = s.createOnce(ctx, namespace, secrets); err == nil {
+			return out, nil
+		}
+		if !lost(err) {
+			return nil, err
+		}
+		s.pause(ctx)
+	}
+	return nil, err
+}
+
+func (s *Users) createOnce(ctx context.Context, namespace string, secrets []NewUser) ([]*v1alpha1.UserSecret, error) {
+	if len(secrets) > 1 {
+		return s.createBatch(ctx, namespace, secrets)
+	}
+	obj, err := s.write(ctx, namespace, secrets[0], "")
+	if err != nil {
+		return nil, err
+	}
+	if err := s.settle(ctx, namespace, []proposal{{record: userRecord(obj)}}, obj.ResourceVersion); err != nil {
+		return nil, errors.Join(err, s.takeBack(ctx, obj))
+	}
+	return []*v1alpha1.UserSecret{obj}, s.everywhere(ctx, versionMark(obj))
+}
+
+// write creates one object, pending where it belongs to a batch.
+func (s *Users) write(ctx context.Context, namespace string, n NewUser, batch string) (*v1alpha1.UserSecret, error) {
+	for _, name := range []string{objectName(n.Name), digestName(n.Name)} {
+		obj := newObject(namespace, n)
+		obj.Name = name
+		if batch != "" {
+			obj.Annotations = map[string]string{v1alpha1.AnnotationPending: batch}
+		}
+		text, err := s.Keyring.Seal(userContext(obj), n.Value)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
+		}
+		obj.Spec.SealedValue = text
+		err = s.Live.Create(ctx, obj)
+		switch {
+		case err == nil:
+			return obj, nil
+		case !apierrors.IsAlreadyExists(err):
+			return nil, refused("create UserSecret", err)
+		}
+		// Either somebody was faster with this very name, or kubectl gave the object
+		// name to a secret of another name.
+		other := &v1alpha1.UserSecret{}
+		err = s.Live.Get(ctx, client.ObjectKeyFromObject(obj), other)
+		if err == nil && other.SecretName() == n.Name {
+			if err := s.everywhere(ctx, versionMark(other)); err != nil {
+				return nil, err
+			}
+			return nil, &ConflictError{Conflicts: []Conflict{{Field: FieldName}}}
+		}
+		if client.IgnoreNotFound(err) != nil {
+			return nil, refused("read UserSecret", err)
+		}
+	}
+	return nil, &ConflictError{Conflicts: []Conflict{{Field: FieldName}}}
+}
+
+func creations(namespace string, secrets []NewUser) []proposal {
+	out := make([]proposal, 0, len(secrets))
+	for _, n := range secrets {
+		r := userRecord(newObject(namespace, n))
+		r.size = n.Value.Len()
+		out = append(out, proposal{record: r})
+	}
+	return out
+}
+
+// holds tells whether a holds the name that both have.
+func holds(a, b *v1alpha1.UserSecret) bool {
+	name := claim.Claim{Kind: v1alpha1.ClaimName, Value: a.SecretName()}
+	return claim.Before(name, claim.OfUser(a), claim.OfUser(b))
+}
+
+func userContext(u *v1alpha1.UserSecret) seal.Context {
+	return seal.Context{Kind: "UserSecret", Namespace: u.Namespace, Name: u.Name}
+}
+
+func newObject(namespace string, n NewUser) *v1alpha1.UserSecret {
+	return &v1alpha1.UserSecret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace},
+		Spec: v1alpha1.UserSecretSpec{
+			Name:        n.Name,
+			Description: n.Description,
+			EnvName:     n.EnvName,
+			FilePath:    n.FilePath,
+			Enabled:     &n.Enabled,
+		},
+	}
+}
+
+// Delete deletes the tenant's user secret of that documented name.
+func (s *Users) Delete(ctx context.Context, namespace, name string) error {
+	obj, err := s.Get(ctx, namespace, name)
+	if err != nil {
+		return err
+	}
+	uid := obj.UID
+	err = s.Live.Delete(ctx, obj.DeepCopy(), client.Preconditions{UID: &uid})
+	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
+		// Somebody else deleted it; the answer must not come before the cache knows.
+		return errors.Join(ErrNotFound, s.everywhere(ctx, goneMark(obj)))
+	}
+	if err != nil {
+		return refused("delete UserSecret", err)
+	}
+	return s.everywhere(ctx, goneMark(obj))
+}

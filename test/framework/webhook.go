@@ -1,0 +1,134 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package framework
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	admissionv1 "k8s.io/api/admission/v1"
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+	"github.com/latchkey-dev/latchkey/internal/certs"
+)
+
+// settleTimeout is how long the API server may take to notice a change of the
+// webhook configuration.
+const settleTimeout = 20 * time.Second
+
+// RemoveWebhooks deletes the webhook configuration and waits until the API server
+// does without.
+func (c *Cluster) RemoveWebhooks(ctx context.Context) error {
+	configuration := &admissionregistrationv1.MutatingWebhookConfiguration{
+		ObjectMeta: metav1.ObjectMeta{Name: certs.WebhookConfiguration},
+	}
+	if err := c.Client.Delete(ctx, configuration); client.IgnoreNotFound(err) != nil {
+		return err
+	}
+	return c.await(ctx, "admission to be gone", func(err error) bool {
+		return err != nil && strings.Contains(err.Error(), "must be sealed before it is stored")
+	})
+}
+
+// RestoreWebhooks applies the manifests again and waits until values are sealed.
+func (c *Cluster) RestoreWebhooks(ctx context.Context) error {
+	if err := c.applyManifests(ctx); err != nil {
+		return err
+	}
+	return c.AwaitAdmission(ctx)
+}
+
+// AwaitAdmission waits until the API server reaches the admission webhooks.
+func (c *Cluster) AwaitAdmission(ctx context.Context) error {
+	return c.await(ctx, "admission to work", func(err error) bool { return err == nil })
+}
+
+// await tries to create an object, dry, until the outcome is what is wanted.
+func (c *Cluster) await(ctx context.Context, what string, wanted func(error) bool) error {
+	var last error
+	err := wait.PollUntilContextTimeout(ctx, pollEvery, settleTimeout, true, func(ctx context.Context) (bool, error) {
+		probe := UserSecret("default", "probe", v1alpha1.UserSecretSpec{Value: v1alpha1.WriteOnlyString("probe")})
+		last = c.Client.Create(ctx, probe, client.DryRunAll)
+		return wanted(last), nil
+	})
+	if err != nil {
+		return fmt.Errorf("wait for %s: %w: %w", what, err, last)
+	}
+	return nil
+}
+
+// Review asks one server replica, as the API server would, whether it admits the
+// creation of obj.
+func (c *Cluster) Review(ctx context.Context, server *Process, obj client.Object, kind string) (*admissionv1.AdmissionResponse, error) {
+	raw, err := json.Marshal(obj)
+	if err != nil {
+		return nil, err
+	}
+	body, err := json.Marshal(admissionv1.AdmissionReview{
+		TypeMeta: metav1.TypeMeta{APIVersion: admissionv1.SchemeGroupVersion.String(), Kind: "AdmissionReview"},
+		Request: &admissionv1.AdmissionRequest{
+			UID:       types.UID("review"),
+			Operation: admissionv1.Create,
+			Namespace: obj.GetNamespace(),
+			Name:      obj.GetName(),
+			Object:    runtime.RawExtension{Raw: raw},
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	url := "https://" + address(server.webhookPort) + "/admit-" + strings.ToLower(kind)
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set("Content-Type", "application/json")
+	caller, err := c.webhookCaller(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer caller.CloseIdleConnections()
+	response, err := caller.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = response.Body.Close() }()
+	var review admissionv1.AdmissionReview
+	if err := json.NewDecoder(response.Body).Decode(&review); err != nil {
+		return nil, fmt.Errorf("%s: answer %s: %w", server.name, response.Status, err)
+	}
+	if review.Response == nil {
+		return nil, errors.New("a review without a response")
+	}
+	return review.Response, nil
+}
+
+// webhookCaller trusts what the API server trusts.
+func (c *Cluster) webhookCaller(ctx context.Context) (*http.Client, error) {
+	configuration := &admissionregistrationv1.MutatingWebhookConfiguration{}
+	if err := c.Client.Get(ctx, client.ObjectKey{Name: certs.WebhookConfiguration}, configuration); err != nil {
+		return nil, err
+	}
+	roots := x509.NewCertPool()
+	for i := range configuration.Webhooks {
+		roots.AppendCertsFromPEM(configuration.Webhooks[i].ClientConfig.CABundle)
+	}
+	return &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{
+		MinVersion: tls.VersionTLS13, RootCAs: roots, ServerName: "latchkey-webhook." + SystemNamespace + ".svc",
+	}}}, nil
+}

@@ -1,0 +1,95 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package integration holds what Latchkey promises against a running one: a real API
+// server, the real manifests, real processes. One control plane serves all specs;
+// each spec has namespaces of its own.
+package integration
+
+import (
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/latchkey-dev/latchkey/test/framework"
+)
+
+var (
+	cluster    *framework.Cluster
+	api        client.Client // the administrator's, without a cache
+	controller *framework.Process
+	server     *framework.Process
+)
+
+// quickly makes the controller look at its keys often, and re-seal at once.
+var quickly = []string{"--key-check-interval=300ms", "--reseal-rate=1000"}
+
+func TestIntegration(t *testing.T) {
+	RegisterFailHandler(Fail)
+	SetDefaultEventuallyTimeout(20 * time.Second)
+	SetDefaultEventuallyPollingInterval(25 * time.Millisecond)
+	SetDefaultConsistentlyDuration(400 * time.Millisecond)
+	SetDefaultConsistentlyPollingInterval(50 * time.Millisecond)
+	suite, reporter := GinkgoConfiguration()
+	// Before go test's own, which would leave processes behind.
+	suite.Timeout = 15 * time.Minute
+	RunSpecs(t, "Integration", suite, reporter)
+}
+
+var _ = BeforeSuite(func(ctx SpecContext) {
+	var err error
+	cluster, err = framework.Start(ctx)
+	Expect(err).NotTo(HaveOccurred())
+	api = cluster.Client
+	controller, err = cluster.Controller("controller", quickly...)
+	Expect(err).NotTo(HaveOccurred())
+	server, err = cluster.Server("server")
+	Expect(err).NotTo(HaveOccurred())
+	Expect(controller.Launch(ctx)).To(Succeed())
+	Expect(server.Launch(ctx)).To(Succeed())
+	Expect(controller.AwaitReady(ctx)).To(Succeed())
+	Expect(server.AwaitReady(ctx)).To(Succeed())
+	Expect(cluster.AwaitAdmission(ctx)).To(Succeed())
+})
+
+var failed bool
+
+var _ = ReportAfterEach(func(report SpecReport) { failed = failed || report.Failed() })
+
+var _ = AfterSuite(func() {
+	if cluster == nil {
+		return
+	}
+	failed = failed || reportRaces()
+	Expect(cluster.Stop(failed)).To(Succeed())
+	if failed {
+		AddReportEntry("logs are kept", cluster.Dir, ReportEntryVisibilityAlways)
+	}
+	Expect(failed && !CurrentSpecReport().Failed() && raced).To(BeFalse(), "a process raced or panicked: see the logs")
+})
+
+var raced bool
+
+// reportRaces looks for what the race detector and panics print.
+func reportRaces() bool {
+	for _, p := range []*framework.Process{controller, server} {
+		if p == nil {
+			continue
+		}
+		text, err := os.ReadFile(p.Log())
+		if err != nil {
+			continue // it never ran
+		}
+		for _, sign := range []string{"WARNING: DATA RACE", "panic: ", "fatal error: ", "Observed a panic"} {
+			if strings.Contains(string(text), sign) {
+				raced = true
+			}
+		}
+	}
+	return raced
+}
