@@ -33,9 +33,7 @@ type AgentSecretSpec struct {
 
 	// value is the secret itself: JSON of the type secretType. It is write only:
 	// admission checks it, seals it into sealedValue and removes it. The schema
-	// refuses to store one ("must not validate the schema"): then the Latchkey
-	// admission webhook did not see the object; check that the latchkey server runs
-	// and its MutatingWebhookConfiguration exists, or send sealedValue.
+	// refuses to store one.
 	// +optional
 	// +kubebuilder:validation:Schemaless
 	// +kubebuilder:pruning:PreserveUnknownFields

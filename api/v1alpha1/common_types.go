@@ -6,6 +6,7 @@ package v1alpha1
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
@@ -26,7 +27,7 @@ func NewWriteOnly(raw []byte) *WriteOnly {
 
 // WriteOnlyString returns the string s as a WriteOnly.
 func WriteOnlyString(s string) *WriteOnly {
-	raw, _ := json.Marshal(s) //nolint:errcheck,errchkjson // a string always marshals
+	raw, _ := json.Marshal(s) // a string always marshals
 	return &WriteOnly{raw: raw}
 }
 
@@ -48,7 +49,7 @@ func (w *WriteOnly) UnmarshalJSON(b []byte) error {
 }
 
 // DeepCopyInto copies w into out.
-func (w *WriteOnly) DeepCopyInto(out *WriteOnly) { out.raw = append(w.raw[:0:0], w.raw...) }
+func (w *WriteOnly) DeepCopyInto(out *WriteOnly) { out.raw = slices.Clone(w.raw) }
 
 // DeepCopy returns a copy of w.
 func (w *WriteOnly) DeepCopy() *WriteOnly {

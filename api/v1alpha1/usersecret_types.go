@@ -10,8 +10,7 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 // The rules of the fields are those of the user-secrets REST contract; they hold
 // here too, so that kubectl and REST accept the same.
 //
-// +kubebuilder:validation:XValidation:rule="!has(self.value)",message="value must be sealed before it is stored, and the Latchkey admission webhook that does so did not: check that the latchkey server runs and its MutatingWebhookConfiguration exists, or send sealedValue"
-// +kubebuilder:validation:XValidation:rule="(has(self.value) ? 1 : 0) + (has(self.sealedValue) ? 1 : 0) + (has(self.valueFrom) ? 1 : 0) == 1",message="exactly one of value, sealedValue and valueFrom must be set"
+// +kubebuilder:validation:XValidation:rule="has(self.sealedValue) != has(self.valueFrom)",message="exactly one of value, sealedValue and valueFrom must be set"
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.name) || (has(self.name) && self.name == oldSelf.name)",message="name is immutable: delete this UserSecret and create another",fieldPath=".name"
 type UserSecretSpec struct {
 	// name is the secret's documented name, unique among the tenant's user
@@ -59,11 +58,12 @@ type UserSecretSpec struct {
 	Enabled *bool `json:"enabled,omitempty"`
 
 	// value is the secret itself, a string of at most 24576 bytes. It is write
-	// only: admission seals it into sealedValue and removes it.
+	// only: admission checks it, seals it into sealedValue and removes it. The
+	// schema refuses to store one and has no type for it: the API server quotes a
+	// value of a wrong type in its messages and logs.
 	// +optional
 	// +kubebuilder:validation:Schemaless
-	// +kubebuilder:validation:Type=string
-	// +kubebuilder:validation:MaxLength=24576
+	// +kubebuilder:pruning:PreserveUnknownFields
 	Value *WriteOnly `json:"value,omitempty"`
 
 	// sealedValue is the value sealed for this very object: its kind, namespace

@@ -25,6 +25,7 @@ import (
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/controllers/agentbundle"
 	"github.com/latchkey-dev/latchkey/controllers/bundler"
+	"github.com/latchkey-dev/latchkey/controllers/imports"
 	"github.com/latchkey-dev/latchkey/controllers/keyrotation"
 	"github.com/latchkey-dev/latchkey/controllers/userbundle"
 	"github.com/latchkey-dev/latchkey/internal/caches"
@@ -131,7 +132,7 @@ func runController(ctx context.Context, o *controllerOptions) error {
 	if err := certs.AddRotator(mgr, o.namespace, dir); err != nil {
 		return fmt.Errorf("set up the certificate rotation: %w", err)
 	}
-	if err := addChecks(mgr, ring); err != nil {
+	if err := addChecks(mgr, ring, nil); err != nil {
 		return err
 	}
 	log.Info("Starting the controller", "version", version)
@@ -172,7 +173,10 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, o *controllerOptions,
 			return fmt.Errorf("set up the %s controller: %w", adapter.Name, err)
 		}
 	}
-	return mgr.Add(&keyrotation.Controller{Client: mgr.GetClient(), Store: store, Ring: ring, Clock: clock.RealClock{}, Options: o.rotation})
+	return errors.Join(
+		mgr.Add(&keyrotation.Controller{Client: mgr.GetClient(), Store: store, Ring: ring, Clock: clock.RealClock{}, Options: o.rotation}),
+		mgr.Add(&imports.Controller{Client: mgr.GetClient(), Clock: clock.RealClock{}}),
+	)
 }
 
 // keyEvents tells of every change of the sealing keys. An event that nobody has

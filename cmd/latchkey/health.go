@@ -18,7 +18,7 @@ import (
 
 // addChecks adds /livez and /readyz. Ready means: the caches have synced, a sealing
 // key is loaded, and whatever else the caller names.
-func addChecks(mgr ctrl.Manager, ring *keyring.Ring, more ...func() error) error {
+func addChecks(mgr ctrl.Manager, ring *keyring.Ring, more map[string]func() error) error {
 	var synced atomic.Bool
 	err := mgr.Add(runnable(func(ctx context.Context) error {
 		if mgr.GetCache().WaitForCacheSync(ctx) {
@@ -36,8 +36,8 @@ func addChecks(mgr ctrl.Manager, ring *keyring.Ring, more ...func() error) error
 		},
 		"keys": func(*http.Request) error { return ring.Ready() },
 	}
-	for _, check := range more {
-		checks["certificate"] = func(*http.Request) error { return check() }
+	for name, check := range more {
+		checks[name] = func(*http.Request) error { return check() }
 	}
 	err = errors.Join(err, mgr.AddHealthzCheck("ping", healthz.Ping))
 	for name, check := range checks {

@@ -19,6 +19,7 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 	"sigs.k8s.io/controller-runtime/pkg/webhook"
 
+	"github.com/latchkey-dev/latchkey/internal/apiserver"
 	"github.com/latchkey-dev/latchkey/internal/caches"
 	"github.com/latchkey-dev/latchkey/internal/certs"
 	"github.com/latchkey-dev/latchkey/internal/keyring"
@@ -29,24 +30,29 @@ import (
 // serverOptions are the choices of "latchkey server".
 type serverOptions struct {
 	commonOptions
-	webhookAddr string
+	webhookAddr   string
+	advertiseAddr string
+	rest          apiserver.Options
 }
 
 func (o *serverOptions) addFlags(fs *pflag.FlagSet) {
 	o.commonOptions.addFlags(fs)
 	fs.StringVar(&o.webhookAddr, "webhook-bind-address", ":9443", "Address of the admission webhooks.")
+	fs.StringVar(&o.advertiseAddr, "advertise-address", "", "Host and port under which other replicas reach this one's REST port. Without it: $POD_IP, else the host of --secure-bind-address, and its port.")
+	o.rest = apiserver.NewOptions()
+	o.rest.AddFlags(fs)
 }
 
 func (o *serverOptions) validate() error {
 	_, _, err := hostPort("webhook-bind-address", o.webhookAddr)
-	return errors.Join(o.commonOptions.validate(), err)
+	return errors.Join(o.commonOptions.validate(), o.rest.Validate(), err)
 }
 
 func serverCommand() *cobra.Command {
 	o := &serverOptions{}
 	cmd := &cobra.Command{
 		Use:   "server",
-		Short: "Admit UserSecrets and AgentSecrets: seal, check and fill in",
+		Short: "Admit UserSecrets and AgentSecrets, and serve the REST APIs",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := o.validate(); err != nil {
@@ -84,17 +90,20 @@ func runServer(ctx context.Context, o *serverOptions) error {
 	if err != nil {
 		return fmt.Errorf("set up the server: %w", err)
 	}
-	live := mgr.GetAPIReader()
-	store := &keyring.Store{Reader: live, Writer: mgr.GetClient(), Namespace: o.namespace}
+	keys := &keyring.Store{Reader: mgr.GetAPIReader(), Writer: mgr.GetClient(), Namespace: o.namespace}
 	var ring *keyring.Ring
-	ring = keyring.NewRing(func(ctx context.Context) error { return store.LoadInto(ctx, ring) })
+	ring = keyring.NewRing(func(ctx context.Context) error { return keys.LoadInto(ctx, ring) })
 	if err := watchOwnSecrets(ctx, mgr, o.namespace, ring, keeper); err != nil {
 		return err
 	}
 	if err := addWebhooks(ctx, mgr, o, ring); err != nil {
 		return err
 	}
-	if err := addChecks(mgr, ring, keeper.Ready); err != nil {
+	joined, err := addREST(ctx, mgr, o, ring, keeper)
+	if err != nil {
+		return err
+	}
+	if err := addChecks(mgr, ring, map[string]func() error{"certificate": keeper.Ready, "replicas": joined}); err != nil {
 		return err
 	}
 	log.Info("Starting the server", "version", version)

@@ -5,6 +5,7 @@ package bundler
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
@@ -50,7 +51,7 @@ func upToDate(existing *corev1.Secret, mac, label string) bool {
 	if existing == nil || mac == "" {
 		return existing == nil && mac == ""
 	}
-	return string(existing.Data[CachedMAC]) == mac &&
+	return existing.StringData[CachedMAC] == mac &&
 		existing.Annotations[v1alpha1.AnnotationMAC] == mac &&
 		existing.Labels[v1alpha1.LabelBundle] == label
 }
@@ -115,40 +116,52 @@ func terminating(err error) error {
 }
 
 // withoutBody reduces an API error to its reason: the message of a refused write
-// can quote what was sent, and a bundle is plaintext.
+// can quote what was sent, and a bundle is plaintext. An answer without a reason, as
+// other webhooks give, is reduced to its code.
 func withoutBody(err error) error {
-	reason := apierrors.ReasonForError(err)
-	if reason == metav1.StatusReasonUnknown {
+	var answer apierrors.APIStatus
+	if !errors.As(err, &answer) {
 		return err // the request did not reach the API server's validation
 	}
-	return &refusal{reason: reason, err: err}
+	status := answer.Status()
+	if status.Reason == metav1.StatusReasonUnknown {
+		return &refusal{reason: fmt.Sprintf("code %d without a reason", status.Code), err: err}
+	}
+	return &refusal{reason: string(status.Reason), err: err}
 }
 
 // refusal prints the reason alone and keeps the error for errors.As.
 type refusal struct {
-	reason metav1.StatusReason
+	reason string
 	err    error
 }
 
-func (e *refusal) Error() string { return "the API server refused: " + string(e.reason) }
+func (e *refusal) Error() string { return "the API server refused: " + e.reason }
 func (e *refusal) Unwrap() error { return e.err }
 
-// CachedMAC is the only key that a bundle has in the cache: the keyed digest that
-// stands for its data.
+// CachedMAC is the only member of stringData that a bundle has in the cache, where
+// it has no data: the keyed digest that stands for its data. The API server never
+// sends stringData, so nobody else can have put it there.
 const CachedMAC = "mac"
 
 // Digested returns a cache transform that replaces a bundle's data by its keyed
-// digest, so that no cache holds a value.
+// digest, so that no cache holds a value. It leaves alone what it has seen before:
+// informers that stream their first list transform every object in it twice.
 func Digested(key []byte) func(any) (any, error) {
 	return func(obj any) (any, error) {
 		secret, ok := obj.(*corev1.Secret)
 		if !ok {
 			return obj, nil
 		}
+		if _, done := secret.StringData[CachedMAC]; done {
+			return secret, nil
+		}
 		mac := bundle.MAC(key, secret.Data, secret.Annotations[v1alpha1.AnnotationPaths])
-		secret.Data = map[string][]byte{CachedMAC: []byte(mac)}
-		secret.StringData = nil
+		secret.Data = nil
+		secret.StringData = map[string]string{CachedMAC: mac}
 		secret.ManagedFields = nil
+		// Where a tenant applied the label to a Secret of its own, kubectl kept its data.
+		delete(secret.Annotations, corev1.LastAppliedConfigAnnotation)
 		return secret, nil
 	}
 }

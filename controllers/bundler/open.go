@@ -88,10 +88,10 @@ func (r *Reconciler) value(ctx context.Context, namespace string, it bundle.Item
 			id = sealed.KeyID()
 		}
 		return failure(bundle.KeyNotFound(id)), nil
-	case errors.Is(err, keyring.ErrNoKey):
-		return bundle.Opened{}, fmt.Errorf("open %s %s: %w", r.Adapter.Kind, it.Name, err)
-	default:
+	case keyring.IsFinal(err):
 		return failure(bundle.Unsealable()), nil
+	default:
+		return bundle.Opened{}, fmt.Errorf("open %s %s: %w", r.Adapter.Kind, it.Name, err)
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/internal/bundle"
 )
 
@@ -22,7 +23,8 @@ type scope struct {
 	namespace string
 	// members are the tenant's objects, those being deleted left out. Set by read.
 	members map[types.UID]Member
-	// existing are the tenant's bundles as cached, without data. Set by read.
+	// existing are the tenant's bundles as cached, without data. A Secret that has
+	// the label and not the type is not Latchkey's and not in here. Set by read.
 	existing map[string]*corev1.Secret
 	// sources are the resourceVersions of the Secrets that members take their
 	// values from; "" where there is none. Set by read.
@@ -68,9 +70,9 @@ func (r *Reconciler) read(ctx context.Context, namespace string) (*scope, error)
 		secret := &corev1.Secret{}
 		err := r.Client.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, secret)
 		switch {
-		case err == nil:
+		case err == nil && secret.Type == v1alpha1.SecretTypeBundle:
 			s.existing[name] = secret
-		case !apierrors.IsNotFound(err):
+		case client.IgnoreNotFound(err) != nil:
 			return nil, fmt.Errorf("get bundle %s: %w", name, err)
 		}
 	}

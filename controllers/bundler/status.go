@@ -47,7 +47,10 @@ func outcomeOf(s *scope, d bundle.Decision) bundle.Outcome {
 }
 
 func (r *Reconciler) writeOne(ctx context.Context, m Member, o bundle.Outcome) error {
-	before := m.Object.DeepCopyObject().(client.Object) //nolint:forcetypeassert // a copy has the type of its original
+	before, ok := m.Object.DeepCopyObject().(client.Object)
+	if !ok {
+		return fmt.Errorf("copy of %s %s is no object", r.Adapter.Kind, m.Object.GetName())
+	}
 	was := m.Status.DeepCopy()
 	setStatus(m.Status, m.Object.GetGeneration(), m.Item, o)
 	if equality.Semantic.DeepEqual(was, m.Status) {

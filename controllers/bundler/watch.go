@@ -75,7 +75,6 @@ func contentChanged() predicate.Predicate {
 		if !ok || !ok2 {
 			return true
 		}
-		mac := string(was.Data[CachedMAC])
 		for label, value := range was.Labels {
 			if is.Labels[label] != value {
 				return true
@@ -86,7 +85,7 @@ func contentChanged() predicate.Predicate {
 				return true
 			}
 		}
-		return string(is.Data[CachedMAC]) != mac
+		return is.StringData[CachedMAC] != was.StringData[CachedMAC]
 	}}
 }
 

@@ -17,7 +17,7 @@ usage() {
 usage: ${0##*/} [--print-assets] [binary ...]
 
   Builds the named binaries (default: ${defaults[*]}) into bin/k8s and does nothing where they are there.
-  Others: kube-controller-manager kube-scheduler kubelet
+  Others: kube-controller-manager kube-scheduler kube-proxy kubelet
 
   --print-assets   print the folder of the binaries as the only line on stdout
 
@@ -31,7 +31,7 @@ say() { printf '%s\n' "control plane: $*" >&2; }
 source_of() {
   case $1 in
     etcd) echo "etcd go.etcd.io/etcd/server/v3 go.etcd.io/etcd/server/v3" ;;
-    kube-apiserver | kubectl | kube-controller-manager | kube-scheduler | kubelet)
+    kube-apiserver | kubectl | kube-controller-manager | kube-scheduler | kube-proxy | kubelet)
       echo "kubernetes k8s.io/kubernetes k8s.io/kubernetes/cmd/$1" ;;
     *) return 1 ;;
   esac

@@ -24,9 +24,9 @@ func renderEnv(variables []variable) []byte {
 
 // writeEnv writes what is known so far.
 func (s *stack) writeEnv() error {
-	return writeFile(s.env(), renderEnv([]variable{
+	return writeFile(s.env(), renderEnv(append([]variable{
 		{"KUBECONFIG", s.adminKubeconfig()},
 		{"KUBECTL", s.kubectl().path},
 		{"ETCD_ENDPOINT", s.etcdURL()},
-	}))
+	}, s.restVariables()...)))
 }

@@ -19,7 +19,7 @@ import (
 const (
 	systemNamespace = "latchkey-system"
 	// restByDefault says whether the servers are started with a port for the REST APIs.
-	restByDefault = false
+	restByDefault = true
 )
 
 func serverName(i int) string { return fmt.Sprintf("server-%d", i) }

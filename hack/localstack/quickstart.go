@@ -29,6 +29,7 @@ func (s *stack) quickstart(ctx context.Context, o upOptions) error {
 		t.awaitReady,
 		t.showObjects,
 		t.showSecrets,
+		t.showREST,
 		t.searchEtcd,
 		t.searchLogs,
 		t.showWayOn,
@@ -165,6 +166,7 @@ The stack stays up. Go on with:
   $KUBECTL -n %s get %s -o yaml      # sealed: the value is nowhere in it
   $KUBECTL -n %s get secrets
   $KUBECTL -n %s run shell --image=busybox --dry-run=server -o yaml      # what a pod gets
+  curl --cacert $LATCHKEY_CA -H "Authorization: Bearer $LATCHKEY_TOKEN" $LATCHKEY_URL/api/v2/users/me/secrets
   make down`, t.relative(t.env()), namespace, resource, namespace, namespace)
 	return nil
 }

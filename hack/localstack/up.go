@@ -98,9 +98,18 @@ func (s *stack) upLatchkey(ctx context.Context, o upOptions) error {
 	if err := s.stopSurplus(ctx, processes); err != nil {
 		return err
 	}
-	return s.step(ctx, "webhooks", func(ctx context.Context) (string, error) {
+	if err := s.step(ctx, "webhooks", func(ctx context.Context) (string, error) {
 		return fmt.Sprintf("trusted (%d)", len(hooks)), s.awaitTrust(ctx, hooks)
-	})
+	}); err != nil || !o.rest {
+		return err
+	}
+	if err := s.step(ctx, "user "+callerNamespace, s.ensureCaller); err != nil {
+		return err
+	}
+	if err := s.step(ctx, "APIServices", s.awaitAPIServices); err != nil {
+		return err
+	}
+	return s.writeEnv()
 }
 
 func (s *stack) run(ctx context.Context, p process) error {

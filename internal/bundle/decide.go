@@ -109,9 +109,7 @@ func userTargets(items []Item) targets {
 		}
 	}
 	return func(it Item) (env, file *v1alpha1.Landing, notes []string) {
-		if it.Env != "" {
-			env = &v1alpha1.Landing{SecretName: v1alpha1.BundleUserEnv, Key: it.Env}
-		}
+		env, notes = envTarget(v1alpha1.BundleUserEnv, it.Env)
 		if problem := problems[it.File]; problem != "" {
 			notes = append(notes, "file path is not projected: "+problem)
 		} else if it.File != "" {
@@ -123,10 +121,21 @@ func userTargets(items []Item) targets {
 
 func agentTargets([]Item) targets {
 	return func(it Item) (env, file *v1alpha1.Landing, notes []string) {
-		if it.Env != "" {
-			env = &v1alpha1.Landing{SecretName: v1alpha1.BundleAgentEnv, Key: it.Env}
-		}
+		env, notes = envTarget(v1alpha1.BundleAgentEnv, it.Env)
 		file = &v1alpha1.Landing{SecretName: v1alpha1.BundleAgentFiles, Key: AgentFileKey(it.File)}
-		return env, file, nil
+		return env, file, notes
+	}
+}
+
+// envTarget says where a variable lands. A variable's name may be longer than a key
+// of a Secret; one such key would make the API server refuse the whole bundle.
+func envTarget(secret, name string) (env *v1alpha1.Landing, notes []string) {
+	switch {
+	case name == "":
+		return nil, nil
+	case len(name) > maxKey:
+		return nil, []string{fmt.Sprintf("variable is not projected: its name has %d bytes, and a key of a Secret at most %d: set a shorter envName", len(name), maxKey)}
+	default:
+		return &v1alpha1.Landing{SecretName: secret, Key: name}, nil
 	}
 }

@@ -18,7 +18,7 @@ import (
 )
 
 // Inputs digests everything that the content of one bundle depends on: the objects
-// that are to be in it, their targets and their sealed values, or the versions of
+// that are to be in it, their targets, types and sealed values, or the versions of
 // the Secrets that their values come from. It holds ciphertexts only.
 func Inputs(ds []Decision, bundle string, sources map[types.UID]string) string {
 	h := sha256.New()
@@ -34,6 +34,9 @@ func Inputs(ds []Decision, bundle string, sources map[types.UID]string) string {
 		write(h, string(d.Item.UID), at.Key, d.Item.File, d.Item.Sealed)
 		for _, s := range d.Item.Path {
 			write(h, s)
+		}
+		if t, err := d.Item.Type.MarshalStored(); err == nil { // an agent secret's
+			write(h, string(t))
 		}
 		if ref := d.Item.Source; ref != nil {
 			write(h, ref.Name, ref.Key, sources[d.Item.UID])

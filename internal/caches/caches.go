@@ -7,6 +7,7 @@
 package caches
 
 import (
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
@@ -62,6 +63,18 @@ func Certificate(cfg *rest.Config, scheme *runtime.Scheme, namespace, name strin
 		DefaultNamespaces: map[string]cache.Config{namespace: {}},
 		ByObject: map[client.Object]cache.ByObject{
 			&corev1.Secret{}: {Field: fields.OneTermEqualSelector(metav1.ObjectNameField, name)},
+		},
+	})
+}
+
+// Replicas returns a cache of the Leases by which the server's replicas find each
+// other.
+func Replicas(cfg *rest.Config, scheme *runtime.Scheme, namespace, label string) (cache.Cache, error) {
+	return cache.New(cfg, cache.Options{
+		Scheme:            scheme,
+		DefaultNamespaces: map[string]cache.Config{namespace: {}},
+		ByObject: map[client.Object]cache.ByObject{
+			&coordinationv1.Lease{}: {Label: mustSelect(label)},
 		},
 	})
 }

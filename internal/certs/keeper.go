@@ -4,21 +4,41 @@
 package certs
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"slices"
+	"sync"
 	"sync/atomic"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apiserver/pkg/server/dynamiccertificates"
 	toolscache "k8s.io/client-go/tools/cache"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 )
 
-// Keeper holds the certificate that the Secret holds at the moment.
+// Keeper holds the certificate that the Secret holds at the moment. Its zero value
+// is ready for use and holds none.
+//
+// It serves both kinds of server that there are: a tls.Config through
+// GetCertificate, and k8s.io/apiserver as a CertKeyContentProvider that tells its
+// listeners of a renewed certificate.
 type Keeper struct {
-	cert atomic.Pointer[tls.Certificate]
+	current atomic.Pointer[pair]
+
+	mu        sync.Mutex
+	listeners []dynamiccertificates.Listener
+}
+
+var _ dynamiccertificates.CertKeyContentProvider = &Keeper{}
+
+// pair is a certificate and its key, parsed and as they were in the Secret.
+type pair struct {
+	parsed        tls.Certificate
+	cert, key, ca []byte
 }
 
 // Watch keeps k in step with the Secret, as seen through c.
@@ -45,12 +65,28 @@ func (k *Keeper) Watch(ctx context.Context, c cache.Cache) error {
 	return err
 }
 
+// set takes over what the Secret holds. A pair that cannot be used leaves the one
+// before it in place.
 func (k *Keeper) set(data map[string][]byte) error {
-	cert, err := tls.X509KeyPair(data[corev1.TLSCertKey], data[corev1.TLSPrivateKeyKey])
-	if err != nil {
+	next := &pair{
+		cert: bytes.Clone(data[corev1.TLSCertKey]),
+		key:  bytes.Clone(data[corev1.TLSPrivateKeyKey]),
+		ca:   bytes.Clone(data["ca.crt"]),
+	}
+	var err error
+	if next.parsed, err = tls.X509KeyPair(next.cert, next.key); err != nil {
 		return err
 	}
-	k.cert.Store(&cert)
+	last := k.current.Swap(next)
+	if last != nil && bytes.Equal(last.cert, next.cert) && bytes.Equal(last.key, next.key) {
+		return nil // the Secret changed in something else, or was only listed again
+	}
+	k.mu.Lock()
+	listeners := slices.Clone(k.listeners)
+	k.mu.Unlock()
+	for _, l := range listeners {
+		l.Enqueue()
+	}
 	return nil
 }
 
@@ -59,17 +95,80 @@ var errNoCertificate = errors.New("no serving certificate yet: the latchkey cont
 
 // GetCertificate serves tls.Config.
 func (k *Keeper) GetCertificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-	cert := k.cert.Load()
-	if cert == nil {
+	current := k.current.Load()
+	if current == nil {
 		return nil, errNoCertificate
 	}
-	return cert, nil
+	return &current.parsed, nil
+}
+
+// CA returns the certificate, in PEM, that signed the one served; nil before there is
+// any.
+func (k *Keeper) CA() []byte {
+	current := k.current.Load()
+	if current == nil {
+		return nil
+	}
+	return current.ca
 }
 
 // Ready returns an error while there is no certificate.
 func (k *Keeper) Ready() error {
-	if k.cert.Load() == nil {
+	if k.current.Load() == nil {
 		return errNoCertificate
 	}
 	return nil
+}
+
+// Wait returns as soon as there is a certificate, or with ctx's error.
+func (k *Keeper) Wait(ctx context.Context) error {
+	changed := make(signal, 1)
+	k.AddListener(changed)
+	defer k.removeListener(changed)
+	for k.Ready() != nil {
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// signal is a listener to wait for.
+type signal chan struct{}
+
+// Enqueue implements dynamiccertificates.Listener.
+func (s signal) Enqueue() {
+	select {
+	case s <- struct{}{}:
+	default: // it is signalled already
+	}
+}
+
+// Name implements dynamiccertificates.CertKeyContentProvider.
+func (k *Keeper) Name() string { return SecretName }
+
+// CurrentCertKeyContent implements dynamiccertificates.CertKeyContentProvider: the
+// certificate and its key in PEM, nothing while there is none.
+func (k *Keeper) CurrentCertKeyContent() (cert, key []byte) {
+	current := k.current.Load()
+	if current == nil {
+		return nil, nil
+	}
+	return current.cert, current.key
+}
+
+// AddListener implements dynamiccertificates.Notifier. The listener hears of every
+// certificate that differs from the one before it.
+func (k *Keeper) AddListener(l dynamiccertificates.Listener) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.listeners = append(k.listeners, l)
+}
+
+func (k *Keeper) removeListener(gone dynamiccertificates.Listener) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.listeners = slices.DeleteFunc(k.listeners, func(l dynamiccertificates.Listener) bool { return l == gone })
 }

@@ -3,9 +3,9 @@
 
 // Package certs keeps Latchkey's serving certificate. The controller makes and
 // rotates it, with the cert-controller library, in a Secret of Latchkey's own
-// namespace, and puts its CA into the webhook configurations; every server replica
-// watches that Secret and serves what it holds, without a restart and without a
-// mounted file.
+// namespace, and puts its CA into the webhook configurations and APIServices; every
+// server replica watches that Secret and serves what it holds, without a restart and
+// without a mounted file.
 package certs
 
 import (
@@ -30,6 +30,9 @@ const (
 	// kept.
 	WebhookConfiguration = "latchkey"
 )
+
+// apiServices are the APIServices whose caBundle is kept.
+var apiServices = []string{"v2.coder.latchkey.dev", "v1.golem.latchkey.dev"}
 
 // services are the Services under whose names the servers are reached.
 var services = []string{"latchkey-webhook", "latchkey-server"}
@@ -59,6 +62,10 @@ func AddRotator(mgr ctrl.Manager, namespace, dir string) error {
 	for _, s := range services {
 		names = append(names, fmt.Sprintf("%s.%s.svc", s, namespace), fmt.Sprintf("%s.%s.svc.cluster.local", s, namespace))
 	}
+	trusting := []rotator.WebhookInfo{{Name: WebhookConfiguration, Type: rotator.Mutating}}
+	for _, name := range apiServices {
+		trusting = append(trusting, rotator.WebhookInfo{Name: name, Type: rotator.APIService})
+	}
 	return rotator.AddRotator(mgr, &rotator.CertRotator{
 		SecretKey:             types.NamespacedName{Namespace: namespace, Name: SecretName},
 		CertDir:               dir,
@@ -69,6 +76,6 @@ func AddRotator(mgr ctrl.Manager, namespace, dir string) error {
 		IsReady:               make(chan struct{}),
 		RequireLeaderElection: true,
 		FieldOwner:            "latchkey",
-		Webhooks:              []rotator.WebhookInfo{{Name: WebhookConfiguration, Type: rotator.Mutating}},
+		Webhooks:              trusting,
 	})
 }

@@ -50,6 +50,8 @@ type Directory struct {
 // index holds the tenants by what they are looked up by.
 type index struct {
 	bySubject, byUserID, byUsername, byEnvironmentID map[string]Tenant
+	// inNamespace are the environments that hold their ids.
+	inNamespace map[string]Tenant
 }
 
 // New returns a directory that follows the Namespaces in c, which may not have been
@@ -119,6 +121,11 @@ func (d *Directory) Environment(ctx context.Context, id string) (Tenant, error) 
 	return d.find(ctx, func(i index) (Tenant, bool) { t, ok := i.byEnvironmentID[strings.ToLower(id)]; return t, ok })
 }
 
+// EnvironmentIn returns the environment that a Namespace is.
+func (d *Directory) EnvironmentIn(ctx context.Context, namespace string) (Tenant, error) {
+	return d.find(ctx, func(i index) (Tenant, bool) { t, ok := i.inNamespace[namespace]; return t, ok })
+}
+
 func (d *Directory) find(ctx context.Context, look func(index) (Tenant, bool)) (Tenant, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -148,7 +155,7 @@ func (d *Directory) build(items []metav1.PartialObjectMetadata) index {
 		}
 		return strings.Compare(string(a.UID), string(b.UID))
 	})
-	i := index{bySubject: map[string]Tenant{}, byUserID: map[string]Tenant{}, byUsername: map[string]Tenant{}, byEnvironmentID: map[string]Tenant{}}
+	i := index{bySubject: map[string]Tenant{}, byUserID: map[string]Tenant{}, byUsername: map[string]Tenant{}, byEnvironmentID: map[string]Tenant{}, inNamespace: map[string]Tenant{}}
 	for k := range items {
 		m := &items[k]
 		if name := m.Labels[v1alpha1.LabelUser]; name != "" {
@@ -161,18 +168,22 @@ func (d *Directory) build(items []metav1.PartialObjectMetadata) index {
 		}
 		if name := m.Labels[v1alpha1.LabelEnvironment]; name != "" {
 			t := Tenant{Namespace: m.Name, Name: name, ID: id(m, v1alpha1.LabelEnvironmentID)}
-			d.claim(i.byEnvironmentID, "environment id", t.ID, t)
+			if d.claim(i.byEnvironmentID, "environment id", t.ID, t) {
+				i.inNamespace[t.Namespace] = t
+			}
 		}
 	}
 	return i
 }
 
-func (d *Directory) claim(table map[string]Tenant, what, key string, t Tenant) {
+// claim gives key to t, unless an older Namespace holds it.
+func (d *Directory) claim(table map[string]Tenant, what, key string, t Tenant) bool {
 	if holder, taken := table[key]; taken {
 		d.log.Info("Namespace claims what an older one holds", "what", what, "key", key, "namespace", t.Namespace, "holder", holder.Namespace)
-		return
+		return false
 	}
 	table[key] = t
+	return true
 }
 
 func id(m *metav1.PartialObjectMetadata, label string) string {

@@ -46,6 +46,21 @@ var (
 	ErrForeign = errors.New("an object of this name exists and was not made by Latchkey; delete or rename it")
 )
 
+// IsFinal says whether an error of [Ring.Open] is a verdict on the text: as it is,
+// it does not open for its object. Any other error says nothing about the text, and
+// whoever would refuse or drop it must try again instead.
+func IsFinal(err error) bool {
+	for _, verdict := range []error{
+		ErrUnknownKey, unseal.ErrOpen, unseal.ErrWrongKey,
+		seal.ErrMalformed, seal.ErrVersion, seal.ErrTooLarge, seal.ErrContext,
+	} {
+		if errors.Is(err, verdict) {
+			return true
+		}
+	}
+	return false
+}
+
 // Key is a sealing key.
 type Key struct {
 	// ID is the id of the key, by which sealed values refer to it.

@@ -115,18 +115,6 @@ func (s *Agents) Get(ctx context.Context, id string) (*v1alpha1.AgentSecret, err
 	return nil, ErrNotFound
 }
 
-// Value opens the value of an agent secret; it returns nil where there is none.
-func (s *Agents) Value(ctx context.Context, a *v1alpha1.AgentSecret) (*seal.Value, error) {
-	if a.Spec.SealedValue == "" {
-		return nil, nil //nolint:nilnil // no value is not an error
-	}
-	v, err := s.Keyring.Open(ctx, agentContext(a), a.Spec.SealedValue)
-	if err != nil {
-		return nil, fmt.Errorf("open AgentSecret %s: %w", a.Name, err)
-	}
-	return &v, nil
-}
-
 func agentContext(a *v1alpha1.AgentSecret) seal.Context {
 	return seal.Context{Kind: "AgentSecret", Namespace: a.Namespace, Name: a.Name}
 }
@@ -161,7 +149,7 @@ func (s *Agents) Create(ctx context.Context, namespace string, n NewAgent) (*v1a
 // fits refuses a value that is larger than one may be.
 func (s *Agents) fits(v *seal.Value) error {
 	if v != nil && v.Len() > s.limits.ValueBytes {
-		return &LimitError{Kind: LimitValueBytes, Max: s.limits.ValueBytes, Would: v.Len()}
+		return &LimitError{Kind: LimitOneValueBytes, Max: s.limits.ValueBytes, Would: v.Len()}
 	}
 	return nil
 }
@@ -304,26 +292,27 @@ func (s *Agents) restore(ctx context.Context, before, after *v1alpha1.AgentSecre
 	return s.everywhere(ctx, versionMark(after))
 }
 
-// Delete deletes the agent secret at the revision that the caller saw.
-func (s *Agents) Delete(ctx context.Context, a *v1alpha1.AgentSecret, revision int64) error {
+// Delete deletes the agent secret at the revision that the caller saw, and returns
+// it as it last was.
+func (s *Agents) Delete(ctx context.Context, a *v1alpha1.AgentSecret, revision int64) (*v1alpha1.AgentSecret, error) {
 	for range tries {
 		if a.Spec.Revision != revision {
-			return ErrRevision
+			return nil, ErrRevision
 		}
 		uid, version := a.UID, a.ResourceVersion
 		err := s.Live.Delete(ctx, a.DeepCopy(), client.Preconditions{UID: &uid, ResourceVersion: &version})
 		if err == nil {
-			return s.everywhere(ctx, goneMark(a))
+			return a, s.everywhere(ctx, goneMark(a))
 		}
 		if !apierrors.IsConflict(err) {
-			return s.missed(ctx, a, revision, "delete AgentSecret", err)
+			return nil, s.missed(ctx, a, revision, "delete AgentSecret", err)
 		}
 		// A write of the status counts as a change too: look at the revision itself.
 		live := &v1alpha1.AgentSecret{}
 		if err := s.Live.Get(ctx, client.ObjectKeyFromObject(a), live); err != nil || live.UID != a.UID {
-			return errors.Join(ErrNotFound, s.everywhere(ctx, goneMark(a)))
+			return nil, errors.Join(ErrNotFound, s.everywhere(ctx, goneMark(a)))
 		}
 		a = live
 	}
-	return fmt.Errorf("%w: the secret keeps changing", ErrUnavailable)
+	return nil, fmt.Errorf("%w: the secret keeps changing", ErrUnavailable)
 }

@@ -37,7 +37,7 @@ const (
 	FieldName     = "name"
 	FieldEnvName  = "env_name"
 	FieldFilePath = "file_path"
-	// FieldPath is the path of an agent secret, the one field of those that is.
+	// FieldPath is the path of an agent secret; the others are of user secrets.
 	FieldPath = "path"
 )
 

@@ -61,6 +61,8 @@ func refused(what string, err error) error {
 	case apierrors.IsServiceUnavailable(err), apierrors.IsServerTimeout(err), apierrors.IsTimeout(err),
 		apierrors.IsTooManyRequests(err), apierrors.IsInternalError(err):
 		return fmt.Errorf("%w: %s: the API server answered %s", ErrUnavailable, what, reason)
+	case status != nil && reason == metav1.StatusReasonUnknown:
+		return fmt.Errorf("%s: the API server refused it with code %d", what, status.Status().Code)
 	case reason == metav1.StatusReasonUnknown:
 		return fmt.Errorf("%w: %s: %w", ErrUnavailable, what, err)
 	default:

@@ -63,8 +63,11 @@ func (c *Cluster) await(ctx context.Context, what string, wanted func(error) boo
 	var last error
 	err := wait.PollUntilContextTimeout(ctx, pollEvery, settleTimeout, true, func(ctx context.Context) (bool, error) {
 		probe := UserSecret("default", "probe", v1alpha1.UserSecretSpec{Value: v1alpha1.WriteOnlyString("probe")})
-		last = c.Client.Create(ctx, probe, client.DryRunAll)
-		return wanted(last), nil
+		err := c.Client.Create(ctx, probe, client.DryRunAll)
+		if ctx.Err() == nil {
+			last = err
+		}
+		return wanted(err), nil
 	})
 	if err != nil {
 		return fmt.Errorf("wait for %s: %w: %w", what, err, last)

@@ -11,7 +11,6 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
-	"github.com/latchkey-dev/latchkey/test/framework"
 )
 
 var _ = Describe("The samples", Ordered, func() {
@@ -106,35 +105,3 @@ var _ = Describe("The samples", Ordered, func() {
 		Expect(versions(ctx, "alice", "shop-prod")).To(Equal(before))
 	})
 })
-
-// run calls kubectl and returns what it prints.
-func run(ctx SpecContext, args ...string) string {
-	GinkgoHelper()
-	out, err := cluster.Kubectl.Run(ctx, "", args...)
-	Expect(err).NotTo(HaveOccurred())
-	return out
-}
-
-// columns splits a table.
-func columns(table string) [][]string {
-	var rows [][]string
-	for line := range strings.Lines(table) {
-		rows = append(rows, strings.Fields(line))
-	}
-	return rows
-}
-
-// versions returns the resourceVersions of all secret objects and native Secrets of
-// namespaces.
-func versions(ctx SpecContext, namespaces ...string) map[string]string {
-	GinkgoHelper()
-	found := map[string]string{}
-	for _, namespace := range namespaces {
-		for _, object := range objectsOf(ctx, namespace) {
-			found[namespace+"/"+object.GetName()] = object.GetResourceVersion()
-		}
-	}
-	return found
-}
-
-var _ = framework.SystemNamespace

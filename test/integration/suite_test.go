@@ -55,9 +55,11 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	Expect(controller.AwaitReady(ctx)).To(Succeed())
 	Expect(server.AwaitReady(ctx)).To(Succeed())
 	Expect(cluster.AwaitAdmission(ctx)).To(Succeed())
+	failed = false
 })
 
-var failed bool
+// failed tells whether the logs are of interest; they are until all is up.
+var failed = true
 
 var _ = ReportAfterEach(func(report SpecReport) { failed = failed || report.Failed() })
 

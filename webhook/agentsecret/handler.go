@@ -65,7 +65,9 @@ func (h *Handler) Handle(ctx context.Context, req admission.Request) admission.R
 	if err != nil {
 		return admission.Errored(http.StatusBadRequest, err)
 	}
-	if !r.obj.DeletionTimestamp.IsZero() {
+	// Only the stored object tells: on its way in, everybody can write that theirs is
+	// being deleted, and server-side apply removes that after admission.
+	if !r.old.DeletionTimestamp.IsZero() {
 		return admission.Allowed("")
 	}
 	review := &sealing.Review{}
@@ -87,6 +89,7 @@ func (h *Handler) Handle(ctx context.Context, req admission.Request) admission.R
 		return sealing.Unavailable(err)
 	}
 	sealing.CleanLastApplied(r.obj.Annotations, review)
+	review.Managers(req)
 	return review.Response()
 }
 

@@ -49,7 +49,7 @@ func (r *request) path(review *sealing.Review) {
 	switch {
 	case r.obj.Annotations == nil:
 		review.Set("/metadata/annotations", map[string]string{v1alpha1.AnnotationCanonicalPath: "true"})
-	case r.obj.Annotations[v1alpha1.AnnotationCanonicalPath] == "":
+	case r.obj.Annotations[v1alpha1.AnnotationCanonicalPath] != "true":
 		review.Set("/metadata/annotations/"+strings.ReplaceAll(v1alpha1.AnnotationCanonicalPath, "/", "~1"), "true")
 	}
 }

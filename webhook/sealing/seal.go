@@ -86,6 +86,8 @@ func refuseSealed(c seal.Context, err error, review *Review) error {
 			"its sealing key does not exist here: seal the value with the key of ConfigMap latchkey-public-keys, or set value instead")
 	case errors.Is(err, seal.ErrMalformed), errors.Is(err, seal.ErrVersion), errors.Is(err, seal.ErrTooLarge):
 		review.Refuse(field, metav1.CauseTypeFieldValueInvalid, err.Error())
+	case !keyring.IsFinal(err):
+		return fmt.Errorf("the sealing keys cannot be read, try again in a moment: %w", err)
 	default:
 		review.Refuse(field, metav1.CauseTypeFieldValueInvalid,
 			fmt.Sprintf("it does not open for %s %s/%s: it was sealed for another object, or altered; seal the value for this one, or set value instead", c.Kind, c.Namespace, c.Name))

@@ -57,7 +57,9 @@ func (h *Handler) Handle(ctx context.Context, req admission.Request) admission.R
 	if err := decode(req, obj, old); err != nil {
 		return admission.Errored(http.StatusBadRequest, err)
 	}
-	if !obj.DeletionTimestamp.IsZero() {
+	// Only the stored object tells: on its way in, everybody can write that theirs is
+	// being deleted, and server-side apply removes that after admission.
+	if !old.DeletionTimestamp.IsZero() {
 		return admission.Allowed("")
 	}
 	review := &sealing.Review{}
@@ -79,6 +81,7 @@ func (h *Handler) Handle(ctx context.Context, req admission.Request) admission.R
 		return sealing.Unavailable(err)
 	}
 	sealing.CleanLastApplied(obj.Annotations, review)
+	review.Managers(req)
 	return review.Response()
 }
 

@@ -1,0 +1,171 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// All addresses are from the block that is set aside for benchmarks (RFC 2544, RFC 6890). The usual ranges of a cluster
+// would hide the Services of a cluster that this machine itself is part of, since the routes to pods and Services exist
+// on the host too.
+const (
+	addressBlock   = "198.18.0.0/15"
+	hostAddress    = "198.18.0.1"
+	nodeAddress    = "198.18.0.2"
+	linkPrefix     = "/30"
+	podRange       = "198.18.64.0/24"
+	serviceRange   = "198.18.128.0/20"
+	serviceAddress = "198.18.128.1" // of the Service "kubernetes"
+)
+
+// namespaceFolder is where ip keeps the names of network namespaces.
+const namespaceFolder = "/run/netns"
+
+func namespacePath() string { return filepath.Join(namespaceFolder, name) }
+
+// inNamespace is how a command enters the network namespace. Not `ip netns exec`: that mounts /sys anew, without the
+// cgroups, and the kubelet does not start.
+func inNamespace() []string { return []string{"nsenter", "--net=" + namespacePath(), "--"} }
+
+// networkCommands make the network namespace, a pair of devices that joins it to the host, and routes, so that
+// everything in the cluster is reached from the host as well: the API server, pods and Services.
+func networkCommands() [][]string {
+	commands := [][]string{
+		{"ip", "netns", "add", name},
+		{"ip", "link", "add", name, "type", "veth", "peer", "name", "eth0", "netns", name},
+		{"ip", "address", "add", hostAddress + linkPrefix, "dev", name},
+		{"ip", "link", "set", name, "up"},
+		{"ip", "-n", name, "link", "set", "lo", "up"},
+		{"ip", "-n", name, "address", "add", nodeAddress + linkPrefix, "dev", "eth0"},
+		{"ip", "-n", name, "link", "set", "eth0", "up"},
+		{"ip", "-n", name, "route", "add", "default", "via", hostAddress},
+		{"ip", "route", "add", podRange, "via", nodeAddress},
+		{"ip", "route", "add", serviceRange, "via", nodeAddress},
+	}
+	return append(commands, append(inNamespace(), "busybox", "sysctl", "-w", "net.ipv4.ip_forward=1"))
+}
+
+// upNetwork makes the network unless it is there.
+func (n *node) upNetwork(ctx context.Context, m *machine) (string, error) {
+	if m.Network && namespaceExists() {
+		return "is there", nil
+	}
+	if err := removeNetwork(ctx); err != nil { // what an interrupted command left
+		return "", err
+	}
+	for _, command := range networkCommands() {
+		if _, err := run(ctx, command...); err != nil {
+			return "", err
+		}
+	}
+	m.Network = true
+	return "made", n.saveMachine(*m)
+}
+
+func namespaceExists() bool {
+	_, err := os.Stat(namespacePath())
+	return err == nil
+}
+
+// removeNetwork deletes the namespace and, with it, the pair of devices and the routes through it.
+func removeNetwork(ctx context.Context) error {
+	if namespaceExists() {
+		if _, err := run(ctx, "ip", "netns", "delete", name); err != nil {
+			return err
+		}
+	}
+	// The kernel takes its time to remove devices with their namespace.
+	if _, err := net.InterfaceByName(name); err == nil {
+		if _, err := run(ctx, "ip", "link", "delete", name); err != nil && !strings.Contains(err.Error(), "Cannot find device") {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkAddresses says which of the host's addresses collide with the cluster's.
+func checkAddresses(addresses []netip.Prefix) error {
+	block := netip.MustParsePrefix(addressBlock)
+	var errs []error
+	for _, address := range addresses {
+		if address.Masked().Overlaps(block) {
+			errs = append(errs, fmt.Errorf("this machine has the address %s, and the cluster's are in %s", address, block))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// hostAddresses lists the addresses of the host's devices without the one that is joined to the cluster.
+func hostAddresses() ([]netip.Prefix, error) {
+	devices, err := net.Interfaces()
+	if err != nil {
+		return nil, err
+	}
+	var addresses []netip.Prefix
+	for _, device := range devices {
+		if device.Name == name {
+			continue
+		}
+		list, err := device.Addrs()
+		if err != nil {
+			continue // the device is gone
+		}
+		for _, address := range list {
+			if prefix, err := netip.ParsePrefix(address.String()); err == nil {
+				addresses = append(addresses, prefix)
+			}
+		}
+	}
+	return addresses, nil
+}
+
+// networkConfig tells containerd how a pod gets its address: a pair of devices of its own and a route, not a bridge, so
+// that a connection to a Service passes the rules of kube-proxy in both directions whatever br_netfilter is set to.
+func (l layout) networkConfig() ([]byte, error) {
+	return json.MarshalIndent(map[string]any{
+		"cniVersion": "1.0.0",
+		"name":       name,
+		"plugins": []any{map[string]any{
+			"type": "ptp",
+			"ipam": map[string]any{
+				"type":    "host-local",
+				"dataDir": l.dir("addresses"),
+				"ranges":  []any{[]any{map[string]any{"subnet": podRange}}},
+				"routes":  []any{map[string]any{"dst": "0.0.0.0/0"}},
+			},
+		}},
+	}, "", "  ")
+}
+
+// cniResults lists what the network plugins' library remembers of our pods, in a folder that it shares among all
+// runtimes of the machine.
+func cniResults(sandboxes []string) ([]string, error) {
+	const folder = "/var/lib/cni/results"
+	entries, err := os.ReadDir(folder)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	var paths []string
+	for _, entry := range entries {
+		// NETWORK-SANDBOX-DEVICE
+		ours := strings.HasPrefix(entry.Name(), name+"-")
+		for _, sandbox := range sandboxes {
+			ours = ours || strings.Contains(entry.Name(), "-"+sandbox+"-")
+		}
+		if ours {
+			paths = append(paths, filepath.Join(folder, entry.Name()))
+		}
+	}
+	return paths, nil
+}

@@ -1,0 +1,61 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package apiserver
+
+import (
+	"net/http"
+	"strings"
+
+	"k8s.io/apiserver/pkg/endpoints/filters"
+	"k8s.io/apiserver/pkg/endpoints/request"
+	genericapiserver "k8s.io/apiserver/pkg/server"
+	genericfilters "k8s.io/apiserver/pkg/server/filters"
+)
+
+// buildChain puts the filters around the router. It reads from the inside out, in the
+// order of k8s.io/apiserver's own chain, without CORS (no browser calls us),
+// impersonation (a caller is who they are), and priority and fairness (which would
+// need to read the cluster's configuration of it). Instead of its deadline, which
+// reads a query parameter that the dialects do not know, and its limit and its
+// recovery stand our own.
+func buildChain(router http.Handler, c *genericapiserver.Config) http.Handler {
+	handler := withRecovery(withHeadroom(router))
+	handler = filters.WithAuthorization(handler, c.Authorization.Authorizer, c.Serializer)
+	handler = withMaxInFlight(handler, c.MaxRequestsInFlight, c.MaxMutatingRequestsInFlight)
+	handler = filters.WithAudit(handler, c.AuditBackend, c.AuditPolicyRuleEvaluator, c.LongRunningFunc)
+
+	failed := filters.WithFailedAuthenticationAudit(http.HandlerFunc(unauthenticated), c.AuditBackend, c.AuditPolicyRuleEvaluator)
+	handler = filters.WithAuthentication(handler, c.Authentication.Authenticator, failed, c.Authentication.APIAudiences,
+		c.Authentication.RequestHeaderConfig)
+
+	handler = genericfilters.WithTimeoutForNonLongRunningRequests(handler, c.LongRunningFunc)
+	handler = withTimeout(handler, c.RequestTimeout)
+	handler = genericfilters.WithWaitGroup(handler, c.LongRunningFunc, c.NonLongRunningRequestWaitGroup)
+	handler = filters.WithCacheControl(handler)
+	handler = genericfilters.WithHTTPLogging(handler)
+	handler = filters.WithLatencyTrackers(handler)
+	handler = filters.WithRequestInfo(handler, c.RequestInfoResolver)
+	handler = filters.WithRequestReceivedTimestamp(handler)
+	handler = withRecovery(handler)
+	handler = filters.WithAuditInit(handler)
+	handler = withBodyDeadline(handler, c.RequestTimeout/2)
+	return withCoderCredentials(handler)
+}
+
+// noneLongRunning: nothing here is watched, so every request is bounded, whatever its
+// query says.
+func noneLongRunning(*http.Request, *request.RequestInfo) bool { return false }
+
+// lenientInfo takes a path that looks like a resource's and is none for a plain one,
+// instead of failing.
+type lenientInfo struct{ request.RequestInfoResolver }
+
+// NewRequestInfo implements request.RequestInfoResolver.
+func (l lenientInfo) NewRequestInfo(r *http.Request) (*request.RequestInfo, error) {
+	info, err := l.RequestInfoResolver.NewRequestInfo(r)
+	if err != nil {
+		return &request.RequestInfo{Path: r.URL.Path, Verb: strings.ToLower(r.Method)}, nil //nolint:nilerr // a path of nobody's is answered 404 by the router
+	}
+	return info, nil
+}

@@ -1,0 +1,60 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package openapi
+
+import (
+	"net/http"
+
+	"k8s.io/kube-openapi/pkg/handler"
+	"k8s.io/kube-openapi/pkg/handler3"
+)
+
+// Mux is where the documents are put.
+type Mux interface {
+	Handle(path string, handler http.Handler)
+}
+
+// Install serves the APIs' documents at /openapi/v2 and below /openapi/v3, in the
+// forms and with the caching that Kubernetes clients know. Wrap is put around every
+// handler.
+func Install(mux Mux, wrap func(http.Handler) http.Handler, apis ...API) error {
+	wrapped := wrapping{mux, wrap}
+	v2, err := Version2(apis...)
+	if err != nil {
+		return err
+	}
+	handler.NewOpenAPIService(v2).RegisterOpenAPIVersionedService("/openapi/v2", wrapped)
+
+	documents := handler3.NewOpenAPIService()
+	wrapped.Handle("/openapi/v3", http.HandlerFunc(documents.HandleDiscovery))
+	for _, api := range apis {
+		v3, err := Version3(api)
+		if err != nil {
+			return err
+		}
+		documents.UpdateGroupVersion(api.Version3, v3)
+		wrapped.Handle("/openapi/v3/"+api.Version3, withoutHash(documents.HandleGroupVersion))
+	}
+	return nil
+}
+
+type wrapping struct {
+	Mux
+	wrap func(http.Handler) http.Handler
+}
+
+// Handle implements Mux.
+func (w wrapping) Handle(path string, handler http.Handler) { w.Mux.Handle(path, w.wrap(handler)) }
+
+// withoutHash hides the hash that a client knows of a document. For one that is out of
+// date the library answers with a redirect, which the aggregation layer turns into an
+// error, so a client would be stuck after an upgrade. Without it, it gets the
+// document, and its ETag still spares the transfer.
+func withoutHash(handler http.HandlerFunc) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		plain := r.Clone(r.Context())
+		plain.URL.RawQuery = ""
+		handler(w, plain)
+	})
+}

@@ -1,0 +1,239 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package directory
+
+import (
+	"bytes"
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+)
+
+var epoch = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+
+// namespace returns a Namespace that was made some seconds after the epoch. Its
+// labels and annotations are told apart by their keys.
+func namespace(name string, age int, facts map[string]string) metav1.PartialObjectMetadata {
+	m := metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{
+		Name: name, UID: types.UID("uid-" + name), CreationTimestamp: metav1.NewTime(epoch.Add(time.Duration(age) * time.Second)),
+		Labels: map[string]string{}, Annotations: map[string]string{},
+	}}
+	for key, value := range facts {
+		if key == v1alpha1.AnnotationSubjects {
+			m.Annotations[key] = value
+		} else {
+			m.Labels[key] = value
+		}
+	}
+	return m
+}
+
+func TestBuild(t *testing.T) {
+	const (
+		user    = v1alpha1.LabelUser
+		userID  = v1alpha1.LabelUserID
+		env     = v1alpha1.LabelEnvironment
+		envID   = v1alpha1.LabelEnvironmentID
+		subject = v1alpha1.AnnotationSubjects
+	)
+	alice := Tenant{Namespace: "a", ID: "uid-a", Name: "alice"}
+	for name, tt := range map[string]struct {
+		namespaces   []metav1.PartialObjectMetadata
+		want         index
+		wantReported []string
+	}{
+		"a Namespace without labels is nobody": {namespaces: []metav1.PartialObjectMetadata{namespace("a", 1, nil)}},
+		"without annotation the username is the subject": {
+			namespaces: []metav1.PartialObjectMetadata{namespace("a", 1, map[string]string{user: "alice"})},
+			want: index{
+				bySubject: map[string]Tenant{"alice": alice}, byUserID: map[string]Tenant{"uid-a": alice}, byUsername: map[string]Tenant{"alice": alice},
+			},
+		},
+		"with annotation only its lines are subjects": {
+			namespaces: []metav1.PartialObjectMetadata{namespace("a", 1, map[string]string{user: "alice", subject: "oidc:alice\n\n  system:alice \n"})},
+			want: index{
+				bySubject: map[string]Tenant{"oidc:alice": alice, "system:alice": alice},
+				byUserID:  map[string]Tenant{"uid-a": alice}, byUsername: map[string]Tenant{"alice": alice},
+			},
+		},
+		"an empty annotation means nobody": {
+			namespaces: []metav1.PartialObjectMetadata{namespace("a", 1, map[string]string{user: "alice", subject: ""})},
+			want: index{
+				byUserID: map[string]Tenant{"uid-a": alice}, byUsername: map[string]Tenant{"alice": alice},
+			},
+		},
+		"an id that is carried over is looked up in lower case": {
+			namespaces: []metav1.PartialObjectMetadata{namespace("e", 1, map[string]string{env: "prod", envID: "ABC"})},
+			want: index{
+				byEnvironmentID: map[string]Tenant{"abc": {"e", "abc", "prod"}}, inNamespace: map[string]Tenant{"e": {"e", "abc", "prod"}},
+			},
+		},
+		"a Namespace can be both": {
+			namespaces: []metav1.PartialObjectMetadata{namespace("a", 1, map[string]string{user: "alice", env: "alice's"})},
+			want: index{
+				bySubject: map[string]Tenant{"alice": alice}, byUserID: map[string]Tenant{"uid-a": alice}, byUsername: map[string]Tenant{"alice": alice},
+				byEnvironmentID: map[string]Tenant{"uid-a": {"a", "uid-a", "alice's"}}, inNamespace: map[string]Tenant{"a": {"a", "uid-a", "alice's"}},
+			},
+		},
+		"the older Namespace has the username and subject, the younger keeps its id": {
+			namespaces: []metav1.PartialObjectMetadata{
+				namespace("b", 2, map[string]string{user: "alice"}), namespace("a", 1, map[string]string{user: "alice"}),
+			},
+			want: index{
+				bySubject: map[string]Tenant{"alice": alice}, byUsername: map[string]Tenant{"alice": alice},
+				byUserID: map[string]Tenant{"uid-a": alice, "uid-b": {"b", "uid-b", "alice"}},
+			},
+			wantReported: []string{"what=username key=alice namespace=b holder=a", "what=subject key=alice namespace=b holder=a"},
+		},
+		"nobody takes a subject by naming it": {
+			namespaces: []metav1.PartialObjectMetadata{
+				namespace("a", 1, map[string]string{user: "alice"}), namespace("m", 2, map[string]string{user: "mallory", subject: "alice\nmallory"}),
+			},
+			want: index{
+				bySubject:  map[string]Tenant{"alice": alice, "mallory": {"m", "uid-m", "mallory"}},
+				byUsername: map[string]Tenant{"alice": alice, "mallory": {"m", "uid-m", "mallory"}},
+				byUserID:   map[string]Tenant{"uid-a": alice, "uid-m": {"m", "uid-m", "mallory"}},
+			},
+			wantReported: []string{"what=subject key=alice namespace=m holder=a"},
+		},
+		"nobody takes an id by naming it": {
+			namespaces: []metav1.PartialObjectMetadata{
+				namespace("a", 1, map[string]string{user: "alice", env: "prod"}),
+				namespace("m", 2, map[string]string{user: "mallory", userID: "UID-A", env: "evil", envID: "UID-A"}),
+			},
+			want: index{
+				bySubject:       map[string]Tenant{"alice": alice, "mallory": {"m", "uid-a", "mallory"}},
+				byUsername:      map[string]Tenant{"alice": alice, "mallory": {"m", "uid-a", "mallory"}},
+				byUserID:        map[string]Tenant{"uid-a": alice},
+				byEnvironmentID: map[string]Tenant{"uid-a": {"a", "uid-a", "prod"}},
+				inNamespace:     map[string]Tenant{"a": {"a", "uid-a", "prod"}},
+			},
+			wantReported: []string{`what="user id" key=uid-a namespace=m holder=a`, `what="environment id" key=uid-a namespace=m holder=a`},
+		},
+		"of two of one second the UID decides, on every replica": {
+			namespaces: []metav1.PartialObjectMetadata{
+				namespace("b", 1, map[string]string{env: "x", envID: "1"}), namespace("a", 1, map[string]string{env: "x", envID: "1"}),
+			},
+			want:         index{byEnvironmentID: map[string]Tenant{"1": {"a", "1", "x"}}, inNamespace: map[string]Tenant{"a": {"a", "1", "x"}}},
+			wantReported: []string{`what="environment id" key=1 namespace=b holder=a`},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for range 2 { // in either order of input
+				var log bytes.Buffer
+				d := &Directory{log: logr.FromSlogHandler(slog.NewTextHandler(&log, nil))}
+				got := d.build(tt.namespaces)
+				if diff := cmp.Diff(tt.want.filled(), got, cmp.AllowUnexported(index{})); diff != "" {
+					t.Errorf("build (-want +got):\n%s", diff)
+				}
+				for _, line := range tt.wantReported {
+					if !strings.Contains(log.String(), line) {
+						t.Errorf("the log does not say %q:\n%s", line, log.String())
+					}
+				}
+				if lines := strings.Count(log.String(), "\n"); lines != len(tt.wantReported) {
+					t.Errorf("the log has %d lines, want %d:\n%s", lines, len(tt.wantReported), log.String())
+				}
+				slices.Reverse(tt.namespaces)
+			}
+		})
+	}
+}
+
+// filled returns i with empty tables for those that a test leaves out.
+func (i index) filled() index {
+	for _, table := range []*map[string]Tenant{&i.bySubject, &i.byUserID, &i.byUsername, &i.byEnvironmentID, &i.inNamespace} {
+		if *table == nil {
+			*table = map[string]Tenant{}
+		}
+	}
+	return i
+}
+
+func TestLookups(t *testing.T) {
+	d := &Directory{log: logr.Discard()}
+	d.index = d.build([]metav1.PartialObjectMetadata{
+		namespace("a", 1, map[string]string{v1alpha1.LabelUser: "Alice", v1alpha1.LabelUserID: "ID-1", v1alpha1.AnnotationSubjects: "oidc:alice"}),
+		namespace("e", 2, map[string]string{v1alpha1.LabelEnvironment: "prod"}),
+		namespace("id-1", 3, map[string]string{v1alpha1.LabelUser: "id-1", v1alpha1.AnnotationSubjects: ""}),
+	})
+	alice, prod := Tenant{"a", "id-1", "Alice"}, Tenant{"e", "uid-e", "prod"}
+	for name, tt := range map[string]struct {
+		find func() (Tenant, error)
+		want Tenant
+		err  error
+	}{
+		"a subject is found":                     {func() (Tenant, error) { return d.UserOf(t.Context(), "oidc:alice") }, alice, nil},
+		"a username is no subject of its own":    {func() (Tenant, error) { return d.UserOf(t.Context(), "Alice") }, Tenant{}, ErrUnknown},
+		"no subject is nobody":                   {func() (Tenant, error) { return d.UserOf(t.Context(), "") }, Tenant{}, ErrUnknown},
+		"an id is found in any case":             {func() (Tenant, error) { return d.User(t.Context(), "Id-1") }, alice, nil},
+		"an id goes before a username":           {func() (Tenant, error) { return d.User(t.Context(), "id-1") }, alice, nil},
+		"a username is found as it is":           {func() (Tenant, error) { return d.User(t.Context(), "Alice") }, alice, nil},
+		"a username in another case is not":      {func() (Tenant, error) { return d.User(t.Context(), "alice") }, Tenant{}, ErrUnknown},
+		"an environment is found by its id":      {func() (Tenant, error) { return d.Environment(t.Context(), "UID-E") }, prod, nil},
+		"an environment is not found by name":    {func() (Tenant, error) { return d.Environment(t.Context(), "prod") }, Tenant{}, ErrUnknown},
+		"a user is no environment":               {func() (Tenant, error) { return d.Environment(t.Context(), "id-1") }, Tenant{}, ErrUnknown},
+		"an environment is found by its place":   {func() (Tenant, error) { return d.EnvironmentIn(t.Context(), "e") }, prod, nil},
+		"a user's Namespace is no environment's": {func() (Tenant, error) { return d.EnvironmentIn(t.Context(), "a") }, Tenant{}, ErrUnknown},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := tt.find()
+			if got != tt.want || err != tt.err { //nolint:errorlint // it is returned as it is
+				t.Errorf("got %+v, %v, want %+v, %v", got, err, tt.want, tt.err)
+			}
+		})
+	}
+}
+
+func TestOnlyFactsMakeTheIndexStale(t *testing.T) {
+	base := namespace("a", 1, map[string]string{v1alpha1.LabelUser: "alice", v1alpha1.AnnotationSubjects: "x"})
+	for name, tt := range map[string]struct {
+		edit func(*metav1.PartialObjectMetadata)
+		want bool
+	}{
+		"another resourceVersion does not":     {func(m *metav1.PartialObjectMetadata) { m.ResourceVersion = "2" }, false},
+		"somebody else's label does not":       {func(m *metav1.PartialObjectMetadata) { m.Labels["x"] = "y" }, false},
+		"somebody else's annotation does not":  {func(m *metav1.PartialObjectMetadata) { m.Annotations["x"] = "y" }, false},
+		"another username does":                {func(m *metav1.PartialObjectMetadata) { m.Labels[v1alpha1.LabelUser] = "bob" }, true},
+		"another user id does":                 {func(m *metav1.PartialObjectMetadata) { m.Labels[v1alpha1.LabelUserID] = "1" }, true},
+		"another environment does":             {func(m *metav1.PartialObjectMetadata) { m.Labels[v1alpha1.LabelEnvironment] = "e" }, true},
+		"another environment id does":          {func(m *metav1.PartialObjectMetadata) { m.Labels[v1alpha1.LabelEnvironmentID] = "1" }, true},
+		"other subjects do":                    {func(m *metav1.PartialObjectMetadata) { m.Annotations[v1alpha1.AnnotationSubjects] = "y" }, true},
+		"an empty list of subjects does":       {func(m *metav1.PartialObjectMetadata) { m.Annotations[v1alpha1.AnnotationSubjects] = "" }, true},
+		"a Namespace that was made again does": {func(m *metav1.PartialObjectMetadata) { m.UID = "z" }, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := &Directory{log: logr.Discard()}
+			after := base.DeepCopy()
+			tt.edit(after)
+			d.changed(&base, after)
+			if d.stale != tt.want {
+				t.Errorf("stale = %t, want %t", d.stale, tt.want)
+			}
+		})
+	}
+	t.Run("what is no Namespace does, to be safe", func(t *testing.T) {
+		d := &Directory{log: logr.Discard()}
+		if d.changed("x", "x"); !d.stale {
+			t.Error("stale = false, want true")
+		}
+	})
+	t.Run("removing the annotation of no subjects does", func(t *testing.T) {
+		d := &Directory{log: logr.Discard()}
+		nobody := namespace("a", 1, map[string]string{v1alpha1.LabelUser: "alice", v1alpha1.AnnotationSubjects: ""})
+		everybody := namespace("a", 1, map[string]string{v1alpha1.LabelUser: "alice"})
+		if d.changed(&nobody, &everybody); !d.stale {
+			t.Error("stale = false, want true")
+		}
+	})
+}

@@ -1,0 +1,108 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package pod
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+	"github.com/latchkey-dev/latchkey/internal/bundle"
+	"github.com/latchkey-dev/latchkey/internal/claim"
+	"github.com/latchkey-dev/latchkey/internal/projector"
+	"github.com/latchkey-dev/latchkey/internal/store"
+)
+
+// Watch makes c follow what the handler reads. Without it the first pod would wait
+// until every secret object of the cluster is listed, and readiness would not.
+func Watch(ctx context.Context, c cache.Cache) error {
+	var errs []error
+	for _, obj := range []client.Object{&v1alpha1.UserSecret{}, &v1alpha1.AgentSecret{}, namespaceMeta()} {
+		_, err := c.GetInformer(ctx, obj, cache.BlockUntilSynced(false))
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// content returns what the tenant's bundles hold, or will hold in a moment: it is
+// worked out from the objects by the controller's own rules. Their status and the
+// bundles may be behind them, and the server has no right to see the bundles.
+func (h *Handler) content(ctx context.Context, namespace string) (projector.Content, error) {
+	// Only read: nothing below may change what the lists share with the cache.
+	users, agents := &v1alpha1.UserSecretList{}, &v1alpha1.AgentSecretList{}
+	if err := h.Reader.List(ctx, users, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
+		return projector.Content{}, fmt.Errorf("list UserSecrets: %w", err)
+	}
+	if err := h.Reader.List(ctx, agents, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
+		return projector.Content{}, fmt.Errorf("list AgentSecrets: %w", err)
+	}
+	labels, err := h.labels(ctx, namespace)
+	if err != nil {
+		return projector.Content{}, err
+	}
+	var content projector.Content
+	// A bundle is named before there is anything in it, so that the first secret
+	// appears in the live directory of a pod that runs already.
+	visible := store.Visible(users.Items)
+	if labels[v1alpha1.LabelUser] != "" || len(visible) > 0 {
+		content.UserEnv, content.UserFiles = v1alpha1.BundleUserEnv, v1alpha1.BundleUserFiles
+		content.Files = h.files(visible)
+	}
+	if labels[v1alpha1.LabelEnvironment] != "" || slices.ContainsFunc(agents.Items, isLive) {
+		content.AgentEnv, content.AgentFiles = v1alpha1.BundleAgentEnv, v1alpha1.BundleAgentFiles
+	}
+	return content, nil
+}
+
+// files returns the files that have paths of their own, the earliest claim first.
+func (h *Handler) files(users []*v1alpha1.UserSecret) []projector.File {
+	items := make([]bundle.Item, 0, len(users))
+	for _, u := range users {
+		items = append(items, bundle.UserItem(u))
+	}
+	decisions := slices.DeleteFunc(bundle.DecideUser(items, h.Limits), func(d bundle.Decision) bool {
+		return !d.Open || d.Outcome.File == nil
+	})
+	slices.SortFunc(decisions, func(a, b bundle.Decision) int {
+		return claim.Compare(fileClaim(a.Item), fileClaim(b.Item))
+	})
+	files := make([]projector.File, 0, len(decisions))
+	for _, d := range decisions {
+		files = append(files, projector.File{Key: d.Outcome.File.Key, Path: d.Item.File})
+	}
+	return files
+}
+
+// fileClaim reduces a holder to its claim on a file, so that it is ordered by that.
+func fileClaim(it bundle.Item) claim.Holder {
+	h := it.Holder
+	h.Claims = []claim.Claim{{Kind: v1alpha1.ClaimFile, Value: it.File}}
+	return h
+}
+
+// labels returns the labels of a Namespace; none where it is so new that the cache
+// does not have it yet.
+func (h *Handler) labels(ctx context.Context, namespace string) (map[string]string, error) {
+	meta := namespaceMeta()
+	err := h.Reader.Get(ctx, client.ObjectKey{Name: namespace}, meta, client.UnsafeDisableDeepCopy)
+	if client.IgnoreNotFound(err) != nil {
+		return nil, fmt.Errorf("get Namespace: %w", err)
+	}
+	return meta.Labels, nil
+}
+
+func isLive(a v1alpha1.AgentSecret) bool { return a.DeletionTimestamp.IsZero() }
+
+func namespaceMeta() *metav1.PartialObjectMetadata {
+	m := &metav1.PartialObjectMetadata{}
+	m.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
+	return m
+}

@@ -1,0 +1,59 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package pod is the admission of pods in namespaces that ask for injection: it
+// projects the tenant's bundles into them. It decides nothing about projection
+// (package projector does) and nothing about what is projected (package bundle
+// does); it brings the two together and phrases the difference as a JSON patch.
+//
+// It reads UserSecrets, AgentSecrets and the labels of the Namespace from the
+// cache, never a value and never a Secret. It writes nothing, so a dry run is the
+// same. Which pods it is asked about is settled in the webhook's configuration.
+package pod
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+
+	admissionv1 "k8s.io/api/admission/v1"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+
+	"github.com/latchkey-dev/latchkey/internal/limits"
+	"github.com/latchkey-dev/latchkey/internal/projector"
+)
+
+// Path is where the handler is served.
+const Path = "/inject-pod"
+
+// Handler admits pods.
+type Handler struct {
+	// Reader reads from the cache.
+	Reader client.Reader
+	// Limits are those of a tenant's user secrets: what exceeds them is not projected.
+	Limits limits.User
+	// Options are the installation's choices about projection.
+	Options projector.Options
+}
+
+// Handle answers one request.
+func (h *Handler) Handle(ctx context.Context, req admission.Request) admission.Response {
+	// What a pod mounts cannot change once it exists.
+	if req.Operation != admissionv1.Create || req.SubResource != "" {
+		return admission.Allowed("")
+	}
+	pod := &corev1.Pod{}
+	if err := json.Unmarshal(req.Object.Raw, pod); err != nil {
+		// A decoder's message can quote what it read, such as a variable's value.
+		return admission.Errored(http.StatusBadRequest, errors.New("pod cannot be read: check the types of its fields"))
+	}
+	content, err := h.content(ctx, req.Namespace)
+	if err != nil {
+		return admission.Errored(http.StatusServiceUnavailable, err)
+	}
+	result := projector.Project(pod, content, h.Options)
+	return admission.Patched("", difference(&pod.Spec, &result.Pod.Spec)...).WithWarnings(result.Warnings...)
+}

@@ -1,0 +1,74 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package pod
+
+import (
+	"strconv"
+
+	"gomodules.xyz/jsonpatch/v2"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+)
+
+// difference returns the JSON patch from one spec to the other, which differs in
+// the volumes and, per container, in envFrom and volumeMounts.
+//
+// It is not made by comparing the two as JSON: that would write out whole elements
+// that only moved, and with them lose fields of a newer API than this binary knows.
+// An element that is in both lists is never touched.
+func difference(from, to *corev1.PodSpec) []jsonpatch.Operation {
+	var ops []jsonpatch.Operation
+	ops = list(ops, "/spec/volumes", from.Volumes, to.Volumes)
+	ops = containers(ops, "/spec/initContainers/", from.InitContainers, to.InitContainers)
+	return containers(ops, "/spec/containers/", from.Containers, to.Containers)
+}
+
+func containers(ops []jsonpatch.Operation, path string, from, to []corev1.Container) []jsonpatch.Operation {
+	for i := range from {
+		at := path + strconv.Itoa(i)
+		ops = list(ops, at+"/envFrom", from[i].EnvFrom, to[i].EnvFrom)
+		ops = list(ops, at+"/volumeMounts", from[i].VolumeMounts, to[i].VolumeMounts)
+	}
+	return ops
+}
+
+// list appends what makes one list the other.
+func list[T any](ops []jsonpatch.Operation, path string, from, to []T) []jsonpatch.Operation {
+	switch {
+	case len(from) == 0 && len(to) == 0:
+		return ops
+	case len(from) == 0: // the member may be missing
+		return append(ops, jsonpatch.NewOperation("add", path, to))
+	case len(to) == 0:
+		return append(ops, jsonpatch.NewOperation("remove", path, nil))
+	}
+	// In between, the list is to[:at] followed by from[next:].
+	next := 0
+	for at := 0; at < len(to); {
+		switch {
+		case next < len(from) && equality.Semantic.DeepEqual(from[next], to[at]):
+			next++
+			at++
+		case next < len(from) && !contains(to[at:], from[next]):
+			ops = append(ops, jsonpatch.NewOperation("remove", path+"/"+strconv.Itoa(at), nil))
+			next++
+		default:
+			ops = append(ops, jsonpatch.NewOperation("add", path+"/"+strconv.Itoa(at), to[at]))
+			at++
+		}
+	}
+	for range from[next:] {
+		ops = append(ops, jsonpatch.NewOperation("remove", path+"/"+strconv.Itoa(len(to)), nil))
+	}
+	return ops
+}
+
+func contains[T any](all []T, one T) bool {
+	for i := range all {
+		if equality.Semantic.DeepEqual(all[i], one) {
+			return true
+		}
+	}
+	return false
+}

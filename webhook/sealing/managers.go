@@ -1,0 +1,153 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package sealing
+
+import (
+	"bytes"
+	"encoding/json"
+	"reflect"
+	"slices"
+
+	jsonpatch "github.com/evanphx/json-patch/v5"
+	admissionv1 "k8s.io/api/admission/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+)
+
+// Managers corrects metadata.managedFields, which the API server wrote before
+// admission. It is called last, when all other changes are known.
+//
+// The value is not stored, so nobody manages it. Its entries must not be stored
+// either: where a value is an object, they hold its keys, and the key of a variant
+// is what is secret about it.
+//
+// And an update that changes nothing shall change nothing at all. A manifest with a
+// value differs from the stored object until admission takes the value out, so the
+// API server has noted that its manager changed something just now. That alone would
+// be a write and a new resourceVersion. Where nothing else differs, the stored
+// managers stay.
+func (r *Review) Managers(req admission.Request) {
+	if r.Refused() {
+		return
+	}
+	object, managers := split(req.Object.Raw)
+	cleaned, changed := withoutValue(managers)
+	if req.Operation == admissionv1.Update {
+		_, stored := split(req.OldObject.Raw)
+		if sameManagers(cleaned, stored) && r.leaves(req) {
+			cleaned, changed = stored, true
+		}
+	}
+	switch {
+	case object == nil || !changed:
+	case len(cleaned) == 0:
+		r.Remove("/metadata/managedFields")
+	default:
+		r.Set("/metadata/managedFields", cleaned)
+	}
+}
+
+// leaves tells whether the object, as patched, is the stored one.
+func (r *Review) leaves(req admission.Request) bool {
+	ops, err := json.Marshal(r.patches)
+	if err != nil {
+		return false
+	}
+	patch, err := jsonpatch.DecodePatch(ops)
+	if err != nil {
+		return false
+	}
+	patched, err := patch.Apply(req.Object.Raw)
+	if err != nil {
+		return false
+	}
+	is, _ := split(patched)
+	was, _ := split(req.OldObject.Raw)
+	return is != nil && reflect.DeepEqual(is, was)
+}
+
+// split reads an object, without its status, which such a request cannot change, and
+// its managers.
+func split(raw []byte) (map[string]any, []metav1.ManagedFieldsEntry) {
+	var object map[string]any
+	var managed struct {
+		Metadata struct {
+			ManagedFields []metav1.ManagedFieldsEntry `json:"managedFields"`
+		} `json:"metadata"`
+	}
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.UseNumber()
+	if d.Decode(&object) != nil || json.Unmarshal(raw, &managed) != nil {
+		return nil, nil
+	}
+	delete(object, "status")
+	if metadata, ok := object["metadata"].(map[string]any); ok {
+		delete(metadata, "managedFields")
+	}
+	return object, managed.Metadata.ManagedFields
+}
+
+// withoutValue returns managers without what they say of spec.value, and whether
+// they said anything. A manager of nothing else is left out.
+func withoutValue(managers []metav1.ManagedFieldsEntry) (cleaned []metav1.ManagedFieldsEntry, changed bool) {
+	for _, m := range managers {
+		fields, valued := ownedWithoutValue(m.FieldsV1)
+		if valued {
+			changed = true
+			m.FieldsV1 = fields
+		}
+		if !valued || fields != nil {
+			cleaned = append(cleaned, m)
+		}
+	}
+	return cleaned, changed
+}
+
+// ownedWithoutValue takes spec.value out of a set of fields, if it is there. It
+// returns nil where nothing is left: an empty set would stand for its parent.
+func ownedWithoutValue(owned *metav1.FieldsV1) (rest *metav1.FieldsV1, valued bool) {
+	var fields, spec map[string]json.RawMessage
+	if owned == nil || json.Unmarshal(owned.Raw, &fields) != nil || json.Unmarshal(fields["f:spec"], &spec) != nil {
+		return owned, false
+	}
+	if _, valued = spec["f:value"]; !valued {
+		return owned, false
+	}
+	delete(spec, "f:value")
+	delete(fields, "f:spec")
+	if len(spec) > 0 {
+		raw, err := json.Marshal(spec)
+		if err != nil {
+			return nil, true
+		}
+		fields["f:spec"] = raw
+	}
+	if len(fields) == 0 {
+		return nil, true
+	}
+	raw, err := json.Marshal(fields)
+	if err != nil {
+		return nil, true
+	}
+	return &metav1.FieldsV1{Raw: raw}, true
+}
+
+// sameManagers tells whether two lists differ in times and order at most.
+func sameManagers(a, b []metav1.ManagedFieldsEntry) bool {
+	return len(a) == len(b) && !slices.ContainsFunc(a, func(x metav1.ManagedFieldsEntry) bool {
+		return !slices.ContainsFunc(b, func(y metav1.ManagedFieldsEntry) bool { return sameManager(x, y) })
+	})
+}
+
+func sameManager(a, b metav1.ManagedFieldsEntry) bool {
+	if a.Manager != b.Manager || a.Operation != b.Operation || a.APIVersion != b.APIVersion ||
+		a.Subresource != b.Subresource || a.FieldsType != b.FieldsType || a.FieldsV1 == nil || b.FieldsV1 == nil {
+		return false
+	}
+	var x, y any // the order of members may differ
+	if json.Unmarshal(a.FieldsV1.Raw, &x) != nil || json.Unmarshal(b.FieldsV1.Raw, &y) != nil {
+		return false
+	}
+	return reflect.DeepEqual(x, y)
+}
