@@ -177,7 +177,8 @@ func (m *Members) renew(ctx context.Context) error {
 		},
 		Spec: coordinationv1.LeaseSpec{HolderIdentity: &m.identity, LeaseDurationSeconds: &seconds, RenewTime: &now},
 	}
-	err := m.client.Update(ctx, want)
+	// Nobody else writes it, so there is nothing to compare with.
+	err := m.client.Patch(ctx, want, client.Merge)
 	if apierrors.IsNotFound(err) {
 		return m.client.Create(ctx, want)
 	}
