@@ -27,6 +27,7 @@ import (
 	"github.com/latchkey-dev/latchkey/controllers/bundler"
 	"github.com/latchkey-dev/latchkey/controllers/imports"
 	"github.com/latchkey-dev/latchkey/controllers/keyrotation"
+	"github.com/latchkey-dev/latchkey/controllers/rollout"
 	"github.com/latchkey-dev/latchkey/controllers/userbundle"
 	"github.com/latchkey-dev/latchkey/internal/caches"
 	"github.com/latchkey-dev/latchkey/internal/certs"
@@ -39,6 +40,7 @@ type controllerOptions struct {
 	leaderElect bool
 	workers     int
 	rotation    keyrotation.Options
+	restarts    rollout.Options
 }
 
 func (o *controllerOptions) addFlags(fs *pflag.FlagSet) {
@@ -49,6 +51,9 @@ func (o *controllerOptions) addFlags(fs *pflag.FlagSet) {
 	fs.DurationVar(&o.rotation.Retention, "key-retention", 365*24*time.Hour, "How long a sealing key that no object needs is kept after its successor was made; 0 for ever. Manifests in repositories may still hold values sealed with it.")
 	fs.Float64Var(&o.rotation.ResealRate, "reseal-rate", 20, "Objects that are sealed anew in a second after a rotation.")
 	fs.DurationVar(&o.rotation.Interval, "key-check-interval", 30*time.Second, "Time between two looks at the keys and what they seal.")
+	fs.BoolVar(&o.restarts.Enabled, "restart-on-change", true, "Restart Deployments, StatefulSets and DaemonSets that ask for it when their secrets change. Without it, workloads are neither read nor written.")
+	fs.DurationVar(&o.restarts.Delay, "restart-delay", 5*time.Second, "How long changes are gathered before a workload is restarted.")
+	fs.IntVar(&o.restarts.MaxConcurrent, "max-concurrent-rollouts", 5, "Restarts that are under way at once, in the whole cluster. One tenant has at most all but one of them.")
 }
 
 func (o *controllerOptions) validate() error {
@@ -64,6 +69,9 @@ func (o *controllerOptions) validate() error {
 	}
 	if o.rotation.Interval <= 0 {
 		errs = append(errs, errors.New("--key-check-interval must be above 0"))
+	}
+	if o.restarts.Delay < 0 || o.restarts.MaxConcurrent < 1 {
+		errs = append(errs, errors.New("--restart-delay must not be negative, and --max-concurrent-rollouts must be 1 or more"))
 	}
 	return errors.Join(errs...)
 }
@@ -173,10 +181,32 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, o *controllerOptions,
 			return fmt.Errorf("set up the %s controller: %w", adapter.Name, err)
 		}
 	}
+	if o.restarts.Enabled {
+		if err := addRestarts(mgr, o.restarts, live); err != nil {
+			return fmt.Errorf("set up the rollout controller: %w", err)
+		}
+	}
 	return errors.Join(
 		mgr.Add(&keyrotation.Controller{Client: mgr.GetClient(), Store: store, Ring: ring, Clock: clock.RealClock{}, Options: o.rotation}),
 		mgr.Add(&imports.Controller{Client: mgr.GetClient(), Clock: clock.RealClock{}}),
 	)
+}
+
+// addRestarts adds the restarts of workloads whose secrets changed.
+func addRestarts(mgr ctrl.Manager, o rollout.Options, live client.Client) error {
+	workloads, err := rollout.NewCache(mgr)
+	if err != nil {
+		return fmt.Errorf("set up the cache of workloads: %w", err)
+	}
+	r := &rollout.Reconciler{
+		Bundles:   mgr.GetClient(),
+		Workloads: workloads,
+		Live:      live,
+		Events:    mgr.GetEventRecorder("latchkey"),
+		Clock:     clock.RealClock{},
+		Options:   o,
+	}
+	return r.SetupWithManager(mgr, workloads)
 }
 
 // keyEvents tells of every change of the sealing keys. An event that nobody has

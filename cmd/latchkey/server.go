@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -23,7 +24,9 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/caches"
 	"github.com/latchkey-dev/latchkey/internal/certs"
 	"github.com/latchkey-dev/latchkey/internal/keyring"
+	"github.com/latchkey-dev/latchkey/internal/projector"
 	"github.com/latchkey-dev/latchkey/webhook/agentsecret"
+	"github.com/latchkey-dev/latchkey/webhook/pod"
 	"github.com/latchkey-dev/latchkey/webhook/usersecret"
 )
 
@@ -32,6 +35,7 @@ type serverOptions struct {
 	commonOptions
 	webhookAddr   string
 	advertiseAddr string
+	projection    projector.Options
 	rest          apiserver.Options
 }
 
@@ -39,12 +43,16 @@ func (o *serverOptions) addFlags(fs *pflag.FlagSet) {
 	o.commonOptions.addFlags(fs)
 	fs.StringVar(&o.webhookAddr, "webhook-bind-address", ":9443", "Address of the admission webhooks.")
 	fs.StringVar(&o.advertiseAddr, "advertise-address", "", "Host and port under which other replicas reach this one's REST port. Without it: $POD_IP, else the host of --secure-bind-address, and its port.")
+	fs.StringVar(&o.projection.DefaultHome, "default-home", projector.DefaultHome, "What ~/ stands for in a container that sets no HOME.")
 	o.rest = apiserver.NewOptions()
 	o.rest.AddFlags(fs)
 }
 
 func (o *serverOptions) validate() error {
 	_, _, err := hostPort("webhook-bind-address", o.webhookAddr)
+	if !path.IsAbs(o.projection.DefaultHome) || projector.Projectable(path.Join(o.projection.DefaultHome, "file")) != "" {
+		err = errors.Join(err, errors.New("--default-home must be an absolute path in which files can be"))
+	}
 	return errors.Join(o.commonOptions.validate(), o.rest.Validate(), err)
 }
 
@@ -146,6 +154,11 @@ func addWebhooks(ctx context.Context, mgr ctrl.Manager, o *serverOptions, ring *
 		Keyring: ring,
 		Limits:  o.agent,
 		Server:  self,
+	}})
+	mgr.GetWebhookServer().Register(pod.Path, &webhook.Admission{Handler: &pod.Handler{
+		Reader:  mgr.GetClient(),
+		Limits:  o.user,
+		Options: o.projection,
 	}})
 	return nil
 }

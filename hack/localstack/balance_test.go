@@ -73,11 +73,12 @@ func ask(t *testing.T, address, text string) string {
 		t.Fatal(err)
 	}
 	defer func() { _ = connection.Close() }()
+	// Where no replica lives, the connection may be reset already: no answer either.
 	if _, err := io.WriteString(connection, text); err != nil {
-		t.Fatal(err)
+		return ""
 	}
 	if err := connection.(*net.TCPConn).CloseWrite(); err != nil {
-		t.Fatal(err)
+		return ""
 	}
 	answer, _ := io.ReadAll(connection) // a reset is an empty answer
 	return string(answer)

@@ -11,6 +11,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"github.com/latchkey-dev/latchkey/hack/internal/supervise"
 )
 
 // callerNamespace is a user and an environment at once, for whoever tries the REST APIs: the service account in it is
@@ -45,7 +47,7 @@ subjects: [{kind: ServiceAccount, name: dev, namespace: dev}]
 // ensureCaller makes somebody who can call the REST APIs, and writes down how: their token and the CA to trust.
 func (s *stack) ensureCaller(ctx context.Context) (string, error) {
 	manifests := s.dev("caller.yaml")
-	if err := writeFile(manifests, []byte(callerManifests)); err != nil {
+	if err := supervise.WriteFile(manifests, []byte(callerManifests)); err != nil {
 		return "", err
 	}
 	if _, err := s.kubectl().run(ctx, "apply", "--server-side", "--field-manager=localstack", "-f", manifests); err != nil {
@@ -55,11 +57,11 @@ func (s *stack) ensureCaller(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := writeFile(s.dev("caller.token"), []byte(strings.TrimSpace(string(token)))); err != nil {
+	if err := supervise.WriteFile(s.dev("caller.token"), []byte(strings.TrimSpace(string(token)))); err != nil {
 		return "", err
 	}
 	// The controller makes the certificate; by now the servers are ready, so it is there.
-	err = eventually(ctx, time.Minute, func(ctx context.Context) error {
+	err = supervise.Eventually(ctx, time.Minute, func(ctx context.Context) error {
 		var secret struct {
 			Data map[string][]byte `json:"data"`
 		}
@@ -69,7 +71,7 @@ func (s *stack) ensureCaller(ctx context.Context) (string, error) {
 		if len(secret.Data["ca.crt"]) == 0 {
 			return errors.New("the serving certificate is not there yet")
 		}
-		return writeFile(s.dev("latchkey-ca.crt"), secret.Data["ca.crt"])
+		return supervise.WriteFile(s.dev("latchkey-ca.crt"), secret.Data["ca.crt"])
 	})
 	return "may call the REST APIs", err
 }
@@ -82,7 +84,7 @@ func (s *stack) awaitAPIServices(ctx context.Context) (string, error) {
 }
 
 // restVariables are the lines of bin/dev/env about the REST APIs; those of a stack that never had them are empty.
-func (s *stack) restVariables() []variable {
+func (s *stack) restVariables() []supervise.Variable {
 	token, err := os.ReadFile(s.dev("caller.token"))
 	if err != nil {
 		return nil
@@ -91,11 +93,11 @@ func (s *stack) restVariables() []variable {
 	for _, name := range s.serversUp() {
 		urls = append(urls, s.restURL(name))
 	}
-	return []variable{
-		{"LATCHKEY_URL", s.restURL("balancer")},
-		{"LATCHKEY_URLS", strings.Join(urls, " ")},
-		{"LATCHKEY_CA", s.dev("latchkey-ca.crt")},
-		{"LATCHKEY_TOKEN", string(token)},
+	return []supervise.Variable{
+		{Name: "LATCHKEY_URL", Value: s.restURL("balancer")},
+		{Name: "LATCHKEY_URLS", Value: strings.Join(urls, " ")},
+		{Name: "LATCHKEY_CA", Value: s.dev("latchkey-ca.crt")},
+		{Name: "LATCHKEY_TOKEN", Value: string(token)},
 	}
 }
 
@@ -106,7 +108,7 @@ func (s *stack) restURL(process string) string {
 
 // serversUp returns the names of the servers that were started.
 func (s *stack) serversUp() []string {
-	names, err := s.recorded()
+	names, err := s.Recorded()
 	if err != nil {
 		return nil
 	}

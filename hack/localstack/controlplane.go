@@ -5,13 +5,12 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
-	"errors"
 	"net/http"
-	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/latchkey-dev/latchkey/hack/internal/pki"
+	"github.com/latchkey-dev/latchkey/hack/internal/supervise"
 )
 
 const (
@@ -32,11 +31,11 @@ func (s *stack) apiserverURL() string {
 	return "https://" + s.ports.address("kube-apiserver", "secure")
 }
 
-func (s *stack) etcd() process {
+func (s *stack) etcd() supervise.Process {
 	peer := "http://" + s.ports.address("etcd", "peer")
-	return process{
-		name: "etcd",
-		argv: []string{
+	return supervise.Process{
+		Name: "etcd",
+		Argv: []string{
 			filepath.Join(s.assets, "etcd"),
 			"--name=localstack",
 			"--data-dir=" + s.dev("data", "etcd"),
@@ -48,16 +47,16 @@ func (s *stack) etcd() process {
 			"--unsafe-no-fsync", // nothing here has to survive a power cut
 			"--log-level=warn",
 		},
-		ready: func(ctx context.Context) error {
-			return answersOK(ctx, http.DefaultClient, s.etcdURL()+"/readyz")
+		Ready: func(ctx context.Context) error {
+			return supervise.AnswersOK(ctx, http.DefaultClient, s.etcdURL()+"/readyz")
 		},
-		patience: 30 * time.Second,
+		Patience: 30 * time.Second,
 	}
 }
 
 // apiserver runs with the aggregation layer. With no kube-proxy, it reaches webhooks and aggregated servers through
 // Services of type ExternalName, for which aggregator routing has to stay off.
-func (s *stack) apiserver() process {
+func (s *stack) apiserver() supervise.Process {
 	argv := []string{
 		filepath.Join(s.assets, "kube-apiserver"),
 		"--etcd-servers=" + s.etcdURL(),
@@ -93,37 +92,23 @@ func (s *stack) apiserver() process {
 		files = append(files, s.pki(input[1]))
 	}
 	argv = append(argv, "--secure-port="+itoa(s.ports.number("kube-apiserver", "secure")))
-	return process{
-		name:  "kube-apiserver",
-		argv:  argv,
-		files: files,
-		ready: func(ctx context.Context) error {
+	return supervise.Process{
+		Name:  "kube-apiserver",
+		Argv:  argv,
+		Files: files,
+		Ready: func(ctx context.Context) error {
 			client, err := s.adminClient()
 			if err != nil {
 				return err
 			}
 			defer client.CloseIdleConnections()
-			return answersOK(ctx, client, s.apiserverURL()+"/readyz")
+			return supervise.AnswersOK(ctx, client, s.apiserverURL()+"/readyz")
 		},
-		patience: 2 * time.Minute,
+		Patience: 2 * time.Minute,
 	}
 }
 
 // adminClient speaks to the API server with the administrator's certificate.
 func (s *stack) adminClient() (*http.Client, error) {
-	certificate, err := tls.LoadX509KeyPair(s.pki("admin.crt"), s.pki("admin.key"))
-	if err != nil {
-		return nil, err
-	}
-	ca, err := os.ReadFile(s.pki("ca.crt"))
-	if err != nil {
-		return nil, err
-	}
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(ca) {
-		return nil, errors.New("no certificate in " + s.pki("ca.crt"))
-	}
-	return &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{
-		MinVersion: tls.VersionTLS13, RootCAs: roots, Certificates: []tls.Certificate{certificate},
-	}}}, nil
+	return pki.NewHTTPClient(s.pki("ca.crt"), s.pki("admin.crt"), s.pki("admin.key"))
 }

@@ -3,30 +3,15 @@
 
 package main
 
-import (
-	"strings"
-)
+import "github.com/latchkey-dev/latchkey/hack/internal/supervise"
 
-// variable is one line of bin/dev/env.
-type variable struct{ name, value string }
-
-// renderEnv renders shell lines that export the variables that have a value, quoted so that any path is safe.
-func renderEnv(variables []variable) []byte {
-	var out strings.Builder
-	out.WriteString("# Written by hack/localstack: how to reach the local stack.\n")
-	for _, v := range variables {
-		if v.value != "" {
-			out.WriteString("export " + v.name + "='" + strings.ReplaceAll(v.value, "'", `'\''`) + "'\n")
-		}
-	}
-	return []byte(out.String())
-}
+const envComment = "Written by hack/localstack: how to reach the local stack."
 
 // writeEnv writes what is known so far.
 func (s *stack) writeEnv() error {
-	return writeFile(s.env(), renderEnv(append([]variable{
-		{"KUBECONFIG", s.adminKubeconfig()},
-		{"KUBECTL", s.kubectl().path},
-		{"ETCD_ENDPOINT", s.etcdURL()},
+	return supervise.WriteFile(s.env(), supervise.RenderEnv(envComment, append([]supervise.Variable{
+		{Name: "KUBECONFIG", Value: s.adminKubeconfig()},
+		{Name: "KUBECTL", Value: s.kubectl().path},
+		{Name: "ETCD_ENDPOINT", Value: s.etcdURL()},
 	}, s.restVariables()...)))
 }

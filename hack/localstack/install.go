@@ -11,6 +11,9 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/latchkey-dev/latchkey/hack/internal/pki"
+	"github.com/latchkey-dev/latchkey/hack/internal/supervise"
 )
 
 const (
@@ -40,7 +43,7 @@ func (s *stack) install(ctx context.Context) (string, []string, error) {
 	if err != nil {
 		return "", nil, fmt.Errorf("%s: %w", s.relative(base), err)
 	}
-	if err := writeFile(s.overlay("kustomization.yaml"), o.kustomization); err != nil {
+	if err := supervise.WriteFile(s.overlay("kustomization.yaml"), o.kustomization); err != nil {
 		return "", nil, err
 	}
 	if _, err := s.kubectl().run(ctx, "apply", "--server-side", "--force-conflicts", "--field-manager=localstack",
@@ -70,7 +73,7 @@ func (s *stack) manifests() (string, error) {
 func (s *stack) ensureToken(ctx context.Context, name string) (string, error) {
 	path := s.dev(name + ".kubeconfig")
 	current := kubectl{path: s.kubectl().path, kubeconfig: path, cacheDir: s.kubectl().cacheDir}
-	if info, err := os.Stat(path); err == nil && s.now().Sub(info.ModTime()) < renewTokenAt {
+	if info, err := os.Stat(path); err == nil && s.Now().Sub(info.ModTime()) < renewTokenAt {
 		// Refused after the keys or the data of the control plane were replaced, or when its address changed.
 		if out, err := current.run(ctx, "auth", "whoami", "--output", "jsonpath={.status.userInfo.username}"); err == nil &&
 			string(out) == "system:serviceaccount:"+systemNamespace+":latchkey-"+name {
@@ -90,7 +93,7 @@ func (s *stack) ensureToken(ctx context.Context, name string) (string, error) {
 	if err := json.Unmarshal(out, &request); err != nil || request.Status.Token == "" {
 		return "", errors.New("the API server answered without a token")
 	}
-	return "issued", s.writeKubeconfig(path, credential{Token: request.Status.Token})
+	return "issued", s.writeKubeconfig(path, pki.Credential{Token: request.Status.Token})
 }
 
 // awaitTrust waits until the controller has given every webhook the authority that the API server checks it with.
@@ -98,7 +101,7 @@ func (s *stack) awaitTrust(ctx context.Context, configurations []string) error {
 	if len(configurations) == 0 {
 		return nil
 	}
-	return eventually(ctx, time.Minute, func(ctx context.Context) error {
+	return supervise.Eventually(ctx, time.Minute, func(ctx context.Context) error {
 		for _, name := range configurations {
 			var configuration struct {
 				Webhooks []struct {

@@ -14,6 +14,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/latchkey-dev/latchkey/hack/internal/supervise"
 )
 
 const (
@@ -25,12 +27,12 @@ const (
 func serverName(i int) string { return fmt.Sprintf("server-%d", i) }
 
 // latchkeyProcess is `latchkey COMMAND` with what its two commands have in common.
-func (s *stack) latchkeyProcess(name, command string, o upOptions, flags ...string) process {
+func (s *stack) latchkeyProcess(name, command string, o upOptions, flags ...string) supervise.Process {
 	file := s.dev(command + ".kubeconfig")
 	health := s.ports.address(name, "health")
-	return process{
-		name: name,
-		argv: append([]string{
+	return supervise.Process{
+		Name: name,
+		Argv: append([]string{
 			s.latchkey(), command,
 			"--kubeconfig=" + file,
 			"--namespace=" + systemNamespace,
@@ -38,19 +40,19 @@ func (s *stack) latchkeyProcess(name, command string, o upOptions, flags ...stri
 			"--health-probe-bind-address=" + health,
 			fmt.Sprintf("-v=%d", o.verbosity),
 		}, flags...),
-		files: []string{file},
-		ready: func(ctx context.Context) error {
-			return answersOK(ctx, http.DefaultClient, "http://"+health+"/readyz")
+		Files: []string{file},
+		Ready: func(ctx context.Context) error {
+			return supervise.AnswersOK(ctx, http.DefaultClient, "http://"+health+"/readyz")
 		},
-		patience: time.Minute,
+		Patience: time.Minute,
 	}
 }
 
-func (s *stack) controller(o upOptions) process {
+func (s *stack) controller(o upOptions) supervise.Process {
 	return s.latchkeyProcess("controller", "controller", o)
 }
 
-func (s *stack) server(i int, o upOptions) process {
+func (s *stack) server(i int, o upOptions) supervise.Process {
 	name := serverName(i)
 	flags := []string{"--webhook-bind-address=" + s.ports.address(name, "webhook")}
 	if o.rest {
@@ -60,12 +62,12 @@ func (s *stack) server(i int, o upOptions) process {
 }
 
 // balancer runs this program once more, from a copy that outlives `go run`.
-func (s *stack) balancer(o upOptions) (process, error) {
+func (s *stack) balancer(o upOptions) (supervise.Process, error) {
 	program := s.dev("localstack")
 	if err := copyProgram(program); err != nil {
-		return process{}, err
+		return supervise.Process{}, err
 	}
-	p := process{name: "balancer", argv: []string{program, "lb"}, patience: 10 * time.Second}
+	p := supervise.Process{Name: "balancer", Argv: []string{program, "lb"}, Patience: 10 * time.Second}
 	purposes := []string{"webhook"}
 	if o.rest {
 		purposes = append(purposes, "rest")
@@ -75,9 +77,9 @@ func (s *stack) balancer(o upOptions) (process, error) {
 		for i := range o.replicas {
 			backends = append(backends, s.ports.address(serverName(i), purpose))
 		}
-		p.argv = append(p.argv, "--route="+s.ports.address("balancer", purpose)+"="+strings.Join(backends, "+"))
+		p.Argv = append(p.Argv, "--route="+s.ports.address("balancer", purpose)+"="+strings.Join(backends, "+"))
 	}
-	p.ready = func(ctx context.Context) error {
+	p.Ready = func(ctx context.Context) error {
 		for _, purpose := range purposes {
 			connection, err := new(net.Dialer).DialContext(ctx, "tcp", s.ports.address("balancer", purpose))
 			if err != nil {
@@ -100,7 +102,7 @@ func copyProgram(path string) error {
 	if err := errors.Join(err, self.Close()); err != nil {
 		return err
 	}
-	if err := writeFile(path, content); err != nil {
+	if err := supervise.WriteFile(path, content); err != nil {
 		return err
 	}
 	return os.Chmod(path, 0o700)

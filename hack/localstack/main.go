@@ -11,13 +11,13 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/latchkey-dev/latchkey/hack/internal/supervise"
 )
 
 func main() {
@@ -27,26 +27,8 @@ func main() {
 	err := newCommand().ExecuteContext(ctx)
 	cancel()
 	if err != nil {
-		explain(err)
+		supervise.Explain(os.Stderr, "localstack", err)
 		os.Exit(1)
-	}
-}
-
-// explain prints an error and, where a process failed, the end of its log.
-func explain(err error) {
-	fmt.Fprintf(os.Stderr, "localstack: %v\n", err)
-	var failed *processError
-	if !errors.As(err, &failed) {
-		return
-	}
-	lines, readErr := lastLines(failed.log, 20)
-	if readErr != nil {
-		fmt.Fprintf(os.Stderr, "localstack: no log: %v\n", readErr)
-		return
-	}
-	fmt.Fprintf(os.Stderr, "localstack: the end of %s:\n", failed.log)
-	for _, line := range lines {
-		fmt.Fprintf(os.Stderr, "  %s\n", line)
 	}
 }
 

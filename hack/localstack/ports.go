@@ -13,6 +13,8 @@ import (
 	"net"
 	"os"
 	"strconv"
+
+	"github.com/latchkey-dev/latchkey/hack/internal/supervise"
 )
 
 const loopback = "127.0.0.1"
@@ -87,7 +89,7 @@ func (b *portBook) save() error {
 	if err != nil {
 		return err
 	}
-	return writeFile(b.path, append(content, '\n'))
+	return supervise.WriteFile(b.path, append(content, '\n'))
 }
 
 func (b *portBook) number(owner, purpose string) int { return b.numbers[owner+"/"+purpose] }

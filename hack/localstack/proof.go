@@ -36,12 +36,12 @@ func (t *tour) searchEtcd(ctx context.Context) error {
 		return err
 	}
 	lines, err := h.verdict()
-	t.linef("etcd: %d keys searched, and the %d changes that it still remembers", keys, changes)
+	t.Linef("etcd: %d keys searched, and the %d changes that it still remembers", keys, changes)
 	for _, line := range lines {
-		t.linef("  %s", line)
+		t.Linef("  %s", line)
 	}
 	for _, owner := range tooShort {
-		t.linef("  a value of %s is too short to look for", owner)
+		t.Linef("  a value of %s is too short to look for", owner)
 	}
 	return err
 }
@@ -95,7 +95,7 @@ func (t *tour) searchLogs(context.Context) error {
 				strings.Join(n.owners, " and of "), strings.Join(places, ", "))
 		}
 	}
-	t.linef("logs: %d files searched, the audit log among them; no value appears in any", len(h.keys))
+	t.Linef("logs: %d files searched, the audit log among them; no value appears in any", len(h.keys))
 	return nil
 }
 

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/latchkey-dev/latchkey/hack/internal/supervise"
 )
 
 // tour is what the steps of the quickstart share.
@@ -51,7 +53,7 @@ func (t *tour) samplesFlags() []string {
 }
 
 func (t *tour) applySamples(ctx context.Context) error {
-	return t.step(ctx, "samples", func(ctx context.Context) (string, error) {
+	return t.Step(ctx, "samples", func(ctx context.Context) (string, error) {
 		if err := t.need(t.config("samples"), "there is nothing to show"); err != nil {
 			return "", err
 		}
@@ -64,7 +66,7 @@ func (t *tour) applySamples(ctx context.Context) error {
 		}
 		// As a person would: with plain apply, which writes what it applied into an annotation. The API server learns
 		// of new webhooks with a short delay, and until then the CRDs themselves refuse a value.
-		err = eventually(ctx, 20*time.Second, func(ctx context.Context) error {
+		err = supervise.Eventually(ctx, 20*time.Second, func(ctx context.Context) error {
 			_, err := t.kubectl().run(ctx, append([]string{"apply"}, t.samplesFlags()...)...)
 			return err
 		})
@@ -93,9 +95,9 @@ func (t *tour) readSamples(ctx context.Context) ([]byte, error) {
 }
 
 func (t *tour) awaitReady(ctx context.Context) error {
-	return t.step(ctx, "secrets", func(ctx context.Context) (string, error) {
+	return t.Step(ctx, "secrets", func(ctx context.Context) (string, error) {
 		count := 0
-		err := eventually(ctx, time.Minute, func(ctx context.Context) error {
+		err := supervise.Eventually(ctx, time.Minute, func(ctx context.Context) error {
 			var list objectList
 			if err := t.kubectl().get(ctx, &list, t.samplesFlags()...); err != nil {
 				return err
@@ -117,7 +119,7 @@ func (t *tour) showObjects(ctx context.Context) error {
 
 // showSecrets lists what pods would see, by name. The template keeps the values inside kubectl.
 func (t *tour) showSecrets(ctx context.Context) error {
-	t.linef("\nThe native Secrets that pods get, and the names of their keys:\n")
+	t.Linef("\nThe native Secrets that pods get, and the names of their keys:\n")
 	shown := map[string]bool{}
 	for _, s := range t.samples {
 		if !s.isSecret() || shown[s.Metadata.Namespace] {
@@ -132,11 +134,11 @@ func (t *tour) showSecrets(ctx context.Context) error {
 				return err
 			}
 			if len(out) > 0 {
-				t.linef("  %s/%s:%s", s.Metadata.Namespace, name, out)
+				t.Linef("  %s/%s:%s", s.Metadata.Namespace, name, out)
 			}
 		}
 	}
-	t.linef("")
+	t.Linef("")
 	return nil
 }
 
@@ -146,7 +148,7 @@ func (t *tour) show(ctx context.Context, args ...string) error {
 	if err != nil {
 		return err
 	}
-	t.linef("\n$ kubectl %s\n%s", strings.Join(args, " "), strings.TrimRight(string(out), "\n"))
+	t.Linef("\n$ kubectl %s\n%s", strings.Join(args, " "), strings.TrimRight(string(out), "\n"))
 	return nil
 }
 
@@ -158,7 +160,7 @@ func (t *tour) showWayOn(context.Context) error {
 			break
 		}
 	}
-	t.linef(`
+	t.Linef(`
 The stack stays up. Go on with:
 
   source %s

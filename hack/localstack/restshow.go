@@ -28,7 +28,7 @@ func (t *tour) showREST(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	t.linef("\nThe same objects through the two REST APIs, as the user %s:", callerNamespace)
+	t.Linef("\nThe same objects through the two REST APIs, as the user %s:", callerNamespace)
 	agents := "/v1/envs/" + environment + "/agent-secrets"
 	for _, c := range []call{
 		{http.MethodPost, "/api/v2/users/me/secrets", `{"name":"npm-token","value":"quickstart-sample","env_name":"NPM_TOKEN"}`},
@@ -40,7 +40,7 @@ func (t *tour) showREST(ctx context.Context) error {
 			return err
 		}
 	}
-	t.linef("\nand through the cluster's own API server, as its administrator:")
+	t.Linef("\nand through the cluster's own API server, as its administrator:")
 	for _, path := range []string{
 		"/apis/coder.latchkey.dev/v2/users/" + callerNamespace + "/secrets/npm-token",
 		"/apis/golem.latchkey.dev/v1/envs/" + environment + "/agent-secrets",
@@ -49,7 +49,7 @@ func (t *tour) showREST(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		t.linef("\n$ kubectl get --raw %s\n%s", path, pretty(out))
+		t.Linef("\n$ kubectl get --raw %s\n%s", path, pretty(out))
 	}
 	return nil
 }
@@ -87,7 +87,7 @@ func (t *tour) call(ctx context.Context, c call) error {
 	if err != nil {
 		return err
 	}
-	t.linef("\n$ %s\n%s", c.curl(), pretty(answer))
+	t.Linef("\n$ %s\n%s", c.curl(), pretty(answer))
 	if resp.StatusCode >= http.StatusMultipleChoices && resp.StatusCode != http.StatusConflict {
 		return fmt.Errorf("%s %s answered %s", c.method, c.path, resp.Status)
 	}

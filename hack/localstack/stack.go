@@ -16,12 +16,15 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
+
+	"github.com/latchkey-dev/latchkey/hack/internal/supervise"
 )
 
 // stack is the local stack of one source tree.
 type stack struct {
 	layout
-	report
+	supervise.Keeper
+	supervise.Report
 	ports  *portBook
 	assets string // where etcd, kube-apiserver and kubectl lie; set by prepare
 }
@@ -53,7 +56,7 @@ func openStack(root string, out io.Writer) (*stack, error) {
 		if err != nil {
 			return nil, err
 		}
-		if root, err = findRoot(dir); err != nil {
+		if root, err = supervise.FindRoot(dir); err != nil {
 			return nil, err
 		}
 	}
@@ -64,13 +67,18 @@ func openStack(root string, out io.Writer) (*stack, error) {
 	if _, err := os.Stat("/proc/self/stat"); err != nil {
 		return nil, fmt.Errorf("the local stack needs Linux, whose /proc tells which processes it started: %w", err)
 	}
-	return &stack{layout: layout{root: root}, report: report{out: out, now: time.Now}}, nil
+	l := layout{root: root}
+	return &stack{
+		layout: l,
+		Keeper: supervise.Keeper{Dir: root, Logs: l.dev("log"), Records: l.dev("run")},
+		Report: supervise.Report{Out: out, Now: time.Now},
+	}, nil
 }
 
 // locked runs f as the only one that changes this stack.
 func (s *stack) locked(ctx context.Context, f func(context.Context) error) error {
-	waiting := func() { s.linef("waiting for another localstack command to finish") }
-	return withLock(ctx, s.lock(), waiting, func(ctx context.Context) error {
+	waiting := func() { s.Linef("waiting for another localstack command to finish") }
+	return supervise.WithLock(ctx, s.lock(), waiting, func(ctx context.Context) error {
 		var err error
 		if s.ports, err = loadPorts(s.layout.ports()); err != nil {
 			return err
@@ -116,11 +124,11 @@ func (s *stack) claimPorts(replicas int) error {
 		purposes[serverName(i)] = []string{"webhook", "rest", "metrics", "health"}
 	}
 	for owner, list := range purposes {
-		r, err := s.loadRecord(owner)
+		r, err := s.Load(owner)
 		if err != nil {
 			return err
 		}
-		if err := s.ports.claim(owner, r.running(), list...); err != nil {
+		if err := s.ports.claim(owner, r.Running(), list...); err != nil {
 			return err
 		}
 	}
@@ -128,14 +136,14 @@ func (s *stack) claimPorts(replicas int) error {
 }
 
 func (s *stack) down(ctx context.Context, wipe bool) error {
-	names, err := s.recorded()
+	names, err := s.Recorded()
 	if err != nil {
 		return err
 	}
 	stopped := 0
 	for _, name := range stopOrder(names) {
-		if err := s.step(ctx, name, func(ctx context.Context) (string, error) {
-			found, err := s.stop(ctx, name)
+		if err := s.Step(ctx, name, func(ctx context.Context) (string, error) {
+			found, err := s.Stop(ctx, name)
 			if !found {
 				return "was not running", err
 			}
@@ -146,7 +154,7 @@ func (s *stack) down(ctx context.Context, wipe bool) error {
 		}
 	}
 	if stopped == 0 {
-		s.linef("nothing was running")
+		s.Linef("nothing was running")
 	}
 	if !wipe {
 		return nil
@@ -154,7 +162,7 @@ func (s *stack) down(ctx context.Context, wipe bool) error {
 	if err := os.RemoveAll(s.dev()); err != nil {
 		return err
 	}
-	s.linef("%s removed", s.relative(s.dev()))
+	s.Linef("%s removed", s.relative(s.dev()))
 	return nil
 }
 

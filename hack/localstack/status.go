@@ -18,30 +18,30 @@ func (s *stack) status(context.Context) error {
 	if err != nil {
 		return err
 	}
-	names, err := s.recorded()
+	names, err := s.Recorded()
 	if err != nil {
 		return err
 	}
 	if len(names) == 0 {
-		s.linef("nothing is running")
+		s.Linef("nothing is running")
 		return nil
 	}
 	ordered := stopOrder(names)
 	slices.Reverse(ordered)
-	table := tabwriter.NewWriter(s.out, 0, 0, 3, ' ', 0)
+	table := tabwriter.NewWriter(s.Out, 0, 0, 3, ' ', 0)
 	_, _ = fmt.Fprintln(table, "NAME\tSTATE\tPID\tAGE\tPORTS\tLOG")
 	for _, name := range ordered {
-		r, err := s.loadRecord(name)
+		r, err := s.Load(name)
 		if err != nil {
 			return err
 		}
 		state := "ended"
-		if r.running() {
+		if r.Running() {
 			state = "running"
 		}
-		age := s.now().Sub(r.Started).Round(time.Second)
+		age := s.Now().Sub(r.Started).Round(time.Second)
 		_, _ = fmt.Fprintf(table, "%s\t%s\t%d\t%s\t%s\t%s\n",
-			name, state, r.PID, age, ports.describe(name), s.relative(s.log(name)))
+			name, state, r.PID, age, ports.describe(name), s.relative(s.Log(name)))
 	}
 	return table.Flush()
 }

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/latchkey-dev/latchkey/hack/internal/supervise"
 )
 
 // up brings everything up in the order in which it depends on each other.
@@ -31,7 +33,7 @@ func (s *stack) up(ctx context.Context, o upOptions) error {
 			return err
 		}
 	}
-	s.linef("up: source %s", s.relative(s.env()))
+	s.Linef("up: source %s", s.relative(s.env()))
 	return nil
 }
 
@@ -42,8 +44,8 @@ func (s *stack) upControlPlane(ctx context.Context, replicas int) error {
 	if err := s.claimPorts(replicas); err != nil {
 		return err
 	}
-	if err := s.step(ctx, "keys and certificates", func(context.Context) (string, error) {
-		made, err := s.ensurePKI(s.now())
+	if err := s.Step(ctx, "keys and certificates", func(context.Context) (string, error) {
+		made, err := s.keys().Ensure(s.Now())
 		if made {
 			return "made", err
 		}
@@ -51,7 +53,7 @@ func (s *stack) upControlPlane(ctx context.Context, replicas int) error {
 	}); err != nil {
 		return err
 	}
-	if err := writeFile(s.dev("audit-policy.yaml"), []byte(auditPolicy)); err != nil {
+	if err := supervise.WriteFile(s.dev("audit-policy.yaml"), []byte(auditPolicy)); err != nil {
 		return err
 	}
 	if err := s.writeAdminKubeconfig(); err != nil {
@@ -68,20 +70,20 @@ func (s *stack) upControlPlane(ctx context.Context, replicas int) error {
 
 func (s *stack) upLatchkey(ctx context.Context, o upOptions) error {
 	var hooks []string
-	if err := s.step(ctx, "manifests", func(ctx context.Context) (outcome string, err error) {
+	if err := s.Step(ctx, "manifests", func(ctx context.Context) (outcome string, err error) {
 		outcome, hooks, err = s.install(ctx)
 		return outcome, err
 	}); err != nil {
 		return err
 	}
 	for _, name := range []string{"controller", "server"} {
-		if err := s.step(ctx, "token of latchkey-"+name, func(ctx context.Context) (string, error) {
+		if err := s.Step(ctx, "token of latchkey-"+name, func(ctx context.Context) (string, error) {
 			return s.ensureToken(ctx, name)
 		}); err != nil {
 			return err
 		}
 	}
-	processes := []process{s.controller(o)}
+	processes := []supervise.Process{s.controller(o)}
 	for i := range o.replicas {
 		processes = append(processes, s.server(i, o))
 	}
@@ -98,37 +100,37 @@ func (s *stack) upLatchkey(ctx context.Context, o upOptions) error {
 	if err := s.stopSurplus(ctx, processes); err != nil {
 		return err
 	}
-	if err := s.step(ctx, "webhooks", func(ctx context.Context) (string, error) {
+	if err := s.Step(ctx, "webhooks", func(ctx context.Context) (string, error) {
 		return fmt.Sprintf("trusted (%d)", len(hooks)), s.awaitTrust(ctx, hooks)
 	}); err != nil || !o.rest {
 		return err
 	}
-	if err := s.step(ctx, "user "+callerNamespace, s.ensureCaller); err != nil {
+	if err := s.Step(ctx, "user "+callerNamespace, s.ensureCaller); err != nil {
 		return err
 	}
-	if err := s.step(ctx, "APIServices", s.awaitAPIServices); err != nil {
+	if err := s.Step(ctx, "APIServices", s.awaitAPIServices); err != nil {
 		return err
 	}
 	return s.writeEnv()
 }
 
-func (s *stack) run(ctx context.Context, p process) error {
-	return s.step(ctx, p.name, func(ctx context.Context) (string, error) { return s.ensure(ctx, p) })
+func (s *stack) run(ctx context.Context, p supervise.Process) error {
+	return s.Step(ctx, p.Name, func(ctx context.Context) (string, error) { return s.Ensure(ctx, p) })
 }
 
 // stopSurplus ends servers beyond the number of replicas that is wanted now.
-func (s *stack) stopSurplus(ctx context.Context, wanted []process) error {
-	names, err := s.recorded()
+func (s *stack) stopSurplus(ctx context.Context, wanted []supervise.Process) error {
+	names, err := s.Recorded()
 	if err != nil {
 		return err
 	}
 	for _, name := range names {
-		isWanted := func(p process) bool { return p.name == name }
+		isWanted := func(p supervise.Process) bool { return p.Name == name }
 		if !strings.HasPrefix(name, "server-") || slices.ContainsFunc(wanted, isWanted) {
 			continue
 		}
-		if err := s.step(ctx, name, func(ctx context.Context) (string, error) {
-			_, err := s.stop(ctx, name)
+		if err := s.Step(ctx, name, func(ctx context.Context) (string, error) {
+			_, err := s.Stop(ctx, name)
 			return "not wanted any more, stopped", err
 		}); err != nil {
 			return err

@@ -32,7 +32,7 @@ var clients = []client{
 	{"kube-controller-manager", "system:kube-controller-manager", nil},
 	{"kube-scheduler", "system:kube-scheduler", nil},
 	{"kube-proxy", "system:kube-proxy", nil},
-	{"kubelet", "system:node:" + name, []string{"system:nodes"}},
+	{"kubelet", "system:node:" + nodeName, []string{"system:nodes"}},
 	{"kubelet-client", "kube-apiserver-kubelet-client", []string{masters}},
 }
 
@@ -52,16 +52,16 @@ func (l layout) keys() pki.Set {
 func newKeys(now time.Time) (map[string][]byte, error) {
 	pairs := map[string]*pki.Pair{}
 	var err error
-	if pairs["ca"], err = pki.NewAuthority(name+"-ca", now); err != nil {
+	if pairs["ca"], err = pki.NewAuthority(nodeName+"-ca", now); err != nil {
 		return nil, err
 	}
-	frontCA, err := pki.NewAuthority(name+"-front-proxy-ca", now)
+	frontCA, err := pki.NewAuthority(nodeName+"-front-proxy-ca", now)
 	if err != nil {
 		return nil, err
 	}
 	// All servers run on the one node and may share a certificate.
-	if pairs["server"], err = pairs["ca"].NewServer(name, now,
-		[]string{"localhost", name, "kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"},
+	if pairs["server"], err = pairs["ca"].NewServer(nodeName, now,
+		[]string{"localhost", nodeName, "kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"},
 		[]net.IP{net.IPv4(127, 0, 0, 1), net.ParseIP(nodeAddress), net.ParseIP(serviceAddress)}); err != nil {
 		return nil, err
 	}
@@ -103,7 +103,7 @@ func (n *node) ensureKeys() (string, error) {
 		if err != nil {
 			return "", err
 		}
-		content, err := pki.Kubeconfig(name, apiserverURL, ca, pki.Credential{Certificate: certificate, Key: key})
+		content, err := pki.Kubeconfig(nodeName, apiserverURL, ca, pki.Credential{Certificate: certificate, Key: key})
 		if err != nil {
 			return "", fmt.Errorf("kubeconfig of %s: %w", c.file, err)
 		}

@@ -58,7 +58,7 @@ func makeCgroups() error {
 		return err
 	}
 	for _, point := range hierarchies(mounts) {
-		if err := os.MkdirAll(filepath.Join(point, name), 0o755); err != nil {
+		if err := os.MkdirAll(filepath.Join(point, nodeName), 0o755); err != nil {
 			return err
 		}
 		// With v2, a cgroup has the controllers that its parent passes on. With v1 there is no such file.
@@ -110,7 +110,7 @@ func killContainerProcess(pid int) error {
 	}
 	defer func() { _ = handle.Release() }()
 	cgroups, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cgroup")
-	if err != nil || !strings.Contains(string(cgroups), ":/"+name+"/") {
+	if err != nil || !strings.Contains(string(cgroups), ":/"+nodeName+"/") {
 		return nil // it has ended
 	}
 	if err := handle.Signal(syscall.SIGKILL); err != nil && !errors.Is(err, os.ErrProcessDone) {
@@ -167,7 +167,7 @@ func walkCgroups(f func(folder string) error) error {
 		return err
 	}
 	for _, point := range hierarchies(mounts) {
-		err := filepath.WalkDir(filepath.Join(point, name), func(path string, entry fs.DirEntry, err error) error {
+		err := filepath.WalkDir(filepath.Join(point, nodeName), func(path string, entry fs.DirEntry, err error) error {
 			if errors.Is(err, fs.ErrNotExist) {
 				return nil
 			}

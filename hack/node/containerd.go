@@ -76,7 +76,7 @@ func (n *node) containerd() (supervise.Process, error) {
 	return supervise.Process{
 		Name:  "containerd",
 		Argv:  []string{program, "--config", config},
-		Files: []string{config, n.dir("network", "10-"+name+".conflist")},
+		Files: []string{config, n.dir("network", "10-"+nodeName+".conflist")},
 		Enter: inNamespace(),
 		Ready: func(ctx context.Context) error {
 			_, err := n.ctr(ctx, "version")

@@ -54,13 +54,13 @@ func (l layout) adminClient() (*http.Client, error) {
 func (n *node) etcd() supervise.Process {
 	return n.process("etcd", etcdURL+"/readyz", []string{
 		n.asset("etcd"),
-		"--name=" + name,
+		"--name=" + nodeName,
 		"--data-dir=" + n.dir("etcd"),
 		"--listen-client-urls=" + etcdURL,
 		"--advertise-client-urls=" + etcdURL,
 		"--listen-peer-urls=" + etcdPeerURL,
 		"--initial-advertise-peer-urls=" + etcdPeerURL,
-		"--initial-cluster=" + name + "=" + etcdPeerURL,
+		"--initial-cluster=" + nodeName + "=" + etcdPeerURL,
 		"--unsafe-no-fsync", // nothing here has to survive a power cut
 		"--log-level=warn",
 	})
@@ -131,7 +131,11 @@ func (n *node) controllerManager() supervise.Process {
 		{"root-ca-file", "ca.crt"}, {"service-account-private-key-file", "service-account.key"},
 		{"cluster-signing-cert-file", "ca.crt"}, {"cluster-signing-key-file", "ca.key"},
 	})
-	argv := append([]string{n.asset("kube-controller-manager"), "--use-service-account-credentials"}, flags...)
+	argv := append([]string{
+		n.asset("kube-controller-manager"),
+		"--use-service-account-credentials",
+		"--flex-volume-plugin-dir=" + n.dir("volume-plugins"), // it makes the folder
+	}, flags...)
 	return n.process("kube-controller-manager", "https://"+nodeAddress+":10257/healthz", append(argv, more...),
 		append(files, moreFiles...)...)
 }

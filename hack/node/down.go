@@ -43,6 +43,11 @@ func (n *node) down(ctx context.Context) error {
 		{"containerd", n.stopping("containerd")},
 		{"shims", func(ctx context.Context) (string, error) {
 			count, err := n.endShims(ctx)
+			if err != nil {
+				return "", err
+			}
+			// A container that was being started when the others were ended.
+			_, err = killContainers(ctx)
 			return fmt.Sprintf("%d ended", count), err
 		}},
 		{"control plane", n.stopping(controlPlane(names)...)},
@@ -107,21 +112,24 @@ func (n *node) stopping(names ...string) func(context.Context) (string, error) {
 	}
 }
 
-// endContainers ends the containers and gives containerd, while it still runs, a little time to remove what belonged to
+// endContainers ends the containers and gives containerd, if it still runs, a little time to remove what belonged to
 // them. What it does not get done is done by the steps that follow.
 func (n *node) endContainers(ctx context.Context) (string, error) {
 	killed, err := killContainers(ctx)
 	if err != nil {
 		return "", err
 	}
-	err = supervise.Eventually(ctx, 3*time.Second, func(context.Context) error {
+	containerd, err := n.Load("containerd")
+	if err != nil {
+		return "", err
+	}
+	waitCtx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	err = supervise.Poll(waitCtx, 100*time.Millisecond, func(context.Context) (bool, error) {
 		shims, err := n.shims()
-		if err != nil || len(shims) == 0 {
-			return err
-		}
-		return fmt.Errorf("%d shims", len(shims))
+		return len(shims) == 0 || !containerd.Running(), err
 	})
-	if ctx.Err() != nil {
+	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		return "", err
 	}
 	return fmt.Sprintf("ended (%d processes)", killed), nil
@@ -151,7 +159,7 @@ func removeContainerTraces(sandboxes []string, podLogs string) error {
 
 // removeTree removes a folder, the file last that says whose it is: after an interruption, the next down goes on.
 func removeTree(folder, last string) error {
-	// The folder is moved as a whole if it can be removed: a mount below it would be emptied instead.
+	// What is mounted below it would be emptied too.
 	mounts, err := readMounts()
 	if err != nil {
 		return err

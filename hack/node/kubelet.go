@@ -28,7 +28,7 @@ func (l layout) kubeletConfig(syncFrequency time.Duration) ([]byte, error) {
 		"tlsPrivateKeyFile":        l.pki("server.key"),
 		"containerRuntimeEndpoint": "unix://" + l.socket(),
 		"cgroupDriver":             "cgroupfs",
-		"cgroupRoot":               "/" + name,
+		"cgroupRoot":               "/" + nodeName,
 		"failCgroupV1":             false,
 		"failSwapOn":               false,
 		"enforceNodeAllocatable":   []string{"none"},
@@ -53,7 +53,7 @@ func (n *node) kubelet() supervise.Process {
 		"--kubeconfig=" + n.kubeconfig("kubelet"),
 		"--root-dir=" + n.dir("kubelet"),
 		"--cert-dir=" + n.dir("kubelet", "pki"),
-		"--hostname-override=" + name,
+		"--hostname-override=" + nodeName,
 		"--node-ip=" + nodeAddress,
 	}, n.config("kubelet.yaml"), n.kubeconfig("kubelet"), n.pki("server.crt"), n.pki("ca.crt"))
 }
@@ -65,7 +65,7 @@ func (l layout) proxyConfig() ([]byte, error) {
 		"mode":               "nftables",
 		"clientConnection":   map[string]any{"kubeconfig": l.kubeconfig("kube-proxy")},
 		"clusterCIDR":        podRange,
-		"hostnameOverride":   name,
+		"hostnameOverride":   nodeName,
 		"healthzBindAddress": nodeAddress + ":10256",
 		"metricsBindAddress": "127.0.0.1:10249",
 		"oomScoreAdj":        0,

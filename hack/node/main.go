@@ -73,7 +73,11 @@ func newPreflightCommand(open func() (*node, error)) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return n.preflight(cmd.Context())
+			if err := n.preflight(cmd.Context()); err != nil {
+				return err
+			}
+			n.Linef("a node can run here")
+			return nil
 		},
 	}
 }

@@ -32,7 +32,7 @@ const (
 // namespaceFolder is where ip keeps the names of network namespaces.
 const namespaceFolder = "/run/netns"
 
-func namespacePath() string { return filepath.Join(namespaceFolder, name) }
+func namespacePath() string { return filepath.Join(namespaceFolder, nodeName) }
 
 // inNamespace is how a command enters the network namespace. Not `ip netns exec`: that mounts /sys anew, without the
 // cgroups, and the kubelet does not start.
@@ -42,14 +42,14 @@ func inNamespace() []string { return []string{"nsenter", "--net=" + namespacePat
 // everything in the cluster is reached from the host as well: the API server, pods and Services.
 func networkCommands() [][]string {
 	commands := [][]string{
-		{"ip", "netns", "add", name},
-		{"ip", "link", "add", name, "type", "veth", "peer", "name", "eth0", "netns", name},
-		{"ip", "address", "add", hostAddress + linkPrefix, "dev", name},
-		{"ip", "link", "set", name, "up"},
-		{"ip", "-n", name, "link", "set", "lo", "up"},
-		{"ip", "-n", name, "address", "add", nodeAddress + linkPrefix, "dev", "eth0"},
-		{"ip", "-n", name, "link", "set", "eth0", "up"},
-		{"ip", "-n", name, "route", "add", "default", "via", hostAddress},
+		{"ip", "netns", "add", nodeName},
+		{"ip", "link", "add", nodeName, "type", "veth", "peer", "name", "eth0", "netns", nodeName},
+		{"ip", "address", "add", hostAddress + linkPrefix, "dev", nodeName},
+		{"ip", "link", "set", nodeName, "up"},
+		{"ip", "-n", nodeName, "link", "set", "lo", "up"},
+		{"ip", "-n", nodeName, "address", "add", nodeAddress + linkPrefix, "dev", "eth0"},
+		{"ip", "-n", nodeName, "link", "set", "eth0", "up"},
+		{"ip", "-n", nodeName, "route", "add", "default", "via", hostAddress},
 		{"ip", "route", "add", podRange, "via", nodeAddress},
 		{"ip", "route", "add", serviceRange, "via", nodeAddress},
 	}
@@ -81,13 +81,13 @@ func namespaceExists() bool {
 // removeNetwork deletes the namespace and, with it, the pair of devices and the routes through it.
 func removeNetwork(ctx context.Context) error {
 	if namespaceExists() {
-		if _, err := run(ctx, "ip", "netns", "delete", name); err != nil {
+		if _, err := run(ctx, "ip", "netns", "delete", nodeName); err != nil {
 			return err
 		}
 	}
 	// The kernel takes its time to remove devices with their namespace.
-	if _, err := net.InterfaceByName(name); err == nil {
-		if _, err := run(ctx, "ip", "link", "delete", name); err != nil && !strings.Contains(err.Error(), "Cannot find device") {
+	if _, err := net.InterfaceByName(nodeName); err == nil {
+		if _, err := run(ctx, "ip", "link", "delete", nodeName); err != nil && !strings.Contains(err.Error(), "Cannot find device") {
 			return err
 		}
 	}
@@ -114,7 +114,7 @@ func hostAddresses() ([]netip.Prefix, error) {
 	}
 	var addresses []netip.Prefix
 	for _, device := range devices {
-		if device.Name == name {
+		if device.Name == nodeName {
 			continue
 		}
 		list, err := device.Addrs()
@@ -135,7 +135,7 @@ func hostAddresses() ([]netip.Prefix, error) {
 func (l layout) networkConfig() ([]byte, error) {
 	return json.MarshalIndent(map[string]any{
 		"cniVersion": "1.0.0",
-		"name":       name,
+		"name":       nodeName,
 		"plugins": []any{map[string]any{
 			"type": "ptp",
 			"ipam": map[string]any{
@@ -159,7 +159,7 @@ func cniResults(sandboxes []string) ([]string, error) {
 	var paths []string
 	for _, entry := range entries {
 		// NETWORK-SANDBOX-DEVICE
-		ours := strings.HasPrefix(entry.Name(), name+"-")
+		ours := strings.HasPrefix(entry.Name(), nodeName+"-")
 		for _, sandbox := range sandboxes {
 			ours = ours || strings.Contains(entry.Name(), "-"+sandbox+"-")
 		}

@@ -17,8 +17,8 @@ import (
 	"github.com/latchkey-dev/latchkey/hack/internal/supervise"
 )
 
-// name is the name of everything that needs one: the node, the network namespace, the network device, the cgroup.
-const name = "latchkey-e2e"
+// nodeName is the name of everything that needs one: the node, the network namespace, the network device, the cgroup.
+const nodeName = "latchkey-e2e"
 
 // node is the node of one source tree.
 type node struct {

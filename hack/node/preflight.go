@@ -185,7 +185,7 @@ func checkCgroups() error {
 		return fmt.Errorf("cgroup controllers are missing below /sys/fs/cgroup: %s", strings.Join(lacks, " "))
 	}
 	for _, point := range hierarchies(mounts) {
-		trial := filepath.Join(point, name+"-trial")
+		trial := filepath.Join(point, nodeName+"-trial")
 		if err := os.Mkdir(trial, 0o755); err != nil {
 			return fmt.Errorf("cgroups cannot be made: %w", err)
 		}

@@ -5,11 +5,8 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"os"
 	"os/exec"
 	"slices"
@@ -58,7 +55,7 @@ func (n *node) up(ctx context.Context, o upOptions) error {
 		return err
 	}
 	// containerd comes early: the images are imported while the controllers settle.
-	for _, p := range []supervise.Process{n.etcd(), n.apiserver(), n.controllerManager(), n.scheduler(), n.proxy(), runtime} {
+	for _, p := range []supervise.Process{n.etcd(), n.apiserver(), n.controllerManager(), n.scheduler(), runtime} {
 		if err := n.ensure(ctx, p); err != nil {
 			return err
 		}
@@ -79,6 +76,10 @@ func (n *node) up(ctx context.Context, o upOptions) error {
 		}
 		return "ready", err
 	}); err != nil {
+		return err
+	}
+	// It asks for its Node once, and then not again for a long time.
+	if err := n.ensure(ctx, n.proxy()); err != nil {
 		return err
 	}
 	if err := n.writeEnv(); err != nil {
@@ -111,7 +112,7 @@ func (n *node) claim(ctx context.Context) (machine, error) {
 	}
 	if namespaceExists() {
 		return m, fmt.Errorf("there is a network namespace %s that is not of this source tree: "+
-			"run `go run ./hack/node down` in the one that it is of, or `ip netns delete %s`", name, name)
+			"run `go run ./hack/node down` in the one that it is of, or `ip netns delete %s`", nodeName, nodeName)
 	}
 	if err := os.MkdirAll(n.dir(), 0o700); err != nil {
 		return m, err
@@ -159,82 +160,14 @@ func (n *node) writeConfigs(o upOptions) error {
 		n.config("kube-proxy.yaml"):   proxy,
 		n.config("containerd.toml"):   n.containerdConfig(),
 		// Nobody answers names in this cluster. Pods find Services by their environment.
-		n.config("resolv.conf"):                  []byte("# no name servers\n"),
-		n.dir("network", "10-"+name+".conflist"): network,
+		n.config("resolv.conf"):                      []byte("# no name servers\n"),
+		n.dir("network", "10-"+nodeName+".conflist"): network,
 	} {
 		if err := supervise.WriteFile(path, content); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// podsCanRun says whether a pod that is created now would be admitted and scheduled.
-func (n *node) podsCanRun(ctx context.Context) error {
-	client, err := n.adminClient()
-	if err != nil {
-		return err
-	}
-	defer client.CloseIdleConnections()
-	var state nodeState
-	if err := get(ctx, client, "/api/v1/nodes/"+name, &state); err != nil {
-		return err
-	}
-	if err := state.ready(); err != nil {
-		return err
-	}
-	// It comes from kube-controller-manager, and no pod is admitted without it.
-	return supervise.AnswersOK(ctx, client, apiserverURL+"/api/v1/namespaces/default/serviceaccounts/default")
-}
-
-// nodeState is the little that is read of a Node.
-type nodeState struct {
-	Spec struct {
-		Taints []struct {
-			Key string `json:"key"`
-		} `json:"taints"`
-	} `json:"spec"`
-	Status struct {
-		Conditions []struct {
-			Type    string `json:"type"`
-			Status  string `json:"status"`
-			Message string `json:"message"`
-		} `json:"conditions"`
-	} `json:"status"`
-}
-
-// ready returns nil for a node that takes pods, and otherwise what keeps it from it.
-func (s nodeState) ready() error {
-	for _, condition := range s.Status.Conditions {
-		if condition.Type != "Ready" {
-			continue
-		}
-		if condition.Status != "True" {
-			return fmt.Errorf("the node is not ready: %s", condition.Message)
-		}
-		if len(s.Spec.Taints) > 0 {
-			return fmt.Errorf("the node has the taint %s", s.Spec.Taints[0].Key)
-		}
-		return nil
-	}
-	return errors.New("the node has not said yet whether it is ready")
-}
-
-// get reads an object of the API server.
-func get(ctx context.Context, client *http.Client, path string, into any) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, apiserverURL+path, http.NoBody)
-	if err != nil {
-		return err
-	}
-	response, err := client.Do(request)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = response.Body.Close() }()
-	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s answers %s", path, response.Status)
-	}
-	return json.NewDecoder(io.LimitReader(response.Body, 1<<20)).Decode(into)
 }
 
 // writeEnv writes how the cluster is reached.

@@ -53,9 +53,8 @@ type lenientInfo struct{ request.RequestInfoResolver }
 
 // NewRequestInfo implements request.RequestInfoResolver.
 func (l lenientInfo) NewRequestInfo(r *http.Request) (*request.RequestInfo, error) {
-	info, err := l.RequestInfoResolver.NewRequestInfo(r)
-	if err != nil {
-		return &request.RequestInfo{Path: r.URL.Path, Verb: strings.ToLower(r.Method)}, nil //nolint:nilerr // a path of nobody's is answered 404 by the router
+	if info, err := l.RequestInfoResolver.NewRequestInfo(r); err == nil {
+		return info, nil
 	}
-	return info, nil
+	return &request.RequestInfo{Path: r.URL.Path, Verb: strings.ToLower(r.Method)}, nil
 }

@@ -54,6 +54,9 @@ func (o Options) config(d Deps) (*config, error) {
 	c.EnableIndex = false
 	c.EnableProfiling = false
 	c.SkipOpenAPIInstallation = true // ours is not made from routes
+	// Both keep watch over things that are not here: its limit, and a storage.
+	c.DisabledPostStartHooks.Insert("max-in-flight-filter")
+	c.StorageObjectCountTracker = nil
 	c.BuildHandlerChainFunc = buildChain
 	c.LongRunningFunc = noneLongRunning
 	c.RequestTimeout = o.RequestTimeout

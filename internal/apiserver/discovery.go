@@ -45,12 +45,9 @@ func installDiscovery(s *genericapiserver.GenericAPIServer) {
 		s.AggregatedDiscoveryGroupManager.AddGroupVersion(g.gv.Group, g.aggregated())
 
 		mux := s.Handler.NonGoRestfulMux
-		byGroup := readOnly(discovery.NewAPIGroupHandler(s.Serializer, group))
-		byVersion := readOnly(discovery.NewAPIVersionHandler(s.Serializer, g.gv, discovery.APIResourceListerFunc(g.resources)))
-		for _, slash := range []string{"", "/"} {
-			mux.Handle("/apis/"+g.gv.Group+slash, byGroup)
-			mux.Handle("/apis/"+g.gv.String()+slash, byVersion)
-		}
+		mux.Handle("/apis/"+g.gv.Group, readOnly(discovery.NewAPIGroupHandler(s.Serializer, group)))
+		mux.Handle("/apis/"+g.gv.String(),
+			readOnly(discovery.NewAPIVersionHandler(s.Serializer, g.gv, discovery.APIResourceListerFunc(g.resources))))
 	}
 }
 

@@ -28,7 +28,7 @@ var (
 type dialect int
 
 const (
-	kubernetes dialect = iota // metav1.Status
+	noDialect dialect = iota // metav1.Status
 	coderDialect
 	golemDialect
 )
@@ -42,7 +42,7 @@ func dialectOf(path string) dialect {
 	case strings.HasPrefix(path, GolemDirect), strings.HasPrefix(path, GolemAggregated):
 		return golemDialect
 	}
-	return kubernetes
+	return noDialect
 }
 
 // The probes, which are open to all.

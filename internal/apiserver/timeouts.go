@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"sync/atomic"
 	"time"
 )
 
@@ -49,26 +50,42 @@ func withBodyDeadline(handler http.Handler, limit time.Duration) http.Handler {
 			return
 		}
 		connection := http.NewResponseController(w)
-		if connection.SetReadDeadline(time.Now().Add(limit)) == nil {
-			// Once the body is there, net/http goes on reading to notice that the
-			// client leaves; what ends then is not the patience with the body.
-			r.Body = &deadlineBody{ReadCloser: r.Body, done: func() { _ = connection.SetReadDeadline(time.Time{}) }}
+		if connection.SetReadDeadline(time.Now().Add(limit)) != nil {
+			handler.ServeHTTP(w, r) // not a connection
+			return
 		}
+		body := &deadlineBody{ReadCloser: r.Body, connection: connection}
+		// To net/http, a read that fails means that the client is gone, so it cancels
+		// the request. But one that is too slow, or that ended its body too early, is
+		// waiting for an answer, and the handler learns of it from the body.
+		ctx, cancel := context.WithCancel(context.WithoutCancel(r.Context()))
+		defer cancel()
+		defer context.AfterFunc(r.Context(), func() {
+			if body.ended.Load() {
+				cancel()
+			}
+		})()
+		r = r.WithContext(ctx)
+		r.Body = body
 		handler.ServeHTTP(w, r)
 	})
 }
 
-// deadlineBody calls done at the body's end.
+// deadlineBody takes the connection's deadline away at the body's end: net/http goes on
+// reading to notice that the client leaves, and the patience with the body must not end
+// that.
 type deadlineBody struct {
 	io.ReadCloser
-	done func()
+	connection *http.ResponseController
+	ended      atomic.Bool
 }
 
 // Read implements io.Reader.
 func (b *deadlineBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if errors.Is(err, io.EOF) {
-		b.done()
+		b.ended.Store(true)
+		_ = b.connection.SetReadDeadline(time.Time{}) // the connection is gone
 	}
 	return n, err
 }

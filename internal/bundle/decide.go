@@ -91,10 +91,7 @@ func userTargets(items []Item) targets {
 		}
 	}
 	slices.SortFunc(files, func(a, b Item) int {
-		if claim.Before(claim.Claim{Kind: v1alpha1.ClaimFile, Value: a.File}, a.Holder, b.Holder) {
-			return -1
-		}
-		return 1
+		return claim.CompareClaims(a.Holder, fileClaim(a), b.Holder, fileClaim(b))
 	})
 	paths := make([]string, len(files))
 	for i, it := range files {
@@ -117,6 +114,10 @@ func userTargets(items []Item) targets {
 		}
 		return env, file, notes
 	}
+}
+
+func fileClaim(it Item) claim.Claim {
+	return claim.Claim{Kind: v1alpha1.ClaimFile, Value: it.File}
 }
 
 func agentTargets([]Item) targets {

@@ -49,8 +49,9 @@ func isRefused(name, reason, message string) verdict {
 	return verdict{name, false, Outcome{Reason: reason, Message: message}}
 }
 
-func isStored(name, reason, message string) verdict {
-	return verdict{name, false, Outcome{Ready: true, Reason: reason, Message: message}}
+// isStored is the verdict on secret a where it is ready and not projected.
+func isStored(reason, message string) verdict {
+	return verdict{"a", false, Outcome{Ready: true, Reason: reason, Message: message}}
 }
 
 func TestDecideUser(t *testing.T) {
@@ -70,11 +71,11 @@ func TestDecideUser(t *testing.T) {
 		},
 		"a secret without a target is stored": {
 			items: []Item{user("a", "1")},
-			want:  []verdict{isStored("a", v1alpha1.ReasonStoredWithoutTarget, "stored, and not projected since it names neither a variable nor a file")},
+			want:  []verdict{isStored(v1alpha1.ReasonStoredWithoutTarget, "stored, and not projected since it names neither a variable nor a file")},
 		},
 		"a secret without a value waits for one": {
 			items: []Item{user("a", "1", env("A"), withoutValue)},
-			want:  []verdict{isStored("a", v1alpha1.ReasonNoValue, "stored without a value yet")},
+			want:  []verdict{isStored(v1alpha1.ReasonNoValue, "stored without a value yet")},
 		},
 		"a secret whose value comes from elsewhere is opened": {
 			items: []Item{user("a", "1", env("A"), from("s", "k"))},
@@ -90,7 +91,7 @@ func TestDecideUser(t *testing.T) {
 		"a disabled secret keeps what it claims": {
 			items: []Item{user("a", "1", env("A"), disabled), user("b", "2", env("A"))},
 			want: []verdict{
-				isStored("a", v1alpha1.ReasonDisabled, "stored, and not projected since enabled is false"),
+				isStored(v1alpha1.ReasonDisabled, "stored, and not projected since enabled is false"),
 				isRefused("b", v1alpha1.ReasonConflict, `environment variable "A" is held by a: choose another, or delete one of the two`),
 			},
 		},
@@ -156,7 +157,7 @@ func TestDecideUser(t *testing.T) {
 			items:  []Item{user("a", "1", size(100)), user("b", "2", env("B")), user("c", "3", env("C"))},
 			limits: limits.User{Secrets: 9, ValueBytes: 200, EnvValueBytes: 10},
 			want: []verdict{
-				isStored("a", v1alpha1.ReasonStoredWithoutTarget, "stored, and not projected since it names neither a variable nor a file"),
+				isStored(v1alpha1.ReasonStoredWithoutTarget, "stored, and not projected since it names neither a variable nor a file"),
 				isEnv("b", "B"),
 				isRefused("c", v1alpha1.ReasonLimitExceeded,
 					"20 bytes of values in environment variables exceed the tenant's limit of 10: shorten them, or project some as files"),
@@ -219,7 +220,7 @@ func TestDecideAgent(t *testing.T) {
 		},
 		"a secret without a value waits for one": {
 			items: []Item{agent("a", "1", func(s *v1alpha1.AgentSecretSpec) { s.SealedValue = "" })},
-			want:  []verdict{isStored("a", v1alpha1.ReasonNoValue, "stored without a value yet")},
+			want:  []verdict{isStored(v1alpha1.ReasonNoValue, "stored without a value yet")},
 		},
 		"a path that was stored without admission cannot be used": {
 			items: []Item{agent("db_password", "1")},

@@ -117,11 +117,14 @@ func (h Holder) Record() []v1alpha1.Claim {
 }
 
 // Before tells whether a claimed c before b did.
-func Before(c Claim, a, b Holder) bool {
-	if n := compareVersions(a.Since(c), b.Since(c)); n != 0 {
-		return n < 0
+func Before(c Claim, a, b Holder) bool { return CompareClaims(a, c, b, c) < 0 }
+
+// CompareClaims orders a's claim ca and b's claim cb, earlier first.
+func CompareClaims(a Holder, ca Claim, b Holder, cb Claim) int {
+	if n := compareVersions(a.Since(ca), b.Since(cb)); n != 0 {
+		return n
 	}
-	return a.UID < b.UID
+	return cmp.Compare(a.UID, b.UID)
 }
 
 // Compare orders two holders by their first claim (name or path), earlier first.
@@ -129,10 +132,7 @@ func Compare(a, b Holder) int {
 	if len(a.Claims) == 0 || len(b.Claims) == 0 {
 		return cmp.Compare(len(b.Claims), len(a.Claims))
 	}
-	if n := compareVersions(a.Since(a.Claims[0]), b.Since(b.Claims[0])); n != 0 {
-		return n
-	}
-	return cmp.Compare(a.UID, b.UID)
+	return CompareClaims(a, a.Claims[0], b, b.Claims[0])
 }
 
 // compareVersions orders two resourceVersions. What is no resourceVersion (an

@@ -93,11 +93,11 @@ func (d *Directory) changed(old, obj any) {
 }
 
 func facts(m *metav1.PartialObjectMetadata) []string {
-	return []string{
+	// Subjects, not the annotation: an empty one is not the same as none.
+	return append([]string{
 		string(m.UID), m.Labels[v1alpha1.LabelUser], m.Labels[v1alpha1.LabelUserID],
 		m.Labels[v1alpha1.LabelEnvironment], m.Labels[v1alpha1.LabelEnvironmentID],
-		m.Annotations[v1alpha1.AnnotationSubjects],
-	}
+	}, subjects(m, m.Labels[v1alpha1.LabelUser])...)
 }
 
 // UserOf returns the user that a Kubernetes user name is.

@@ -5,6 +5,7 @@ package directory
 
 import (
 	"bytes"
+	"errors"
 	"log/slog"
 	"slices"
 	"strings"
@@ -188,7 +189,7 @@ func TestLookups(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := tt.find()
-			if got != tt.want || err != tt.err { //nolint:errorlint // it is returned as it is
+			if got != tt.want || !errors.Is(err, tt.err) {
 				t.Errorf("got %+v, %v, want %+v, %v", got, err, tt.want, tt.err)
 			}
 		})

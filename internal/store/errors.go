@@ -34,11 +34,9 @@ var (
 // Fields that are unique among the secrets of one tenant, as [Conflict] names
 // them.
 const (
-	FieldName     = "name"
+	FieldName     = "name" // of an agent secret: its path
 	FieldEnvName  = "env_name"
 	FieldFilePath = "file_path"
-	// FieldPath is the path of an agent secret; the others are of user secrets.
-	FieldPath = "path"
 )
 
 // Conflict is one claim that another secret of the same tenant already holds.
@@ -46,7 +44,7 @@ type Conflict struct {
 	// Index is the place of the refused secret in the request: 0 for a single
 	// one.
 	Index int
-	// Field is FieldName, FieldEnvName, FieldFilePath or FieldPath.
+	// Field is FieldName, FieldEnvName or FieldFilePath.
 	Field string
 }
 

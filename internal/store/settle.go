@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -75,16 +76,22 @@ func (c *core) judge(ps []proposal, all []record) error {
 	for _, p := range ps {
 		own[p.uid] = p.uid != ""
 	}
+	others := slices.DeleteFunc(slices.Clone(all), func(r record) bool { return own[r.uid] })
+	holders := make([]claim.Holder, 0, len(others))
+	for _, r := range others {
+		holders = append(holders, r.holder)
+	}
+	table := claim.NewTable(holders)
 	taken := map[claim.Claim]bool{}
 	var use limits.Use
-	for _, r := range all {
-		if own[r.uid] {
-			continue
-		}
+	for _, r := range others {
 		for _, cl := range r.holder.Claims {
 			taken[cl] = true
 		}
-		use = use.Add(r.size, r.env)
+		// Who lost a claim is about to be taken back, and takes nobody's room.
+		if len(table.Losses(r.holder)) == 0 {
+			use = use.Add(r.size, r.env)
+		}
 	}
 	var conflicts []Conflict
 	grows := false

@@ -4,30 +4,83 @@
 package conformance
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 )
 
 // TestStack runs every case against the stack that the environment names, such as
 // that of bin/dev/env. Without one there is nothing to run against: the integration
 // suite runs the same cases against its own.
 func TestStack(t *testing.T) {
-	if os.Getenv("LATCHKEY_URL") == "" || os.Getenv("KUBECONFIG") == "" {
-		t.Skip("LATCHKEY_URL and KUBECONFIG are not set: run `make up` and source bin/dev/env to run the cases against a stack; the integration suite runs them too")
+	admin, direct, aggregated := stack(t)
+	run := fmt.Sprintf("c%x", time.Now().UnixMilli())
+	for _, f := range []Face{direct[0], aggregated} {
+		t.Run(f.Name, func(t *testing.T) { runFace(t, f, Tenants{Admin: admin}, run+f.Name[:1]) })
+	}
+}
+
+// TestRaces lets many requests at all replicas claim the same.
+func TestRaces(t *testing.T) {
+	admin, direct, _ := stack(t)
+	r := Races{Faces: direct, Tenants: Tenants{Admin: admin}, Width: 200}
+	run := fmt.Sprintf("r%x", time.Now().UnixMilli())
+	for i, c := range Contests() {
+		t.Run(c.Name, func(t *testing.T) {
+			for round := range rounds() {
+				if err := r.Run(t.Context(), c, fmt.Sprintf("%s-%d-%d", run, i, round)); err != nil {
+					t.Fatalf("round %d: %v", round, err)
+				}
+			}
+		})
+	}
+	r.Width = 50
+	t.Run("revision", func(t *testing.T) {
+		for round := range rounds() {
+			if err := r.RunRevision(t.Context(), fmt.Sprintf("%s-rev-%d", run, round)); err != nil {
+				t.Fatalf("round %d: %v", round, err)
+			}
+		}
+	})
+}
+
+// rounds is how often each race is run.
+func rounds() int {
+	if n, err := strconv.Atoi(os.Getenv("ROUNDS")); err == nil {
+		return n
+	}
+	return 20
+}
+
+// stack returns the stack that the environment names: its administrator and faces.
+func stack(t *testing.T) (client.Client, []Face, Face) {
+	t.Helper()
+	if os.Getenv("LATCHKEY_URLS") == "" || os.Getenv("KUBECONFIG") == "" {
+		t.Skip("LATCHKEY_URLS and KUBECONFIG are not set: run `make up` and source bin/dev/env to run the cases against a stack; the integration suite runs them too")
 	}
 	cfg, err := clientcmd.BuildConfigFromFlags("", os.Getenv("KUBECONFIG"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	cfg.QPS = -1
-	admin, err := client.New(cfg, client.Options{})
+	scheme := runtime.NewScheme()
+	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
+		t.Fatal(err)
+	}
+	admin, err := client.New(cfg, client.Options{Scheme: scheme})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,18 +91,19 @@ func TestStack(t *testing.T) {
 	if err := rest.LoadTLSFiles(cfg); err != nil {
 		t.Fatal(err)
 	}
-	direct, err := Direct(os.Getenv("LATCHKEY_URL"), ca)
-	if err != nil {
-		t.Fatal(err)
+	var direct []Face
+	for _, url := range strings.Fields(os.Getenv("LATCHKEY_URLS")) {
+		f, err := Direct(url, ca)
+		if err != nil {
+			t.Fatal(err)
+		}
+		direct = append(direct, f)
 	}
 	aggregated, err := Aggregated(cfg.Host, cfg.CAData)
 	if err != nil {
 		t.Fatal(err)
 	}
-	run := fmt.Sprintf("c%x", time.Now().UnixMilli())
-	for _, f := range []Face{direct, aggregated} {
-		t.Run(f.Name, func(t *testing.T) { runFace(t, f, Tenants{Admin: admin}, run+f.Name[:1]) })
-	}
+	return admin, direct, aggregated
 }
 
 func runFace(t *testing.T, f Face, tenants Tenants, prefix string) {

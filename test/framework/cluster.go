@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 	"k8s.io/client-go/rest"
@@ -39,6 +40,7 @@ type Cluster struct {
 	environment *envtest.Environment
 	binary      string
 	webhookPort int
+	restPort    int
 	manifests   string
 	ports       ports
 	processes   []*Process
@@ -67,8 +69,10 @@ func Start(ctx context.Context) (*Cluster, error) {
 
 func (c *Cluster) start(ctx context.Context, assets string) error {
 	var err error
-	if c.webhookPort, err = c.ports.pick(); err != nil {
-		return err
+	for _, port := range []*int{&c.webhookPort, &c.restPort} {
+		if *port, err = c.ports.pick(); err != nil {
+			return err
+		}
 	}
 	// The build and the control plane do not wait for each other.
 	var group errgroup.Group
@@ -106,6 +110,9 @@ func (c *Cluster) startControlPlane(assets string) error {
 	c.environment = &envtest.Environment{BinaryAssetsDirectory: assets}
 	server := c.environment.ControlPlane.GetAPIServer()
 	server.Out, server.Err = log, log
+	if err := configureAggregation(server, c.Dir); err != nil {
+		return err
+	}
 	server.Configure().
 		Set("audit-policy-file", policy).
 		Set("audit-log-path", c.Audit.path).
@@ -144,17 +151,20 @@ func (c *Cluster) Controller(name string, flags ...string) (*Process, error) {
 // first one is the one that the API server calls; others are replicas that a test
 // asks by itself, with Review.
 func (c *Cluster) Server(name string, flags ...string) (*Process, error) {
-	port := c.webhookPort
-	for _, p := range c.processes {
-		if p.webhookPort == port {
+	webhooks, rest := c.webhookPort, c.restPort
+	if slices.ContainsFunc(c.processes, func(p *Process) bool { return p.webhookPort == webhooks }) {
+		for _, port := range []*int{&webhooks, &rest} {
 			var err error
-			if port, err = c.ports.pick(); err != nil {
+			if *port, err = c.ports.pick(); err != nil {
 				return nil, err
 			}
-			break
 		}
 	}
-	return c.process(name, "server", port, append([]string{"--webhook-bind-address=" + address(port)}, flags...))
+	return c.process(name, "server", webhooks, append([]string{
+		"--webhook-bind-address=" + address(webhooks),
+		"--secure-bind-address=" + address(rest),
+		"--shutdown-delay=0s", // nobody has to be told first
+	}, flags...))
 }
 
 func (c *Cluster) process(name, command string, webhookPort int, flags []string) (*Process, error) {

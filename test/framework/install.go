@@ -21,7 +21,7 @@ func (c *Cluster) install(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if c.manifests, err = localise(rendered, c.webhookPort); err != nil {
+	if c.manifests, err = localise(rendered, map[string]int{"latchkey-webhook": c.webhookPort, "latchkey-server": c.restPort}); err != nil {
 		return fmt.Errorf("config/local: %w", err)
 	}
 	if err := c.applyManifests(ctx); err != nil {
@@ -43,9 +43,9 @@ func (c *Cluster) applyManifests(ctx context.Context) error {
 	return err
 }
 
-// localise points the webhook Service at this machine: there is no Service network.
-// An ExternalName translates no ports, so the webhooks name the port themselves.
-func localise(manifests string, port int) (string, error) {
+// localise points Latchkey's Services, and what names them, at ports of this machine:
+// there is no Service network, and an ExternalName translates no ports.
+func localise(manifests string, ports map[string]int) (string, error) {
 	var out bytes.Buffer
 	encoder := yaml.NewEncoder(&out)
 	decoder := yaml.NewDecoder(bytes.NewReader([]byte(manifests)))
@@ -58,16 +58,23 @@ func localise(manifests string, port int) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		switch object["kind"] {
-		case "Service":
+		if object["kind"] == "Service" {
+			name, _ := member(object, "metadata")["name"].(string)
 			object["spec"] = map[string]any{
 				"type":         "ExternalName",
 				"externalName": "localhost",
-				"ports":        []any{map[string]any{"name": "https", "port": port}},
+				"ports":        []any{map[string]any{"name": "https", "port": ports[name]}},
 			}
-		case "MutatingWebhookConfiguration":
-			if err := setWebhookPorts(object, port); err != nil {
-				return "", err
+		}
+		references := []map[string]any{member(member(object, "spec"), "service")} // of an APIService
+		webhooks, _ := object["webhooks"].([]any)
+		for _, w := range webhooks {
+			webhook, _ := w.(map[string]any)
+			references = append(references, member(member(webhook, "clientConfig"), "service"))
+		}
+		for _, reference := range references {
+			if name, ok := reference["name"].(string); ok {
+				reference["port"] = ports[name]
 			}
 		}
 		if err := encoder.Encode(object); err != nil {
@@ -76,19 +83,8 @@ func localise(manifests string, port int) (string, error) {
 	}
 }
 
-func setWebhookPorts(object map[string]any, port int) error {
-	webhooks, _ := object["webhooks"].([]any)
-	if len(webhooks) == 0 {
-		return errors.New("no webhooks in the configuration")
-	}
-	for _, w := range webhooks {
-		webhook, _ := w.(map[string]any)
-		clientConfig, _ := webhook["clientConfig"].(map[string]any)
-		service, _ := clientConfig["service"].(map[string]any)
-		if service == nil {
-			return errors.New("a webhook without a service")
-		}
-		service["port"] = port
-	}
-	return nil
+// member returns a member that is an object; nil, which is empty, where there is none.
+func member(object map[string]any, name string) map[string]any {
+	m, _ := object[name].(map[string]any)
+	return m
 }

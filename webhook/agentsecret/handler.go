@@ -140,10 +140,17 @@ func (h *Handler) tenant(ctx context.Context, r *request, review *sealing.Review
 		return fmt.Errorf("list AgentSecrets: %w", err)
 	}
 	others := make([]claim.Holder, 0, len(all.Items))
-	var use limits.Use
 	for i := range all.Items {
 		if o := &all.Items[i]; o.Name != r.obj.Name {
 			others = append(others, claim.OfAgent(o))
+		}
+	}
+	// Who lost a claim takes nobody's room: of simultaneous creations all but one are
+	// about to be taken back.
+	table := claim.NewTable(others)
+	var use limits.Use
+	for i := range all.Items {
+		if o := &all.Items[i]; o.Name != r.obj.Name && len(table.Losses(claim.OfAgent(o))) == 0 {
 			use = use.Add(bundle.SizeOf(o.Spec.SealedValue), false)
 		}
 	}

@@ -5,13 +5,11 @@ package pod
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
@@ -20,17 +18,6 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/projector"
 	"github.com/latchkey-dev/latchkey/internal/store"
 )
-
-// Watch makes c follow what the handler reads. Without it the first pod would wait
-// until every secret object of the cluster is listed, and readiness would not.
-func Watch(ctx context.Context, c cache.Cache) error {
-	var errs []error
-	for _, obj := range []client.Object{&v1alpha1.UserSecret{}, &v1alpha1.AgentSecret{}, namespaceMeta()} {
-		_, err := c.GetInformer(ctx, obj, cache.BlockUntilSynced(false))
-		errs = append(errs, err)
-	}
-	return errors.Join(errs...)
-}
 
 // content returns what the tenant's bundles hold, or will hold in a moment: it is
 // worked out from the objects by the controller's own rules. Their status and the

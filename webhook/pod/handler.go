@@ -31,7 +31,8 @@ const Path = "/inject-pod"
 
 // Handler admits pods.
 type Handler struct {
-	// Reader reads from the cache.
+	// Reader reads from the cache, whose informers run already: a pod must not wait
+	// until every secret object of the cluster is listed.
 	Reader client.Reader
 	// Limits are those of a tenant's user secrets: what exceeds them is not projected.
 	Limits limits.User

@@ -40,7 +40,7 @@ func (r *Review) Managers(req admission.Request) {
 		}
 	}
 	switch {
-	case object == nil || !changed:
+	case object == nil || !changed || len(managers) == 0: // such as an object whose managers were cleared
 	case len(cleaned) == 0:
 		r.Remove("/metadata/managedFields")
 	default:
@@ -108,7 +108,7 @@ func withoutValue(managers []metav1.ManagedFieldsEntry) (cleaned []metav1.Manage
 // returns nil where nothing is left: an empty set would stand for its parent.
 func ownedWithoutValue(owned *metav1.FieldsV1) (rest *metav1.FieldsV1, valued bool) {
 	var fields, spec map[string]json.RawMessage
-	if owned == nil || json.Unmarshal(owned.Raw, &fields) != nil || json.Unmarshal(fields["f:spec"], &spec) != nil {
+	if owned == nil || json.Unmarshal(owned.GetRawBytes(), &fields) != nil || json.Unmarshal(fields["f:spec"], &spec) != nil {
 		return owned, false
 	}
 	if _, valued = spec["f:value"]; !valued {
@@ -130,7 +130,7 @@ func ownedWithoutValue(owned *metav1.FieldsV1) (rest *metav1.FieldsV1, valued bo
 	if err != nil {
 		return nil, true
 	}
-	return &metav1.FieldsV1{Raw: raw}, true
+	return metav1.NewFieldsV1(string(raw)), true
 }
 
 // sameManagers tells whether two lists differ in times and order at most.
@@ -146,7 +146,7 @@ func sameManager(a, b metav1.ManagedFieldsEntry) bool {
 		return false
 	}
 	var x, y any // the order of members may differ
-	if json.Unmarshal(a.FieldsV1.Raw, &x) != nil || json.Unmarshal(b.FieldsV1.Raw, &y) != nil {
+	if json.Unmarshal(a.FieldsV1.GetRawBytes(), &x) != nil || json.Unmarshal(b.FieldsV1.GetRawBytes(), &y) != nil {
 		return false
 	}
 	return reflect.DeepEqual(x, y)

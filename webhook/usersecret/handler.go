@@ -128,10 +128,17 @@ func (h *Handler) tenant(ctx context.Context, obj, old *v1alpha1.UserSecret, rev
 		return fmt.Errorf("list UserSecrets: %w", err)
 	}
 	others := make([]claim.Holder, 0, len(all.Items))
-	var use limits.Use
 	for i := range all.Items {
 		if o := &all.Items[i]; o.Name != obj.Name {
 			others = append(others, claim.OfUser(o))
+		}
+	}
+	// Who lost a claim takes nobody's room: of simultaneous creations all but one are
+	// about to be taken back.
+	table := claim.NewTable(others)
+	var use limits.Use
+	for i := range all.Items {
+		if o := &all.Items[i]; o.Name != obj.Name && len(table.Losses(claim.OfUser(o))) == 0 {
 			use = use.Add(bundle.SizeOf(o.Spec.SealedValue), o.Spec.EnvName != "")
 		}
 	}

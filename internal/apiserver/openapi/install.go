@@ -45,16 +45,16 @@ type wrapping struct {
 }
 
 // Handle implements Mux.
-func (w wrapping) Handle(path string, handler http.Handler) { w.Mux.Handle(path, w.wrap(handler)) }
+func (w wrapping) Handle(path string, h http.Handler) { w.Mux.Handle(path, w.wrap(h)) }
 
 // withoutHash hides the hash that a client knows of a document. For one that is out of
 // date the library answers with a redirect, which the aggregation layer turns into an
 // error, so a client would be stuck after an upgrade. Without it, it gets the
 // document, and its ETag still spares the transfer.
-func withoutHash(handler http.HandlerFunc) http.Handler {
+func withoutHash(h http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		plain := r.Clone(r.Context())
 		plain.URL.RawQuery = ""
-		handler(w, plain)
+		h(w, plain)
 	})
 }

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"k8s.io/kube-openapi/pkg/openapiconv"
 	"k8s.io/kube-openapi/pkg/spec3"
@@ -122,7 +123,7 @@ func (a API) version2() (*spec.Swagger, error) {
 				op.ID += face.suffix // ids are unique in a document
 				op.Consumes, op.Produces = []string{jsonType}, []string{jsonType}
 			}
-			result.Paths.Paths[face.prefix+path] = item
+			result.Paths.Paths[strings.TrimSuffix(face.prefix, "/")+path] = item
 		}
 		result.Definitions = source.Definitions
 	}

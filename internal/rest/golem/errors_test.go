@@ -29,7 +29,7 @@ func TestStoreErrorsBecomeAnswers(t *testing.T) {
 		tooMany     = `{"code":"LIMIT_EXCEEDED","error":"The environment's limit of 7 secrets is reached"}`
 	)
 	count := &store.LimitError{Kind: store.LimitCount, Max: 7, Would: 8}
-	conflict := &store.ConflictError{Conflicts: []store.Conflict{{Field: store.FieldPath}}}
+	conflict := &store.ConflictError{Conflicts: []store.Conflict{{Field: store.FieldName}}}
 	for name, tc := range map[string]struct {
 		method string
 		err    error

@@ -101,7 +101,7 @@ func (m *memory) Create(_ context.Context, e Environment, n NewSecret) (Secret, 
 		}
 		count++
 		if slices.Equal(s.Path, n.Path) {
-			taken = &store.ConflictError{Conflicts: []store.Conflict{{Field: store.FieldPath}}}
+			taken = &store.ConflictError{Conflicts: []store.Conflict{{Field: store.FieldName}}}
 		}
 	}
 	if count > maxSecrets {

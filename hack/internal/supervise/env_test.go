@@ -1,7 +1,7 @@
 // Copyright The Latchkey Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package main
+package supervise
 
 import (
 	"os"
@@ -14,17 +14,17 @@ import (
 
 func TestEnvFileIsReadByAShell(t *testing.T) {
 	for name, test := range map[string]struct {
-		variables []variable
+		variables []Variable
 		want      string
 	}{
-		"a value is exported":                                {[]variable{{"A", "b"}}, "A=b\n"},
-		"a variable without a value is left out":             {[]variable{{"A", ""}, {"B", "c"}}, "B=c\n"},
-		"spaces, quotes and expansions stay what they are":   {[]variable{{"A", `/a b/it's $HOME "x" \`}}, `A=/a b/it's $HOME "x" \` + "\n"},
-		"several values keep their order and their own line": {[]variable{{"A", "1"}, {"B", "2"}}, "A=1\nB=2\n"},
+		"a value is exported":                                {[]Variable{{Name: "A", Value: "b"}}, "A=b\n"},
+		"a variable without a value is left out":             {[]Variable{{"A", ""}, {"B", "c"}}, "B=c\n"},
+		"spaces, quotes and expansions stay what they are":   {[]Variable{{"A", `/a b/it's $HOME "x" \`}}, `A=/a b/it's $HOME "x" \` + "\n"},
+		"several values keep their order and their own line": {[]Variable{{"A", "1"}, {"B", "2"}}, "A=1\nB=2\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "env")
-			if err := os.WriteFile(path, renderEnv(test.variables), 0o600); err != nil {
+			if err := os.WriteFile(path, RenderEnv("a comment", test.variables), 0o600); err != nil {
 				t.Fatal(err)
 			}
 			command := exec.CommandContext(t.Context(), "sh", "-c", `. "$1"; env | grep -E '^(A|B)=' | sort`, "sh", path)

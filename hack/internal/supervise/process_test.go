@@ -1,7 +1,7 @@
 // Copyright The Latchkey Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package main
+package supervise
 
 import (
 	"bufio"
@@ -44,17 +44,23 @@ func play(part string) {
 	<-terminated
 }
 
-func player(t *testing.T, l layout, name, part string) process {
+func newKeeper(t *testing.T) Keeper {
+	t.Helper()
+	dir := t.TempDir()
+	return Keeper{Dir: dir, Logs: filepath.Join(dir, "log"), Records: filepath.Join(dir, "run")}
+}
+
+func player(t *testing.T, k Keeper, name, part string) Process {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return process{
-		name: name,
-		argv: []string{self, "play", part},
-		ready: func(context.Context) error {
-			file, err := os.Open(l.log(name))
+	return Process{
+		Name: name,
+		Argv: []string{self, "play", part},
+		Ready: func(context.Context) error {
+			file, err := os.Open(k.Log(name))
 			if err != nil {
 				return err
 			}
@@ -64,69 +70,69 @@ func player(t *testing.T, l layout, name, part string) process {
 			}
 			return nil
 		},
-		patience: 30 * time.Second,
+		Patience: 30 * time.Second,
 	}
 }
 
-func ensured(t *testing.T, l layout, p process, wantOutcome string) record {
+func ensured(t *testing.T, k Keeper, p Process, wantOutcome string) Record {
 	t.Helper()
-	outcome, err := l.ensure(t.Context(), p)
+	outcome, err := k.Ensure(t.Context(), p)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if _, err := l.stop(context.Background(), p.name); err != nil {
+		if _, err := k.Stop(context.Background(), p.Name); err != nil {
 			t.Error(err)
 		}
 	})
 	if outcome != wantOutcome {
 		t.Errorf("outcome %q, want %q", outcome, wantOutcome)
 	}
-	r, err := l.loadRecord(p.name)
+	r, err := k.Load(p.Name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !r.running() {
+	if !r.Running() {
 		t.Fatal("the process is not running")
 	}
 	return r
 }
 
 func TestEnsureStartsOnceAndRestartsWhatChanged(t *testing.T) {
-	l := layout{root: t.TempDir()}
-	input := filepath.Join(l.root, "input")
+	k := newKeeper(t)
+	input := filepath.Join(k.Dir, "input")
 	write := func(content string) {
 		if err := os.WriteFile(input, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
 	write("one")
-	p := player(t, l, "player", "polite")
-	p.files = []string{input}
-	first := ensured(t, l, p, "ready")
-	if second := ensured(t, l, p, "already running"); second.PID != first.PID {
+	p := player(t, k, "player", "polite")
+	p.Files = []string{input}
+	first := ensured(t, k, p, "ready")
+	if second := ensured(t, k, p, "already running"); second.PID != first.PID {
 		t.Error("a process that runs was started again")
 	}
 	write("two")
-	third := ensured(t, l, p, "changed, restarted")
-	if first.running() {
+	third := ensured(t, k, p, "changed, restarted")
+	if first.Running() {
 		t.Error("the process with the old input still runs")
 	}
-	p.argv = append(p.argv, "another argument")
-	fourth := ensured(t, l, p, "changed, restarted")
-	if third.running() {
+	p.Argv = append(p.Argv, "another argument")
+	fourth := ensured(t, k, p, "changed, restarted")
+	if third.Running() {
 		t.Error("the process with the old arguments still runs")
 	}
 	if err := syscall.Kill(fourth.PID, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
 	awaitEnd(t, fourth)
-	ensured(t, l, p, "ready")
+	ensured(t, k, p, "ready")
 }
 
 func TestStartRecordsTheArgumentsOfAScriptAndOfAProgram(t *testing.T) {
-	l := layout{root: t.TempDir()}
-	script := filepath.Join(l.root, "script")
+	k := newKeeper(t)
+	script := filepath.Join(k.Dir, "script")
 	if err := os.WriteFile(script, []byte("#!/bin/sh\necho listening\n"), 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -139,11 +145,11 @@ func TestStartRecordsTheArgumentsOfAScriptAndOfAProgram(t *testing.T) {
 		"two arguments that are empty": {script, "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r, err := l.start(t.Context(), process{name: "player", argv: argv}, "fingerprint")
+			r, err := k.start(t.Context(), Process{Name: "player", Argv: argv}, "fingerprint")
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := r.end(t.Context()); err != nil {
+			if _, err := r.End(t.Context()); err != nil {
 				t.Error(err)
 			}
 			if ended := len(r.Argv) == 0; ended {
@@ -156,21 +162,21 @@ func TestStartRecordsTheArgumentsOfAScriptAndOfAProgram(t *testing.T) {
 	}
 }
 
-func awaitEnd(t *testing.T, r record) {
+func awaitEnd(t *testing.T, r Record) {
 	t.Helper()
-	if err := poll(t.Context(), time.Millisecond, func(context.Context) (bool, error) { return !r.running(), nil }); err != nil {
+	if err := Poll(t.Context(), time.Millisecond, func(context.Context) (bool, error) { return !r.Running(), nil }); err != nil {
 		t.Fatal(err)
 	}
 }
 
 func TestEnsureNamesTheLogOfAProcessThatEnded(t *testing.T) {
-	l := layout{root: t.TempDir()}
-	_, err := l.ensure(t.Context(), player(t, l, "player", "crash"))
-	var failed *processError
+	k := newKeeper(t)
+	_, err := k.Ensure(t.Context(), player(t, k, "player", "crash"))
+	var failed *Failure
 	if !errors.As(err, &failed) {
-		t.Fatalf("error %v, want a processError", err)
+		t.Fatalf("error %v, want a Failure", err)
 	}
-	lines, err := lastLines(failed.log, 20)
+	lines, err := LastLines(failed.Log, 20)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -181,48 +187,48 @@ func TestEnsureNamesTheLogOfAProcessThatEnded(t *testing.T) {
 
 func TestStop(t *testing.T) {
 	t.Run("a process ends, and a second time there is nothing to end", func(t *testing.T) {
-		l := layout{root: t.TempDir()}
-		r := ensured(t, l, player(t, l, "player", "polite"), "ready")
+		k := newKeeper(t)
+		r := ensured(t, k, player(t, k, "player", "polite"), "ready")
 		for _, want := range []bool{true, false} {
-			if got, err := l.stop(t.Context(), "player"); err != nil || got != want {
+			if got, err := k.Stop(t.Context(), "player"); err != nil || got != want {
 				t.Errorf("stop: %t, %v; want %t", got, err, want)
 			}
 		}
-		if r.running() {
+		if r.Running() {
 			t.Error("the process still runs")
 		}
 	})
 	t.Run("a stranger who has the process id of ours is left alone", func(t *testing.T) {
-		for name, change := range map[string]func(*record){
-			"started at another time": func(r *record) { r.StartTime++ },
-			"another command line":    func(r *record) { r.Argv = []string{"/bin/other"} },
+		for name, change := range map[string]func(*Record){
+			"started at another time": func(r *Record) { r.StartTime++ },
+			"another command line":    func(r *Record) { r.Argv = []string{"/bin/other"} },
 		} {
-			l := layout{root: t.TempDir()}
-			stranger := ensured(t, l, player(t, l, "stranger", "polite"), "ready")
+			k := newKeeper(t)
+			stranger := ensured(t, k, player(t, k, "stranger", "polite"), "ready")
 			r := stranger
 			change(&r)
-			if err := l.saveRecord("ours", r); err != nil {
+			if err := k.save("ours", r); err != nil {
 				t.Fatal(err)
 			}
-			if got, err := l.stop(t.Context(), "ours"); err != nil || got {
+			if got, err := k.Stop(t.Context(), "ours"); err != nil || got {
 				t.Errorf("%s: stop: %t, %v; want nothing stopped", name, got, err)
 			}
-			if !stranger.running() {
+			if !stranger.Running() {
 				t.Errorf("%s: the stranger was ended", name)
 			}
 		}
 	})
 	t.Run("a command that is interrupted does not wait for a process that does not end", func(t *testing.T) {
-		l := layout{root: t.TempDir()}
-		r := ensured(t, l, player(t, l, "player", "stubborn"), "ready")
+		k := newKeeper(t)
+		r := ensured(t, k, player(t, k, "player", "stubborn"), "ready")
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		if _, err := l.stop(ctx, "player"); !errors.Is(err, context.Canceled) {
+		if _, err := k.Stop(ctx, "player"); !errors.Is(err, context.Canceled) {
 			t.Errorf("error %v, want %v", err, context.Canceled)
 		}
 		// It stays on record, so that the next down finds it.
-		again, err := l.loadRecord("player")
-		if err != nil || !again.running() {
+		again, err := k.Load("player")
+		if err != nil || !again.Running() {
 			t.Errorf("on record: %+v, %v", again, err)
 		}
 		if err := syscall.Kill(r.PID, syscall.SIGKILL); err != nil {
@@ -235,12 +241,12 @@ func TestParseStat(t *testing.T) {
 	tail := " 1 2 3 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 "
 	for name, test := range map[string]struct {
 		stat    string
-		want    procState
+		want    State
 		wantErr bool
 	}{
-		"a process that runs":                                {stat: "7 (etcd) S" + tail + "4711 9 9", want: procState{startTime: 4711}},
-		"one that nobody has collected has ended":            {stat: "7 (etcd) Z" + tail + "4711 9 9", want: procState{ended: true, startTime: 4711}},
-		"a name with spaces and parentheses misleads nobody": {stat: "7 (a) Z (b) R" + tail + "12 9", want: procState{startTime: 12}},
+		"a process that runs":                                {stat: "7 (etcd) S" + tail + "4711 9 9", want: State{StartTime: 4711}},
+		"one that nobody has collected has ended":            {stat: "7 (etcd) Z" + tail + "4711 9 9", want: State{Ended: true, StartTime: 4711}},
+		"a name with spaces and parentheses misleads nobody": {stat: "7 (a) Z (b) R" + tail + "12 9", want: State{StartTime: 12}},
 		"too few fields are an error":                        {stat: "7 (etcd) S 1 2", wantErr: true},
 		"no name is an error":                                {stat: "7", wantErr: true},
 		"a start time that is no number is an error":         {stat: "7 (etcd) S" + tail + "x 9", wantErr: true},
@@ -250,23 +256,23 @@ func TestParseStat(t *testing.T) {
 			if (err != nil) != test.wantErr {
 				t.Fatalf("error %v, want one: %t", err, test.wantErr)
 			}
-			if diff := cmp.Diff(test.want, got, cmp.AllowUnexported(procState{})); diff != "" {
+			if diff := cmp.Diff(test.want, got); diff != "" {
 				t.Errorf("state (-want +got):\n%s", diff)
 			}
 		})
 	}
 }
 
-func TestReadProcessKnowsItself(t *testing.T) {
-	got, err := readProcess(os.Getpid())
+func TestReadStateKnowsItself(t *testing.T) {
+	got, err := ReadState(os.Getpid())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(os.Args, got.argv); diff != "" {
+	if diff := cmp.Diff(os.Args, got.Argv); diff != "" {
 		t.Errorf("arguments (-want +got):\n%s", diff)
 	}
 	for _, pid := range []int{0, -1} {
-		if _, err := readProcess(pid); err == nil {
+		if _, err := ReadState(pid); err == nil {
 			t.Errorf("process id %s is one", strconv.Itoa(pid))
 		}
 	}

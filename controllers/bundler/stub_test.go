@@ -1,0 +1,249 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package bundler
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+	"github.com/latchkey-dev/latchkey/internal/bundle"
+	"github.com/latchkey-dev/latchkey/internal/keyring"
+	"github.com/latchkey-dev/latchkey/internal/limits"
+	"github.com/latchkey-dev/latchkey/internal/seal"
+)
+
+// canary is a value that nothing but a bundle may show.
+const canary = "canary-9a3c"
+
+var (
+	macKey  = []byte("0123456789abcdef0123456789abcdef")
+	secrets = schema.GroupResource{Resource: "secrets"}
+)
+
+// cluster stands for the cache and the API server of one tenant, alice. It writes
+// down what is written; what it has no answer for panics.
+type cluster struct {
+	client.Client
+
+	mu      sync.Mutex
+	objects map[string]*v1alpha1.UserSecret
+	// cached are the bundles as the cache has them, live all Secrets.
+	cached, live map[string]*corev1.Secret
+	// applyErr and deleteErr are the answers to writes of bundles.
+	applyErr, deleteErr error
+	// writes are what was written since the last look, events what was announced.
+	writes, events []string
+	// opens counts the values that were opened.
+	opens int
+	// openErr is the answer of the keyring, if not nil.
+	openErr error
+	ring    *keyring.Ring
+}
+
+func newCluster(t *testing.T) *cluster {
+	t.Helper()
+	key, err := keyring.NewKey(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ring := keyring.NewRing(nil)
+	ring.Learn([]keyring.Key{key})
+	return &cluster{
+		objects: map[string]*v1alpha1.UserSecret{}, cached: map[string]*corev1.Secret{}, live: map[string]*corev1.Secret{},
+		ring: ring,
+	}
+}
+
+// reconciler returns a reconciler of user secrets over c.
+func (c *cluster) reconciler() *Reconciler {
+	return &Reconciler{
+		Adapter: Adapter{
+			Name: "user", Kind: "UserSecret", Prototype: &v1alpha1.UserSecret{},
+			EnvBundle: v1alpha1.BundleUserEnv, FilesBundle: v1alpha1.BundleUserFiles,
+			List: func(context.Context, client.Reader, string) ([]Member, error) {
+				var out []Member
+				for _, o := range c.objects {
+					o = o.DeepCopy()
+					out = append(out, Member{Object: o, Status: &o.Status, Item: bundle.UserItem(o)})
+				}
+				return out, nil
+			},
+			Decide: func(items []bundle.Item) []bundle.Decision { return bundle.DecideUser(items, limits.DefaultUser()) },
+			Fill:   bundle.FillUser,
+		},
+		Client: c, Sources: c, Live: liveReader{c}, Opener: c, Events: c, MACKey: macKey,
+	}
+}
+
+// add stores an object that has a variable of its name in upper case.
+func (c *cluster) add(t *testing.T, name, value string, edits ...func(*v1alpha1.UserSecret)) {
+	t.Helper()
+	text, err := c.ring.Seal(seal.Context{Kind: "UserSecret", Namespace: "alice", Name: name}, seal.ValueOf(value))
+	if err != nil {
+		t.Fatal(err)
+	}
+	u := &v1alpha1.UserSecret{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: "alice", Name: name, UID: types.UID("uid-" + name), Generation: 1,
+			ResourceVersion: fmt.Sprint(len(c.objects) + 1),
+		},
+		Spec: v1alpha1.UserSecretSpec{EnvName: strings.ToUpper(name), SealedValue: text},
+	}
+	for _, edit := range edits {
+		edit(u)
+	}
+	c.objects[name] = u
+}
+
+// reconcile runs one reconcile and returns what it wrote, sorted.
+func (c *cluster) reconcile(t *testing.T, r *Reconciler) ([]string, ctrl.Result, error) {
+	t.Helper()
+	c.writes, c.events, c.opens = nil, nil, 0
+	result, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: types.NamespacedName{Name: "alice"}})
+	slices.Sort(c.writes)
+	return c.writes, result, err
+}
+
+func (c *cluster) Open(ctx context.Context, at seal.Context, text string) (seal.Value, error) {
+	c.opens++
+	if c.openErr != nil {
+		return seal.Value{}, c.openErr
+	}
+	return c.ring.Open(ctx, at, text)
+}
+
+func (c *cluster) Eventf(regarding, _ runtime.Object, eventtype, reason, action, note string, args ...any) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	name := ""
+	if o, ok := regarding.(client.Object); ok {
+		name = o.GetName()
+	}
+	c.events = append(c.events, fmt.Sprintf("%s %s %s %s: %s", name, eventtype, reason, action, fmt.Sprintf(note, args...)))
+}
+
+func (c *cluster) Get(_ context.Context, key client.ObjectKey, obj client.Object, _ ...client.GetOption) error {
+	switch obj := obj.(type) {
+	case *corev1.Secret:
+		return copied(c.cached, key, obj)
+	case *metav1.PartialObjectMetadata:
+		s, ok := c.live[key.Name]
+		if !ok {
+			return apierrors.NewNotFound(secrets, key.Name)
+		}
+		obj.ObjectMeta = *s.ObjectMeta.DeepCopy()
+		return nil
+	}
+	return errors.New("not expected")
+}
+
+func copied(from map[string]*corev1.Secret, key client.ObjectKey, to *corev1.Secret) error {
+	s, ok := from[key.Name]
+	if !ok {
+		return apierrors.NewNotFound(secrets, key.Name)
+	}
+	s.DeepCopyInto(to)
+	return nil
+}
+
+// liveReader reads whole Secrets.
+type liveReader struct{ *cluster }
+
+func (r liveReader) Get(_ context.Context, key client.ObjectKey, obj client.Object, _ ...client.GetOption) error {
+	if secret, ok := obj.(*corev1.Secret); ok {
+		return copied(r.live, key, secret)
+	}
+	return errors.New("not expected")
+}
+
+// Apply stores a bundle, and at once in the cache.
+func (c *cluster) Apply(_ context.Context, obj runtime.ApplyConfiguration, _ ...client.ApplyOption) error {
+	ac, ok := obj.(*corev1ac.SecretApplyConfiguration)
+	if !ok {
+		return errors.New("not expected")
+	}
+	c.writes = append(c.writes, "apply "+*ac.Name)
+	if c.applyErr != nil {
+		return c.applyErr
+	}
+	raw, err := json.Marshal(ac)
+	if err != nil {
+		return err
+	}
+	secret := &corev1.Secret{}
+	if err := json.Unmarshal(raw, secret); err != nil {
+		return err
+	}
+	c.store(secret)
+	return nil
+}
+
+func (c *cluster) store(secret *corev1.Secret) {
+	secret.UID, secret.ResourceVersion = "uid", "7"
+	c.live[secret.Name] = secret.DeepCopy()
+	if cached, err := Digested(macKey)(secret); err == nil {
+		c.cached[secret.Name], _ = cached.(*corev1.Secret)
+	}
+}
+
+func (c *cluster) Delete(_ context.Context, obj client.Object, opts ...client.DeleteOption) error {
+	o := (&client.DeleteOptions{}).ApplyOptions(opts)
+	at := "anything"
+	if p := o.Preconditions; p != nil && p.UID != nil && p.ResourceVersion != nil {
+		at = string(*p.UID) + "@" + *p.ResourceVersion
+	}
+	c.writes = append(c.writes, "delete "+obj.GetName()+" "+at)
+	if c.deleteErr != nil {
+		return c.deleteErr
+	}
+	delete(c.cached, obj.GetName())
+	delete(c.live, obj.GetName())
+	return nil
+}
+
+func (c *cluster) Status() client.SubResourceWriter { return &statusWriter{cluster: c} }
+
+// statusWriter writes the status of objects.
+type statusWriter struct {
+	client.SubResourceWriter
+	cluster *cluster
+}
+
+func (w *statusWriter) Patch(_ context.Context, obj client.Object, _ client.Patch, _ ...client.SubResourcePatchOption) error {
+	w.cluster.mu.Lock()
+	defer w.cluster.mu.Unlock()
+	u, ok := obj.(*v1alpha1.UserSecret)
+	if !ok {
+		return errors.New("not expected")
+	}
+	stored, ok := w.cluster.objects[u.Name]
+	if !ok {
+		return apierrors.NewNotFound(schema.GroupResource{Resource: "usersecrets"}, u.Name)
+	}
+	u.Status.DeepCopyInto(&stored.Status)
+	reason := ""
+	for _, cond := range u.Status.Conditions {
+		reason = cond.Reason
+	}
+	w.cluster.writes = append(w.cluster.writes, "status "+u.Name+" "+reason)
+	return nil
+}

@@ -1,0 +1,142 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package rollout_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/latchkey-dev/latchkey/controllers/rollout"
+)
+
+// crowd makes n workloads in each of some namespaces, with content that has changed
+// for all of them.
+func crowd(t *testing.T, limit, n int, namespaces ...string) (*world, []rollout.Workload) {
+	t.Helper()
+	var objects []client.Object
+	var all []rollout.Workload
+	for _, namespace := range namespaces {
+		for i := range n {
+			d, w := deployment(namespace, fmt.Sprintf("web-%d", i))
+			objects, all = append(objects, d), append(all, w)
+		}
+	}
+	w := newWorld(t, objects...)
+	w.max = limit
+	w.restart()
+	w.settle(all...)
+	for _, namespace := range namespaces {
+		w.content(namespace, "two")
+	}
+	w.lookAtAll(all)
+	w.pass(delay)
+	return w, all
+}
+
+// lookAtAll reconciles all and returns those that were rolled.
+func (w *world) lookAtAll(all []rollout.Workload) []rollout.Workload {
+	w.t.Helper()
+	before := map[rollout.Workload]string{}
+	for _, one := range all {
+		before[one] = w.hash(one)
+	}
+	for _, one := range all {
+		w.look(one)
+	}
+	return slices.DeleteFunc(slices.Clone(all), func(one rollout.Workload) bool { return w.hash(one) == before[one] })
+}
+
+func TestRolloutsAtOnce(t *testing.T) {
+	w, all := crowd(t, 2, 1, "a", "b", "c", "d", "e")
+	for _, want := range []int{2, 2, 1} {
+		rolled := w.lookAtAll(all)
+		if len(rolled) != want {
+			t.Fatalf("%d rollouts begin, want %d", len(rolled), want)
+		}
+		w.pass(time.Minute)
+		if more := w.lookAtAll(all); want == 2 && len(more) != 0 {
+			t.Fatalf("%v begin while 2 are under way", more)
+		}
+		for _, one := range rolled {
+			w.finish(one)
+		}
+		w.pass(2 * time.Second)
+	}
+}
+
+func TestRolloutsThatEndMakeRoom(t *testing.T) {
+	for name, end := range map[string]func(*world, rollout.Workload){
+		"it succeeded": func(w *world, of rollout.Workload) { w.finish(of) },
+		"it was deleted": func(w *world, of rollout.Workload) {
+			if err := w.api.Delete(context.Background(), w.get(of)); err != nil {
+				w.t.Fatal(err)
+			}
+		},
+		"it was paused": func(w *world, of rollout.Workload) { w.edit(of, func(d *appsv1.Deployment) { d.Spec.Paused = true }) },
+		"it was scaled to zero": func(w *world, of rollout.Workload) {
+			w.edit(of, func(d *appsv1.Deployment) { d.Spec.Replicas = new(int32(0)) })
+		},
+		"it did not end for long": func(w *world, _ rollout.Workload) { w.pass(10 * time.Minute) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, all := crowd(t, 1, 1, "a", "b")
+			if rolled := w.lookAtAll(all); len(rolled) != 1 || rolled[0] != all[0] {
+				t.Fatalf("rolled %v, want the first", rolled)
+			}
+			w.pass(2 * time.Second)
+			end(w, all[0])
+			if rolled := w.lookAtAll(all[1:]); len(rolled) != 1 {
+				t.Error("the second still waits")
+			}
+		})
+	}
+}
+
+func TestOneTenantLeavesRoomForOthers(t *testing.T) {
+	w, all := crowd(t, 3, 4, "greedy", "other")
+	greedy, other := all[:4], all[4:]
+	if rolled := w.lookAtAll(greedy); len(rolled) != 2 {
+		t.Errorf("%d rollouts of one tenant, want all places but one", len(rolled))
+	}
+	if rolled := w.lookAtAll(other); len(rolled) != 1 {
+		t.Errorf("%d rollouts of the other tenant, want the last place", len(rolled))
+	}
+}
+
+func TestChangeDuringARolloutNeedsNoOtherPlace(t *testing.T) {
+	w, all := crowd(t, 1, 1, "a", "b")
+	w.lookAtAll(all)
+	w.content("a", "three")
+	w.look(all[0])
+	w.pass(delay)
+	if rolled := w.lookAtAll(all[:1]); len(rolled) != 1 {
+		t.Error("a rollout that fails cannot be mended")
+	}
+}
+
+func TestRolloutsOfAFormerLeaderCount(t *testing.T) {
+	w, all := crowd(t, 2, 1, "a", "b", "c")
+	if rolled := w.lookAtAll(all); len(rolled) != 2 {
+		t.Fatalf("%d rolled, want 2", len(rolled))
+	}
+	w.restart()
+	// The one that waits is looked at first.
+	slices.Reverse(all)
+	w.lookAtAll(all)
+	w.pass(delay)
+	if rolled := w.lookAtAll(all); len(rolled) != 0 {
+		t.Errorf("a new leader starts %v beside two that are under way", rolled)
+	}
+	w.finish(all[1])
+	w.pass(2 * time.Second)
+	if rolled := w.lookAtAll(all); len(rolled) != 1 {
+		t.Errorf("%d rolled after one ended, want 1", len(rolled))
+	}
+}

@@ -1,0 +1,67 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package rollout
+
+import (
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// memory is what this process remembers of workloads. It is lost with the process
+// and nothing is wrong then. While it lasts, the same content does not roll a
+// workload twice, whatever somebody else does to its annotations.
+type memory struct {
+	// due is since when the content is known to differ.
+	due map[Workload]time.Time
+	// last is what was last noted or rolled to.
+	last map[Workload]note
+}
+
+type note struct {
+	uid  types.UID
+	hash string
+}
+
+// dueSince returns since when the content is known to differ, which is now if it
+// was not known before.
+func (m *memory) dueSince(w Workload, now time.Time) time.Time {
+	since, known := m.due[w]
+	if !known {
+		if m.due == nil {
+			m.due = map[Workload]time.Time{}
+		}
+		m.due[w], since = now, now
+		waiting.Set(float64(len(m.due)))
+	}
+	return since
+}
+
+func (m *memory) inStep(w Workload) {
+	delete(m.due, w)
+	waiting.Set(float64(len(m.due)))
+}
+
+// wrote remembers a digest.
+func (m *memory) wrote(w Workload, uid types.UID, hash string) {
+	if m.last == nil {
+		m.last = map[Workload]note{}
+	}
+	m.last[w] = note{uid: uid, hash: hash}
+	m.inStep(w)
+}
+
+// written returns the last digest of a workload; none if it is another one of the
+// same name.
+func (m *memory) written(w Workload, uid types.UID) string {
+	if n := m.last[w]; n.uid == uid {
+		return n.hash
+	}
+	return ""
+}
+
+func (m *memory) forget(w Workload) {
+	delete(m.last, w)
+	m.inStep(w)
+}

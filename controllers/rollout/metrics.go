@@ -1,0 +1,22 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package rollout
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+)
+
+var (
+	restarts = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "latchkey_workload_restarts_total",
+		Help: "Workloads restarted since their secrets changed, by kind and outcome.",
+	}, []string{"kind", "outcome"})
+	waiting = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "latchkey_workload_restarts_waiting",
+		Help: "Workloads that are to be restarted and wait for more changes, or for other rollouts to end.",
+	})
+)
+
+func init() { metrics.Registry.MustRegister(restarts, waiting) }

@@ -1,0 +1,204 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package rollout
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/latchkey-dev/latchkey/controllers/bundler"
+)
+
+const (
+	// settle is how old a workload is before its digest is noted for the first time.
+	// Its bundles may be written at the same moment as itself, from one manifest, and
+	// no container runs that early.
+	settle = time.Second
+	// retry is when a workload that has to wait for others asks again.
+	retry = 2 * time.Second
+)
+
+// Options are the user's choices.
+type Options struct {
+	// Enabled is false where no workload is to be restarted.
+	Enabled bool
+	// Delay is how long changes are gathered before they are acted upon.
+	Delay time.Duration
+	// MaxConcurrent is how many rollouts that Latchkey started may be under way.
+	MaxConcurrent int
+}
+
+// Reconciler rolls workloads. It is run by one worker and not safe for more.
+type Reconciler struct {
+	// Bundles reads bundles from the cache.
+	Bundles client.Reader
+	// Workloads reads the metadata of workloads from a cache.
+	Workloads client.Reader
+	// Live reads and writes workloads at the API server.
+	Live client.Client
+	// Events tells users of restarts.
+	Events EventRecorder
+	// Clock tells the time.
+	Clock clock.PassiveClock
+	// Options are the user's choices.
+	Options Options
+
+	seeded bool
+	budget budget
+	memory memory
+}
+
+// Reconcile brings one workload up to date with its tenant's bundles.
+func (r *Reconciler) Reconcile(ctx context.Context, w Workload) (ctrl.Result, error) {
+	if err := r.seed(ctx); err != nil {
+		return ctrl.Result{}, err
+	}
+	m := meta(w.Kind)
+	err := r.Workloads.Get(ctx, w.key(), m)
+	if client.IgnoreNotFound(err) != nil {
+		return ctrl.Result{}, fmt.Errorf("get metadata of %s: %w", w.Kind, err)
+	}
+	if err != nil || !wantsRestarts(m) {
+		r.memory.forget(w)
+		return ctrl.Result{}, nil
+	}
+	want, err := r.contentHash(ctx, w.Namespace)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	switch cmp.Or(m.Annotations[AnnotationContentHash], r.memory.written(w, m.UID)) {
+	case want:
+		r.memory.inStep(w)
+		return ctrl.Result{}, nil
+	case "":
+		return r.begin(ctx, w, m, want)
+	default:
+		return r.change(ctx, w, m.UID, want)
+	}
+}
+
+// begin notes the digest of a workload that has none: from here on, changes count.
+func (r *Reconciler) begin(ctx context.Context, w Workload, m *metav1.PartialObjectMetadata, want string) (ctrl.Result, error) {
+	if age := r.Clock.Since(m.CreationTimestamp.Time); age >= 0 && age < settle {
+		return ctrl.Result{RequeueAfter: settle - age}, nil
+	}
+	obj, err := r.live(ctx, w, m.UID)
+	if obj == nil || err != nil {
+		return ctrl.Result{}, err
+	}
+	tmpl, err := template(obj)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	if has := cmp.Or(obj.GetAnnotations()[AnnotationContentHash], tmpl.Annotations[AnnotationContentHash]); has != "" {
+		r.memory.wrote(w, m.UID, has)
+		return ctrl.Result{RequeueAfter: retry}, nil
+	}
+	_, result, err := r.write(ctx, w, obj, noted(want), want)
+	return result, err
+}
+
+// change rolls the workload when it is time.
+func (r *Reconciler) change(ctx context.Context, w Workload, uid types.UID, want string) (ctrl.Result, error) {
+	now := r.Clock.Now()
+	if early := r.Options.Delay - now.Sub(r.memory.dueSince(w, now)); early > 0 {
+		return ctrl.Result{RequeueAfter: early}, nil
+	}
+	// Somebody brought an older digest back, with an older template or without. The
+	// pods that were started since have the content that this process rolled to.
+	again := r.memory.written(w, uid) == want
+	if !again && !r.admit(ctx, w) {
+		return ctrl.Result{RequeueAfter: retry}, nil
+	}
+	obj, err := r.live(ctx, w, uid)
+	if obj == nil || err != nil {
+		return ctrl.Result{}, err
+	}
+	if obj.GetAnnotations()[AnnotationContentHash] == want { // the cache is behind
+		r.memory.inStep(w)
+		return ctrl.Result{}, nil
+	}
+	tmpl, err := template(obj)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	if again || tmpl.Annotations[AnnotationContentHash] == want {
+		_, result, err := r.write(ctx, w, obj, noted(want), want)
+		return result, err
+	}
+	done, result, err := r.write(ctx, w, obj, rolled(want, now), want)
+	if err != nil {
+		restarts.WithLabelValues(w.Kind, "error").Inc()
+		return result, err
+	}
+	if done {
+		restarts.WithLabelValues(w.Kind, "ok").Inc()
+		r.budget.hold(w, now)
+		r.announce(obj)
+		ctrl.LoggerFrom(ctx).Info("Restarted a workload, since its secrets changed", "kind", w.Kind, "namespace", w.Namespace, "name", w.Name)
+	}
+	return result, nil
+}
+
+// live reads the workload from the API server. It returns nil where it is not the
+// one that was in the cache, or wants no restarts any more: an event says so soon.
+func (r *Reconciler) live(ctx context.Context, w Workload, uid types.UID) (client.Object, error) {
+	obj := w.object()
+	err := r.Live.Get(ctx, w.key(), obj)
+	switch {
+	case apierrors.IsNotFound(err):
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("get %s: %w", w.Kind, err)
+	case obj.GetUID() != uid || !wantsRestarts(obj):
+		return nil, nil
+	}
+	return obj, nil
+}
+
+// write patches the object as it was read. It tells whether that was done; if not,
+// the object has changed since and is to be looked at again.
+func (r *Reconciler) write(ctx context.Context, w Workload, obj client.Object, change patch, want string) (done bool, result ctrl.Result, err error) {
+	data, err := change.on(obj)
+	if err != nil {
+		return false, ctrl.Result{}, err
+	}
+	err = r.Live.Patch(ctx, obj, client.RawPatch(types.MergePatchType, data), bundler.FieldOwner)
+	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
+		return false, ctrl.Result{RequeueAfter: retry}, nil
+	}
+	if err != nil {
+		return false, ctrl.Result{}, fmt.Errorf("patch %s: %w", w.Kind, err)
+	}
+	r.memory.wrote(w, obj.GetUID(), want)
+	return true, ctrl.Result{}, nil
+}
+
+// seed counts, once, the rollouts that a former leader has started.
+func (r *Reconciler) seed(ctx context.Context) error {
+	if r.seeded {
+		return nil
+	}
+	r.budget.max = r.Options.MaxConcurrent
+	for _, kind := range kinds {
+		list := metaList(kind)
+		if err := r.Workloads.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
+			return fmt.Errorf("list metadata of %ss: %w", kind, err)
+		}
+		for i := range list.Items {
+			r.budget.seed(workload(kind, &list.Items[i]), list.Items[i].Annotations[AnnotationRolledAt], r.Clock.Now())
+		}
+	}
+	r.seeded = true
+	return nil
+}

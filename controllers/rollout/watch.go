@@ -1,0 +1,155 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package rollout
+
+import (
+	"context"
+	"fmt"
+	"maps"
+
+	"github.com/go-logr/logr"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/util/workqueue"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+)
+
+type queue = workqueue.TypedRateLimitingInterface[Workload]
+
+// NewCache returns a cache of the workloads of all namespaces. It asks the API
+// server for metadata only and keeps names and the annotations of this package.
+func NewCache(mgr ctrl.Manager) (cache.Cache, error) {
+	return cache.New(mgr.GetConfig(), cache.Options{Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper(), DefaultTransform: reduce})
+}
+
+// reduce keeps of a workload's metadata what the reconciler reads.
+func reduce(obj any) (any, error) {
+	m, ok := obj.(*metav1.PartialObjectMetadata)
+	if !ok {
+		return obj, nil
+	}
+	m.ObjectMeta = metav1.ObjectMeta{
+		Namespace:         m.Namespace,
+		Name:              m.Name,
+		UID:               m.UID,
+		ResourceVersion:   m.ResourceVersion,
+		CreationTimestamp: m.CreationTimestamp,
+		DeletionTimestamp: m.DeletionTimestamp,
+		Annotations:       annotations(m),
+	}
+	return m, nil
+}
+
+// annotations returns those of a workload that belong to this package.
+func annotations(m *metav1.PartialObjectMetadata) map[string]string {
+	var own map[string]string
+	for _, name := range []string{AnnotationRestart, AnnotationContentHash, AnnotationRolledAt} {
+		if value, ok := m.Annotations[name]; ok {
+			if own == nil {
+				own = map[string]string{}
+			}
+			own[name] = value
+		}
+	}
+	return own
+}
+
+// SetupWithManager starts the controller with mgr. Workloads is the cache that
+// NewCache returns; r.Workloads reads from it.
+func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, workloads cache.Cache) error {
+	if err := mgr.Add(workloads); err != nil {
+		return err
+	}
+	b := builder.TypedControllerManagedBy[Workload](mgr).
+		Named("rollout").
+		WithLogConstructor(func(w *Workload) logr.Logger {
+			log := mgr.GetLogger().WithValues("controller", "rollout")
+			if w != nil {
+				log = log.WithValues("kind", w.Kind, "namespace", w.Namespace, "name", w.Name)
+			}
+			return log
+		}).
+		// One worker keeps the budget without locks. There is little to do: reads from
+		// caches, and few writes, which the budget bounds.
+		WithOptions(controller.TypedOptions[Workload]{MaxConcurrentReconciles: 1}).
+		// The bundles: their content is what pods are to be started with.
+		Watches(&corev1.Secret{}, bundleEvents(r.ofTenant))
+	for _, kind := range kinds {
+		// The workloads: they opt in and out, and somebody may change their digests.
+		b = b.WatchesRawSource(source.TypedKind(workloads, meta(kind), workloadEvents(kind)))
+	}
+	return b.Complete(r)
+}
+
+// workloadEvents enqueues workloads of a kind that want restarts, or did.
+func workloadEvents(kind string) handler.TypedEventHandler[*metav1.PartialObjectMetadata, Workload] {
+	add := func(q queue, m *metav1.PartialObjectMetadata) {
+		if m.Annotations[AnnotationRestart] != "" {
+			q.Add(workload(kind, m))
+		}
+	}
+	return handler.TypedFuncs[*metav1.PartialObjectMetadata, Workload]{
+		CreateFunc: func(_ context.Context, e event.TypedCreateEvent[*metav1.PartialObjectMetadata], q queue) {
+			add(q, e.Object)
+		},
+		UpdateFunc: func(_ context.Context, e event.TypedUpdateEvent[*metav1.PartialObjectMetadata], q queue) {
+			// A new status, of which there are many, changes no annotation.
+			if !maps.Equal(e.ObjectOld.Annotations, e.ObjectNew.Annotations) || e.ObjectOld.UID != e.ObjectNew.UID {
+				add(q, e.ObjectOld)
+				add(q, e.ObjectNew)
+			}
+		},
+		DeleteFunc: func(_ context.Context, e event.TypedDeleteEvent[*metav1.PartialObjectMetadata], q queue) {
+			add(q, e.Object)
+		},
+	}
+}
+
+// bundleEvents enqueues the workloads of a tenant whose bundles have another content.
+func bundleEvents(of func(context.Context, string) ([]Workload, error)) handler.TypedEventHandler[client.Object, Workload] {
+	add := func(ctx context.Context, q queue, obj client.Object) {
+		workloads, err := of(ctx, obj.GetNamespace())
+		if err != nil {
+			ctrl.LoggerFrom(ctx).Error(err, "Cannot find the workloads of a tenant", "namespace", obj.GetNamespace())
+		}
+		for _, w := range workloads {
+			q.Add(w)
+		}
+	}
+	return handler.TypedFuncs[client.Object, Workload]{
+		CreateFunc: func(ctx context.Context, e event.TypedCreateEvent[client.Object], q queue) { add(ctx, q, e.Object) },
+		UpdateFunc: func(ctx context.Context, e event.TypedUpdateEvent[client.Object], q queue) {
+			if e.ObjectOld.GetAnnotations()[v1alpha1.AnnotationMAC] != e.ObjectNew.GetAnnotations()[v1alpha1.AnnotationMAC] {
+				add(ctx, q, e.ObjectNew)
+			}
+		},
+		DeleteFunc: func(ctx context.Context, e event.TypedDeleteEvent[client.Object], q queue) { add(ctx, q, e.Object) },
+	}
+}
+
+// ofTenant returns the workloads of a tenant that want restarts.
+func (r *Reconciler) ofTenant(ctx context.Context, namespace string) ([]Workload, error) {
+	var out []Workload
+	for _, kind := range kinds {
+		list := metaList(kind)
+		if err := r.Workloads.List(ctx, list, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
+			return nil, fmt.Errorf("list metadata of %ss: %w", kind, err)
+		}
+		for i := range list.Items {
+			if wantsRestarts(&list.Items[i]) {
+				out = append(out, workload(kind, &list.Items[i]))
+			}
+		}
+	}
+	return out, nil
+}

@@ -1,0 +1,126 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package rollout
+
+import (
+	"fmt"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// Annotations of workloads.
+const (
+	// AnnotationRestart, with the value "true", asks for restarts.
+	AnnotationRestart = "latchkey.dev/restart-on-change"
+	// AnnotationContentHash is the digest of the content that the pods were started
+	// with. Latchkey sets it on the workload and on its pod template.
+	AnnotationContentHash = "latchkey.dev/content-hash"
+	// AnnotationRolledAt is when Latchkey last rolled the workload, as RFC 3339.
+	AnnotationRolledAt = "latchkey.dev/rolled-at"
+)
+
+// Kinds of workloads.
+const (
+	deployment  = "Deployment"
+	statefulSet = "StatefulSet"
+	daemonSet   = "DaemonSet"
+)
+
+var kinds = []string{deployment, statefulSet, daemonSet}
+
+// Workload names a Deployment, StatefulSet or DaemonSet.
+type Workload struct {
+	// Kind is one of the three.
+	Kind string
+	// Namespace and Name say which.
+	Namespace, Name string
+}
+
+func workload(kind string, obj metav1.Object) Workload {
+	return Workload{Kind: kind, Namespace: obj.GetNamespace(), Name: obj.GetName()}
+}
+
+func (w Workload) key() client.ObjectKey {
+	return client.ObjectKey{Namespace: w.Namespace, Name: w.Name}
+}
+
+// object returns an empty object of the workload's kind.
+func (w Workload) object() client.Object {
+	switch w.Kind {
+	case statefulSet:
+		return &appsv1.StatefulSet{}
+	case daemonSet:
+		return &appsv1.DaemonSet{}
+	default:
+		return &appsv1.Deployment{}
+	}
+}
+
+// meta returns empty metadata of a kind.
+func meta(kind string) *metav1.PartialObjectMetadata {
+	m := &metav1.PartialObjectMetadata{}
+	m.SetGroupVersionKind(appsv1.SchemeGroupVersion.WithKind(kind))
+	return m
+}
+
+func metaList(kind string) *metav1.PartialObjectMetadataList {
+	l := &metav1.PartialObjectMetadataList{}
+	l.SetGroupVersionKind(appsv1.SchemeGroupVersion.WithKind(kind + "List"))
+	return l
+}
+
+func wantsRestarts(obj metav1.Object) bool {
+	return obj.GetAnnotations()[AnnotationRestart] == "true" && obj.GetDeletionTimestamp().IsZero()
+}
+
+// template returns the pod template of a workload.
+func template(obj client.Object) (*corev1.PodTemplateSpec, error) {
+	switch o := obj.(type) {
+	case *appsv1.Deployment:
+		return &o.Spec.Template, nil
+	case *appsv1.StatefulSet:
+		return &o.Spec.Template, nil
+	case *appsv1.DaemonSet:
+		return &o.Spec.Template, nil
+	default:
+		return nil, fmt.Errorf("%T has no pod template", obj)
+	}
+}
+
+// underWay tells whether a rollout is at work. One that only a user can set going,
+// since it is paused or pods are replaced as they are deleted, is not.
+func underWay(obj client.Object) bool {
+	switch o := obj.(type) {
+	case *appsv1.Deployment:
+		desired, st := count(o.Spec.Replicas), o.Status
+		return !o.Spec.Paused && (st.ObservedGeneration < o.Generation ||
+			st.UpdatedReplicas < desired || st.AvailableReplicas < desired || st.Replicas > st.UpdatedReplicas)
+	case *appsv1.StatefulSet:
+		desired, st, strategy := count(o.Spec.Replicas), o.Status, o.Spec.UpdateStrategy
+		updated := desired
+		if strategy.RollingUpdate != nil {
+			updated -= min(desired, ptrOr(strategy.RollingUpdate.Partition, 0))
+		}
+		return strategy.Type != appsv1.OnDeleteStatefulSetStrategyType && (st.ObservedGeneration < o.Generation ||
+			st.UpdatedReplicas < updated || st.AvailableReplicas < desired)
+	case *appsv1.DaemonSet:
+		st := o.Status
+		return o.Spec.UpdateStrategy.Type != appsv1.OnDeleteDaemonSetStrategyType && (st.ObservedGeneration < o.Generation ||
+			st.UpdatedNumberScheduled < st.DesiredNumberScheduled || st.NumberAvailable < st.DesiredNumberScheduled)
+	default:
+		return false
+	}
+}
+
+func count(replicas *int32) int32 { return ptrOr(replicas, 1) }
+
+func ptrOr(p *int32, fallback int32) int32 {
+	if p == nil {
+		return fallback
+	}
+	return *p
+}

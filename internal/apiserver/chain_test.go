@@ -1,0 +1,211 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package apiserver
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"k8s.io/apiserver/pkg/endpoints/request"
+	"k8s.io/klog/v2"
+	"k8s.io/klog/v2/ktesting"
+)
+
+func TestAnswersOfTheChain(t *testing.T) {
+	const (
+		coderUnknown = `{"message":"You are signed out or your session has expired. Please sign in again to continue."`
+		golemUnknown = `{"code":"AUTH_UNAUTHORIZED","error":"Could not authenticate user using token"}`
+	)
+	handler := newSetup(teapot).server(t).Handler()
+	for name, tc := range map[string]struct {
+		method, target, token string
+		wantStatus            int
+		want                  string // a part of the body
+	}{
+		"no credentials, coder":                 {"GET", "/api/v2/users/me/secrets", "", 401, coderUnknown},
+		"no credentials, coder aggregated":      {"GET", CoderAggregated + "me/secrets", "", 401, coderUnknown},
+		"bad credentials, coder":                {"GET", "/api/v2/users/me/secrets", "bad", 401, coderUnknown},
+		"bad credentials, golem":                {"GET", "/v1/envs/x/agent-secrets", "bad", 401, golemUnknown},
+		"no credentials, golem aggregated":      {"GET", GolemAggregated + "agent-secrets/x", "", 401, golemUnknown},
+		"no credentials, elsewhere":             {"GET", "/apis", "", 401, `"kind":"Status"`},
+		"credentials, coder":                    {"GET", "/api/v2/users/me/secrets", "good", 418, ""},
+		"credentials, golem aggregated":         {"DELETE", GolemAggregated + "agent-secret/x", "good", 418, ""},
+		"credentials in the query":              {"GET", "/api/v2/users/me/secrets?coder_session_token=good", "", 418, ""},
+		"empty segments reach the dialect":      {"GET", "/api/v2/users/me//secrets", "good", 418, ""},
+		"dot segments reach the dialect":        {"GET", "/api/v2/users/me/../secrets", "good", 418, ""},
+		"a trailing slash reaches the dialect":  {"GET", "/v1/", "good", 418, ""},
+		"an escaped slash reaches the dialect":  {"GET", "/api/v2/users/me/secrets/a%2Fb", "good", 418, ""},
+		"every method reaches the dialect":      {"PUT", "/api/v2/users/me/secrets", "good", 418, ""},
+		"a watch is nothing special":            {"GET", CoderAggregated + "me/secrets?watch=true", "good", 418, ""},
+		"a timeout is none of our parameters":   {"GET", "/api/v2/users/me/secrets?timeout=soon", "good", 418, ""},
+		"an unknown path is forbidden to most":  {"GET", "/nothing", "good", 403, `"kind":"Status"`},
+		"an unknown path is not found":          {"GET", "/nothing", "admin", 404, `"kind":"Status"`},
+		"a resource that is none is not found":  {"GET", "/apis/coder.latchkey.dev/v2/watch", "admin", 404, `"kind":"Status"`},
+		"the index is not there":                {"GET", "/", "admin", 404, `"kind":"Status"`},
+		"no redirect cleans a path":             {"GET", "//apis", "admin", 404, `"kind":"Status"`},
+		"no redirect adds a slash":              {"GET", "/api/v2/users", "admin", 404, `"kind":"Status"`},
+		"discovery is read only":                {"POST", "/apis/coder.latchkey.dev", "good", 405, `"kind":"Status"`},
+		"the root of discovery is read only":    {"POST", "/apis", "good", 405, `"kind":"Status"`},
+		"openapi is read only":                  {"DELETE", "/openapi/v2", "good", 405, `"kind":"Status"`},
+		"profiles are not there":                {"GET", "/debug/pprof/heap", "admin", 404, `"kind":"Status"`},
+		"a hash of openapi that is out of date": {"GET", "/openapi/v3/apis/coder.latchkey.dev/v2?hash=old", "good", 200, `"openapi"`},
+		"a document that is not there":          {"GET", "/openapi/v3/apis/apps/v1", "good", 404, `"kind":"Status"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := do(t, handler, tc.method, tc.target, tc.token)
+			body := text(r)
+			if r.Code != tc.wantStatus || !strings.Contains(body, tc.want) {
+				t.Errorf("got %d %s, want %d %s", r.Code, body, tc.wantStatus, tc.want)
+			}
+			if at := r.Header().Get("Location"); at != "" {
+				t.Errorf("redirected to %s", at)
+			}
+		})
+	}
+}
+
+func TestNobodyIsImpersonated(t *testing.T) {
+	handler := newSetup(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		caller, _ := request.UserFrom(r.Context())
+		w.Header().Set("Caller", caller.GetName())
+		w.WriteHeader(http.StatusOK)
+	})).server(t).Handler()
+	r := func(key, value string) string {
+		return serveWith(t, handler, key, value).Header().Get("Caller")
+	}
+	for _, header := range []string{"Impersonate-User", "X-Remote-User"} {
+		if got := r(header, "admin"); got != "ada" {
+			t.Errorf("with %s the caller is %q", header, got)
+		}
+	}
+}
+
+func TestAPanicIsAnsweredAndNotTold(t *testing.T) {
+	logger := ktesting.NewLogger(t, ktesting.NewConfig(ktesting.BufferLogs(true)))
+	klog.SetLogger(logger)
+	defer klog.ClearLogger()
+	path := filepath.Join(t.TempDir(), "audit.log")
+	s := newSetup(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.Contains(r.URL.Path, "late") {
+			w.WriteHeader(http.StatusOK)
+		}
+		panic("canary")
+	}))
+	s.options.AuditLog = AuditLog{Path: path}
+	handler := s.server(t).Handler()
+	for target, want := range map[string]string{
+		"/api/v2/users/me/secrets":   `{"message":"An internal server error occurred."}`,
+		GolemAggregated + "envs/x/y": `{"code":"INTERNAL_UNKNOWN","error":"Internal error"}`,
+	} {
+		r := do(t, handler, "GET", target, "good")
+		if got := text(r); r.Code != http.StatusInternalServerError || got != want {
+			t.Errorf("%s: %d %s, want 500 %s", target, r.Code, got, want)
+		}
+	}
+	aborted := func() (reason any) {
+		defer func() { reason = recover() }()
+		do(t, handler, "GET", "/v1/late", "good")
+		return nil
+	}()
+	if err, ok := aborted.(error); !ok || !isAbort(err) {
+		t.Errorf("half an answer ended with %v, want the connection dropped", aborted)
+	}
+	log, ok := logger.GetSink().(ktesting.Underlier)
+	if !ok {
+		t.Fatal("the log cannot be read")
+	}
+	if got := log.GetBuffer().String(); strings.Contains(got, "canary") || !strings.Contains(got, "Handler panicked") {
+		t.Errorf("log = %s", got)
+	}
+	if got := read(t, path); strings.Contains(got, "canary") || strings.Count(got, `"code":500`) != 3 {
+		t.Errorf("audit = %s", got)
+	}
+}
+
+func TestMoreThanSoManyAtOnceAreRefused(t *testing.T) {
+	entered, leave := make(chan struct{}), make(chan struct{})
+	s := newSetup(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.Contains(r.URL.Path, "slow") {
+			entered <- struct{}{}
+			<-leave
+		}
+		w.WriteHeader(http.StatusTeapot)
+	}))
+	s.options.MaxRequestsInFlight, s.options.MaxMutatingRequestsInFlight = 1, 1
+	handler := s.server(t).Handler()
+	done := make(chan int)
+	for _, method := range []string{"GET", "POST"} {
+		go func() { done <- do(t, handler, method, "/v1/slow", "good").Code }()
+		<-entered
+	}
+	for name, tc := range map[string]struct{ method, target, want string }{
+		"a read, coder":  {"GET", "/api/v2/users/me/secrets", `{"message":"Too many requests at the moment. Please try again."}`},
+		"a write, golem": {"POST", "/v1/envs/x/agent-secrets", `{"code":"TOO_MANY_REQUESTS","error":"Too many requests at the moment"}`},
+	} {
+		r := do(t, handler, tc.method, tc.target, "good")
+		if got := text(r); r.Code != http.StatusTooManyRequests || got != tc.want || r.Header().Get("Retry-After") == "" {
+			t.Errorf("%s: %d %s, want 429 %s", name, r.Code, got, tc.want)
+		}
+	}
+	if got := do(t, handler, "GET", "/livez", "").Code; got != http.StatusOK {
+		t.Errorf("a probe while busy: %d", got)
+	}
+	close(leave)
+	for range 2 {
+		if got := <-done; got != http.StatusTeapot {
+			t.Errorf("who was served first got %d", got)
+		}
+	}
+	if got := do(t, handler, "GET", "/v1/x", "good").Code; got != http.StatusTeapot {
+		t.Errorf("afterwards: %d", got)
+	}
+}
+
+func TestAuditTellsWhoAndWhatButNoCredentials(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "new", "audit.log")
+	s := newSetup(teapot)
+	s.options.AuditLog.Path = path
+	handler := s.server(t).Handler()
+	do(t, handler, "GET", "/api/v2/users/me/secrets?coder_session_token=good&a=1", "")
+	do(t, handler, "GET", "/api/v2/users/me/secrets/x?coder_session_token=canary", "")
+	do(t, handler, "GET", "/livez", "")
+	do(t, handler, "GET", "/apis", "good")
+	got := strings.Split(strings.TrimSpace(read(t, path)), "\n")
+	if len(got) != 2 {
+		t.Fatalf("%d records, want 2: %s", len(got), got)
+	}
+	for i, want := range []string{
+		`"requestURI":"/api/v2/users/me/secrets?a=1","verb":"get","user":{"username":"ada"`,
+		`"requestURI":"/api/v2/users/me/secrets/x","verb":"get"`,
+	} {
+		if !strings.Contains(got[i], want) || strings.Contains(got[i], "canary") || strings.Contains(got[i], "session_token") {
+			t.Errorf("record %d = %s, want %s", i, got[i], want)
+		}
+	}
+	info, err := os.Stat(path)
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the file is %v, %v", info.Mode(), err)
+	}
+}
+
+func serveWith(t *testing.T, handler http.Handler, key, value string) *httptest.ResponseRecorder {
+	t.Helper()
+	return do(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.Header.Set(key, value)
+		handler.ServeHTTP(w, r)
+	}), "GET", "/v1/x", "good")
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	body, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(body)
+}

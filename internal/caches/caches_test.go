@@ -1,0 +1,118 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package caches
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	toolscache "k8s.io/client-go/tools/cache"
+
+	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+)
+
+func TestSlim(t *testing.T) {
+	const kubectls = "kubectl.kubernetes.io/last-applied-configuration"
+	object := func(annotations map[string]string) *v1alpha1.UserSecret {
+		return &v1alpha1.UserSecret{
+			ObjectMeta: metav1.ObjectMeta{
+				Namespace: "alice", Name: "a", UID: "1", ResourceVersion: "2", Generation: 3, Annotations: annotations,
+				Labels: map[string]string{"x": "y"},
+			},
+			Spec: v1alpha1.UserSecretSpec{EnvName: "A", SealedValue: "lk1."},
+		}
+	}
+	managed := func(o *v1alpha1.UserSecret) *v1alpha1.UserSecret {
+		o.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: "kubectl"}}
+		return o
+	}
+	for name, tt := range map[string]struct{ in, want any }{
+		"managers go": {managed(object(nil)), object(nil)},
+		"kubectl's copy goes and other notes stay":    {object(map[string]string{kubectls: "{}", "a": "b"}), object(map[string]string{"a": "b"})},
+		"an object with nothing to drop stays":        {object(map[string]string{"a": "b"}), object(map[string]string{"a": "b"})},
+		"the last known state of a deleted one stays": {toolscache.DeletedFinalStateUnknown{Key: "k"}, toolscache.DeletedFinalStateUnknown{Key: "k"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := tt.in
+			for range 2 { // informers may transform an object twice
+				var err error
+				if got, err = slim(got); err != nil {
+					t.Fatal(err)
+				}
+				if diff := cmp.Diff(tt.want, got); diff != "" {
+					t.Errorf("slim (-want +got):\n%s", diff)
+				}
+			}
+		})
+	}
+}
+
+func TestNameAndVersion(t *testing.T) {
+	full := &metav1.PartialObjectMetadata{
+		TypeMeta: metav1.TypeMeta{Kind: "Secret", APIVersion: "v1"},
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: "alice", Name: "a", UID: "1", ResourceVersion: "2", Generation: 3,
+			Labels: map[string]string{"x": "y"}, Annotations: map[string]string{corev1.LastAppliedConfigAnnotation: `{"data":{}}`},
+			OwnerReferences: []metav1.OwnerReference{{Name: "o"}}, ManagedFields: []metav1.ManagedFieldsEntry{{Manager: "kubectl"}},
+		},
+	}
+	want := &metav1.PartialObjectMetadata{
+		TypeMeta:   metav1.TypeMeta{Kind: "Secret", APIVersion: "v1"},
+		ObjectMeta: metav1.ObjectMeta{Namespace: "alice", Name: "a", UID: "1", ResourceVersion: "2"},
+	}
+	var got any = full
+	for range 2 {
+		var err error
+		if got, err = nameAndVersion(got); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(any(want), got); diff != "" {
+			t.Errorf("nameAndVersion (-want +got):\n%s", diff)
+		}
+	}
+	if got, err := nameAndVersion("x"); got != "x" || err != nil {
+		t.Errorf("nameAndVersion of something else = %v, %v, want it as it is", got, err)
+	}
+}
+
+// TestTheControllerSeesNoForeignSecret holds the boundary: of full Secrets, only
+// those with the bundles' label are asked for, and they pass through the digest.
+func TestTheControllerSeesNoForeignSecret(t *testing.T) {
+	digested := 0
+	options := Controller(func(obj any) (any, error) { digested++; return obj, nil })
+	found := false
+	for object, by := range options.ByObject {
+		if _, is := object.(*corev1.Secret); !is {
+			continue
+		}
+		found = true
+		if by.Label.Matches(labels.Set{"app": "foreign"}) || !by.Label.Matches(labels.Set{v1alpha1.LabelBundle: "user"}) {
+			t.Errorf("the selector is %q, want the bundles alone", by.Label)
+		}
+		if _, err := by.Transform(&corev1.Secret{}); err != nil || digested != 1 {
+			t.Errorf("Secrets do not pass through the digest (%v)", err)
+		}
+	}
+	if !found {
+		t.Error("Secrets are not restricted")
+	}
+	if options.DefaultTransform == nil || Server().DefaultTransform == nil {
+		t.Error("other objects are not slimmed")
+	}
+}
+
+func TestMustSelect(t *testing.T) {
+	if s := mustSelect("latchkey.dev/x"); !s.Matches(labels.Set{"latchkey.dev/x": ""}) || s.Matches(labels.Set{}) {
+		t.Errorf("the selector %q does not ask for the label alone", s)
+	}
+	defer func() {
+		if recover() == nil {
+			t.Error("a label that is none does not panic")
+		}
+	}()
+	mustSelect("not a label!")
+}

@@ -1,0 +1,103 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package integration
+
+import (
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+	"github.com/latchkey-dev/latchkey/test/framework"
+)
+
+var _ = Describe("A bundle that somebody else changed", Ordered, ContinueOnFailure, func() {
+	var tenant string
+	var before corev1.Secret
+
+	BeforeAll(func(ctx SpecContext) {
+		tenant = newTenant(ctx)
+		create(ctx, framework.UserSecret(tenant, "token", v1alpha1.UserSecretSpec{
+			EnvName: "TOKEN", FilePath: "~/token", Value: v1alpha1.WriteOnlyString(canary),
+		}))
+		Eventually(ctx, condition(userSecret(tenant, "token"))).Should(Equal("True Projected"))
+		before = *native(ctx, tenant, v1alpha1.BundleUserFiles)
+	})
+
+	DescribeTable("is what it was again, soon",
+		func(ctx SpecContext, change func(*corev1.Secret)) {
+			bundle := native(ctx, tenant, v1alpha1.BundleUserFiles)
+			modify(ctx, bundle, change)
+			Eventually(ctx, func(g Gomega) {
+				is := native(ctx, tenant, v1alpha1.BundleUserFiles)
+				g.Expect(is.Data).To(Equal(before.Data))
+				g.Expect(is.Labels).To(Equal(before.Labels))
+				g.Expect(is.Annotations).To(Equal(before.Annotations))
+			}).Should(Succeed())
+			version := native(ctx, tenant, v1alpha1.BundleUserFiles).ResourceVersion
+			mark := now()
+			Consistently(ctx, func() []framework.Request {
+				return requests(ctx, mark, framework.ByController, framework.Writes, framework.In(tenant))
+			}).Should(BeEmpty(), "and then nothing is left to do")
+			Expect(native(ctx, tenant, v1alpha1.BundleUserFiles).ResourceVersion).To(Equal(version))
+		},
+		Entry("a value", func(s *corev1.Secret) { s.Data["token"] = []byte("drifted") }),
+		Entry("a value that is gone", func(s *corev1.Secret) { delete(s.Data, "token") }),
+		Entry("all values", func(s *corev1.Secret) { s.Data = nil }),
+		Entry("a key that was added", func(s *corev1.Secret) { s.Data["added"] = []byte("drifted") }),
+		Entry("a key that was added and a value", func(s *corev1.Secret) {
+			s.Data["added"], s.Data["token"] = []byte("drifted"), []byte("drifted")
+		}),
+		Entry("our label", func(s *corev1.Secret) { delete(s.Labels, v1alpha1.LabelBundle) }),
+		Entry("our label's value", func(s *corev1.Secret) { s.Labels[v1alpha1.LabelBundle] = "agent" }),
+		Entry("all labels", func(s *corev1.Secret) { s.Labels = nil }),
+		Entry("the digest", func(s *corev1.Secret) { s.Annotations[v1alpha1.AnnotationMAC] = "drifted" }),
+		Entry("the paths", func(s *corev1.Secret) { s.Annotations[v1alpha1.AnnotationPaths] = `{"token":"/etc/passwd"}` }),
+		Entry("all annotations", func(s *corev1.Secret) { s.Annotations = nil }),
+	)
+
+	It("or deleted is there again, soon", func(ctx SpecContext) {
+		for range 2 {
+			Expect(api.Delete(ctx, native(ctx, tenant, v1alpha1.BundleUserFiles))).To(Succeed())
+			Eventually(ctx, data(tenant, v1alpha1.BundleUserFiles)).Should(Equal(values{"token": canary}))
+		}
+	})
+
+	It("while there was no controller is what it was again when there is one", func(ctx SpecContext) {
+		whileStopped(ctx, func() {
+			modify(ctx, native(ctx, tenant, v1alpha1.BundleUserEnv), func(s *corev1.Secret) { s.Data["TOKEN"] = []byte("drifted") })
+			Expect(api.Delete(ctx, native(ctx, tenant, v1alpha1.BundleUserFiles))).To(Succeed())
+		})
+		Eventually(ctx, data(tenant, v1alpha1.BundleUserEnv)).Should(Equal(values{"TOKEN": canary}))
+		Eventually(ctx, data(tenant, v1alpha1.BundleUserFiles)).Should(Equal(values{"token": canary}))
+	})
+
+	It("with paths that there are none of is without them again", func(ctx SpecContext) {
+		modify(ctx, native(ctx, tenant, v1alpha1.BundleUserEnv), func(s *corev1.Secret) {
+			s.Annotations[v1alpha1.AnnotationPaths] = `{"TOKEN":"/etc/passwd"}`
+		})
+		Eventually(ctx, func() map[string]string { return native(ctx, tenant, v1alpha1.BundleUserEnv).Annotations }).
+			ShouldNot(HaveKey(v1alpha1.AnnotationPaths))
+	})
+
+	It("in a way that is not ours to judge is left so", func(ctx SpecContext) {
+		bundle := native(ctx, tenant, v1alpha1.BundleUserEnv)
+		modify(ctx, bundle, func(s *corev1.Secret) { s.Labels["team"], s.Annotations["note"] = "a", "b" })
+		Consistently(ctx, func() string { return native(ctx, tenant, v1alpha1.BundleUserEnv).ResourceVersion }).
+			Should(Equal(bundle.ResourceVersion))
+	})
+
+	It("so that it can never change again is reported, and repaired when it can", func(ctx SpecContext) {
+		immutable := true
+		bundle := native(ctx, tenant, v1alpha1.BundleUserEnv)
+		modify(ctx, bundle, func(s *corev1.Secret) { s.Immutable = &immutable })
+		u := userSecret(tenant, "token")
+		modify(ctx, u, func(u *v1alpha1.UserSecret) { u.Spec.Value = v1alpha1.WriteOnlyString(canary + "-2") })
+		Eventually(ctx, condition(u)).Should(Equal("False BundleBlocked"))
+		Expect(message(ctx, u)).To(ContainSubstring("or is immutable"))
+		Expect(api.Delete(ctx, bundle)).To(Succeed())
+		Eventually(ctx, condition(u)).Should(Equal("True Projected"))
+		Expect(data(tenant, v1alpha1.BundleUserEnv)(ctx)).To(Equal(values{"TOKEN": canary + "-2"}))
+	})
+})

@@ -1,0 +1,205 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package sealing
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/latchkey-dev/latchkey/internal/keyring"
+	"github.com/latchkey-dev/latchkey/internal/seal"
+)
+
+// canary is a value that no answer may show.
+const canary = "canary-31b8"
+
+var (
+	object = seal.Context{Kind: "UserSecret", Namespace: "alice", Name: "a"}
+	epoch  = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+)
+
+// keys are the keys of the tests; the ring knows the older and the newer one.
+type keys struct {
+	ring                  *keyring.Ring
+	older, newer, foreign keyring.Key
+}
+
+func newKeys(t *testing.T) keys {
+	t.Helper()
+	var all [3]keyring.Key
+	for i := range all {
+		key, err := keyring.NewKey(epoch.Add(time.Duration(i) * time.Hour))
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[i] = key
+	}
+	ring := keyring.NewRing(nil)
+	ring.Learn(all[:2])
+	return keys{ring: ring, older: all[0], newer: all[1], foreign: all[2]}
+}
+
+// seal seals with one key, as another replica or a client may.
+func (k keys) seal(t *testing.T, key keyring.Key, at seal.Context, value string) string {
+	t.Helper()
+	sealed, err := seal.Seal(key.Private.Public(), at, seal.ValueOf(value))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sealed.String()
+}
+
+func (k keys) open(t *testing.T, text string) string {
+	t.Helper()
+	value, err := k.ring.Open(t.Context(), object, text)
+	if err != nil {
+		t.Fatalf("what is to be stored does not open: %v", err)
+	}
+	return string(value.Reveal())
+}
+
+func TestValue(t *testing.T) {
+	k := newKeys(t)
+	neighbour := seal.Context{Kind: "UserSecret", Namespace: "bob", Name: "a"}
+	for name, tt := range map[string]struct {
+		old      string
+		wantKept bool
+	}{
+		"a first value is sealed":                              {"", false},
+		"the same value keeps its ciphertext":                  {k.seal(t, k.newer, object, canary), true},
+		"the same value keeps its ciphertext of an older key":  {k.seal(t, k.older, object, canary), true},
+		"another value is sealed":                              {k.seal(t, k.newer, object, "another"), false},
+		"the same value of another object is no ciphertext":    {k.seal(t, k.newer, neighbour, canary), false},
+		"a ciphertext of a key that is gone is replaced":       {k.seal(t, k.foreign, object, canary), false},
+		"what is stored and no ciphertext at all, is replaced": {"broken", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := Value(t.Context(), k.ring, object, seal.ValueOf(canary), tt.old)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if kept := got.Text == tt.old; kept != tt.wantKept || got.Changed == tt.wantKept {
+				t.Errorf("kept %t, changed %t, want kept %t", kept, got.Changed, tt.wantKept)
+			}
+			if value := k.open(t, got.Text); value != canary {
+				t.Errorf("it opens to %q", value)
+			}
+			if id := keyID(got.Text); !tt.wantKept && id != k.newer.ID {
+				t.Errorf("it is sealed with key %s, want the newest, %s", id, k.newer.ID)
+			}
+		})
+	}
+	if _, err := Value(t.Context(), keyring.NewRing(nil), object, seal.ValueOf(canary), ""); !errors.Is(err, keyring.ErrNoKey) {
+		t.Errorf("without a key, Value = %v, want ErrNoKey", err)
+	}
+}
+
+func TestSealed(t *testing.T) {
+	k := newKeys(t)
+	const took, kept = "taken", "kept"
+	older, newer, foreign := k.seal(t, k.older, object, canary), k.seal(t, k.newer, object, canary), k.seal(t, k.foreign, object, canary)
+	neighbour := seal.Context{Kind: "UserSecret", Namespace: "bob", Name: "a"}
+	fine := func(seal.Value) string { return "" }
+	for name, tt := range map[string]struct {
+		text, old   string
+		check       func(seal.Value) string
+		want        string // took, kept, or a refusal
+		wantChanged bool
+	}{
+		"a first ciphertext is taken":                               {text: newer, want: took, wantChanged: true},
+		"a first ciphertext of an older key is taken":               {text: older, want: took, wantChanged: true},
+		"a ciphertext of another value is taken":                    {text: older, old: k.seal(t, k.newer, object, "another"), want: took, wantChanged: true},
+		"the same value of a newer key replaces, and is no change":  {text: newer, old: older, want: took},
+		"the same value of an older key is left, and is no change":  {text: older, old: newer, want: kept},
+		"the same value, sealed again with the same key, is left":   {text: k.seal(t, k.newer, object, canary), old: newer, want: kept},
+		"where the stored one does not open, the new one is taken":  {text: older, old: foreign, want: took, wantChanged: true},
+		"what is stored already stays, even where it does not open": {text: foreign, old: foreign, want: kept},
+		"a ciphertext of a foreign key is refused": {
+			text: foreign, old: newer,
+			want: "its sealing key does not exist here: seal the value with the key of ConfigMap latchkey-public-keys, or set value instead",
+		},
+		"a ciphertext of another object is refused": {
+			text: k.seal(t, k.newer, neighbour, canary),
+			want: "it does not open for UserSecret alice/a: it was sealed for another object, or altered; seal the value for this one, or set value instead",
+		},
+		"an altered ciphertext is refused": {
+			text: newer[:len(newer)-8] + strings.Map(func(r rune) rune { return 'A' }, newer[len(newer)-8:]),
+			want: "it does not open for UserSecret alice/a: it was sealed for another object, or altered; seal the value for this one, or set value instead",
+		},
+		"a plaintext in the wrong place is refused and not repeated": {
+			text: canary,
+			want: "not a sealed value: it must begin with lk1.; copy the whole text, or seal the value again",
+		},
+		"a ciphertext of a later release is refused": {
+			text: "lk2." + newer[4:],
+			want: "sealed value of an unknown version: this release reads version 1, upgrade Latchkey or seal the value again",
+		},
+		"a value that breaks a rule is refused": {
+			text: newer, check: func(seal.Value) string { return "the rule" }, want: "the rule",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			check := tt.check
+			if check == nil {
+				check = fine
+			}
+			review := &Review{}
+			got, err := Sealed(t.Context(), k.ring, object, tt.text, tt.old, check, review)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want, wantCauses := Outcome{Changed: tt.wantChanged}, []metav1.StatusCause(nil)
+			switch tt.want {
+			case took:
+				want.Text = tt.text
+			case kept:
+				want.Text = tt.old
+			default:
+				wantCauses = []metav1.StatusCause{{Type: metav1.CauseTypeFieldValueInvalid, Field: "spec.sealedValue", Message: tt.want}}
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("outcome (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(wantCauses, review.causes); diff != "" {
+				t.Errorf("refusals (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// failing is a keyring whose keys cannot be read.
+type failing struct {
+	Keyring
+	err error
+}
+
+func (f failing) Open(context.Context, seal.Context, string) (seal.Value, error) {
+	return seal.Value{}, f.err
+}
+
+func TestKeysThatCannotBeReadRefuseNothing(t *testing.T) {
+	k := newKeys(t)
+	for name, err := range map[string]error{
+		"the list of keys failed":  errors.New("look for sealing key 0123456789abcdef: timeout"),
+		"the request was given up": context.Canceled,
+		"no key is loaded":         keyring.ErrNoKey,
+	} {
+		t.Run(name, func(t *testing.T) {
+			review := &Review{}
+			got, gerr := Sealed(t.Context(), failing{k.ring, err}, object, k.seal(t, k.newer, object, canary), "", nil, review)
+			if gerr == nil || review.Refused() || got != (Outcome{}) {
+				t.Errorf("Sealed = %+v, %v, refused %t, want an error alone", got, gerr, review.Refused())
+			}
+			if resp := Unavailable(gerr); resp.Allowed || resp.Result.Code != 503 || !strings.Contains(resp.Result.Message, "try again in a moment") {
+				t.Errorf("the answer is %+v, want one that says to try again", resp.Result)
+			}
+		})
+	}
+}
