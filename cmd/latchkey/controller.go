@@ -64,7 +64,7 @@ func (o *controllerOptions) validate() error {
 	if o.rotation.Rotation < 0 || o.rotation.Retention < 0 {
 		errs = append(errs, errors.New("--key-rotation and --key-retention must not be negative"))
 	}
-	if o.rotation.ResealRate <= 0 {
+	if !(o.rotation.ResealRate > 0) { // NaN is neither
 		errs = append(errs, errors.New("--reseal-rate must be above 0"))
 	}
 	if o.rotation.Interval <= 0 {

@@ -74,6 +74,9 @@ func (r *Reconciler) write(ctx context.Context, s *scope, name, mac string) erro
 		WithAnnotations(annotations).
 		WithData(reveal(c))
 	err := r.Client.Apply(ctx, secret, FieldOwner, client.ForceOwnership)
+	if err == nil {
+		err = r.strip(ctx, secret, c)
+	}
 	bundleWrites.WithLabelValues(r.Adapter.Name, outcomeLabel(err)).Inc()
 	switch {
 	case err == nil:

@@ -55,7 +55,7 @@ func (b *budget) allows(w Workload) bool {
 	switch free := b.max - len(b.held); {
 	case free <= 0:
 		return false
-	case free > 1 || b.max == 1:
+	case free > 1:
 		return true
 	}
 	for other := range b.held {

@@ -71,6 +71,24 @@ func TestRolloutsAtOnce(t *testing.T) {
 	}
 }
 
+// TestWaitingIsCheap makes sure that a crowd that waits does not ask the API server
+// about the same rollouts over and over.
+func TestWaitingIsCheap(t *testing.T) {
+	w, all := crowd(t, 2, 1, "a", "b", "c", "d", "e")
+	w.look(all[0])
+	w.look(all[1])
+	w.pass(time.Minute)
+	w.reads = 0
+	for range 10 {
+		for _, one := range all[2:] {
+			w.look(one)
+		}
+	}
+	if w.reads != 2 {
+		t.Errorf("%d reads at one moment, want one of each rollout under way", w.reads)
+	}
+}
+
 func TestRolloutsThatEndMakeRoom(t *testing.T) {
 	for name, end := range map[string]func(*world, rollout.Workload){
 		"it succeeded": func(w *world, of rollout.Workload) { w.finish(of) },

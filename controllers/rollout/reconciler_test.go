@@ -12,7 +12,9 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/controllers/rollout"
@@ -293,6 +295,49 @@ func TestNewWorkloadWaitsForItsBundles(t *testing.T) {
 	}
 	if wait := w.look(other); wait != 0 {
 		t.Errorf("where clocks differ, a workload waits for %s, want 0", wait)
+	}
+}
+
+func TestCacheThatIsBehind(t *testing.T) {
+	for name, change := range map[string]func(*world, rollout.Workload){
+		"it has opted out": func(w *world, web rollout.Workload) {
+			w.edit(web, func(d *appsv1.Deployment) { delete(d.Annotations, rollout.AnnotationRestart) })
+		},
+		"it is another of the same name": func(w *world, web rollout.Workload) {
+			old := w.get(web)
+			if err := w.api.Delete(context.Background(), old); err != nil {
+				w.t.Fatal(err)
+			}
+			old.UID, old.ResourceVersion = "another", ""
+			if err := w.api.Create(context.Background(), old); err != nil {
+				w.t.Fatal(err)
+			}
+		},
+		"it is gone": func(w *world, web rollout.Workload) {
+			if err := w.api.Delete(context.Background(), w.get(web)); err != nil {
+				w.t.Fatal(err)
+			}
+		},
+		"another controller has rolled it": func(w *world, web rollout.Workload) {
+			other := *w
+			other.restart()
+			other.settle(web)
+			w.patches, w.events = 0, nil
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d, web := deployment("alice", "web")
+			w := newWorld(t, d)
+			w.settle(web)
+			w.content("alice", "one")
+			w.Workloads = fake.NewClientBuilder().WithScheme(clientgoscheme.Scheme).WithObjects(w.get(web)).Build()
+			change(w, web)
+			w.patches = 0
+			w.settle(web)
+			if w.patches != 0 || len(w.events) != 0 {
+				t.Errorf("%d patches, events %v, want none", w.patches, w.events)
+			}
+		})
 	}
 }
 

@@ -36,7 +36,9 @@ type world struct {
 	clock   *clocktesting.FakePassiveClock
 	max     int
 	patches int
-	events  []string
+	// reads counts those of whole workloads.
+	reads  int
+	events []string
 	// before runs before a patch reaches the API.
 	before func(client.Object)
 	*rollout.Reconciler
@@ -46,7 +48,12 @@ func newWorld(t *testing.T, objects ...client.Object) *world {
 	t.Helper()
 	w := &world{t: t, clock: clocktesting.NewFakePassiveClock(noon), max: 5}
 	w.api = fake.NewClientBuilder().WithScheme(clientgoscheme.Scheme).WithObjects(objects...).
-		WithInterceptorFuncs(interceptor.Funcs{Patch: func(ctx context.Context, c client.WithWatch, obj client.Object, p client.Patch, opts ...client.PatchOption) error {
+		WithInterceptorFuncs(interceptor.Funcs{Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, obj client.Object, opts ...client.GetOption) error {
+			if _, whole := obj.(*appsv1.Deployment); whole {
+				w.reads++
+			}
+			return c.Get(ctx, key, obj, opts...)
+		}, Patch: func(ctx context.Context, c client.WithWatch, obj client.Object, p client.Patch, opts ...client.PatchOption) error {
 			w.patches++
 			if w.before != nil {
 				w.before(obj)

@@ -134,6 +134,8 @@ func (n *node) controllerManager() supervise.Process {
 	argv := append([]string{
 		n.asset("kube-controller-manager"),
 		"--use-service-account-credentials",
+		"--kube-api-qps=200", "--kube-api-burst=400", // with the default, it takes seconds to start its controllers
+		"--node-monitor-period=1s",                            // how soon a node that became ready loses the taint that keeps pods away
 		"--flex-volume-plugin-dir=" + n.dir("volume-plugins"), // it makes the folder
 	}, flags...)
 	return n.process("kube-controller-manager", "https://"+nodeAddress+":10257/healthz", append(argv, more...),

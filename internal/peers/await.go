@@ -176,5 +176,5 @@ func Handler(seers map[string]Seer) http.Handler {
 func answer(w http.ResponseWriter, status int) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(map[string]bool{"seen": status == http.StatusOK}) //nolint:errcheck // the peer has gone
+	_ = json.NewEncoder(w).Encode(map[string]bool{"seen": status == http.StatusOK})
 }

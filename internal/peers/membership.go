@@ -158,7 +158,7 @@ func (m *Members) Start(ctx context.Context) error {
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), renewEvery)
 	defer cancel()
 	lease := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: m.namespace, Name: m.leaseName()}}
-	if err := m.client.Delete(last, lease); client.IgnoreNotFound(err) != nil {
+	if err := client.IgnoreNotFound(m.client.Delete(last, lease)); err != nil {
 		log.Error(err, "Cannot give up this replica's Lease; it runs out by itself")
 	}
 	return nil

@@ -61,7 +61,7 @@ func NewAgents(ctx context.Context, o Options, l limits.Agent) (*Agents, error) 
 	}); err != nil {
 		return nil, fmt.Errorf("index AgentSecrets: %w", err)
 	}
-	c.limit = func(u limits.Use) *limits.Excess { return l.Check(u) }
+	c.limit = l.Check
 	// Two paths can lead to one variable. The contract knows no refusal for that; the
 	// later object's status says so.
 	c.unique = func(k v1alpha1.ClaimKind) bool { return k == v1alpha1.ClaimPath }
@@ -132,7 +132,7 @@ func (s *Agents) Create(ctx context.Context, namespace string, n NewAgent) (*v1a
 			return nil, err
 		}
 		p := proposal{record: agentRecord(obj)}
-		if err = s.check(ctx, namespace, []proposal{p}); err != nil {
+		if err := s.check(ctx, namespace, []proposal{p}); err != nil {
 			return nil, err
 		}
 		if err = s.createOnce(ctx, obj); err == nil {

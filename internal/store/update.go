@@ -26,12 +26,12 @@ func (s *Users) Update(ctx context.Context, namespace, name string, change UserC
 			return nil, err
 		}
 		after := before.DeepCopy()
-		if err = s.change(after, change); err != nil {
+		if err := s.change(after, change); err != nil {
 			return nil, err
 		}
 		was := userRecord(before)
 		p := proposal{record: userRecord(after), before: &was}
-		if err = s.check(ctx, namespace, []proposal{p}); err != nil {
+		if err := s.check(ctx, namespace, []proposal{p}); err != nil {
 			return nil, err
 		}
 		if err = s.replace(ctx, before, after, p); err == nil {
@@ -165,7 +165,8 @@ func members(spec v1alpha1.UserSecretSpec) (map[string]any, error) {
 		return nil, err
 	}
 	out := map[string]any{}
-	return out, json.Unmarshal(raw, &out)
+	err = json.Unmarshal(raw, &out)
+	return out, err
 }
 
 func union(a, b map[string]any) map[string]bool {

@@ -52,7 +52,7 @@ func NewUsers(ctx context.Context, o Options, l limits.User) (*Users, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.limit = func(u limits.Use) *limits.Excess { return l.Check(u) }
+	c.limit = l.Check
 	c.unique = func(v1alpha1.ClaimKind) bool { return true }
 	c.cached = userRecords(o.Cache)
 	c.exact = userRecords(o.Live)
@@ -109,7 +109,7 @@ func (s *Users) Get(ctx context.Context, namespace, name string) (*v1alpha1.User
 func (s *Users) Create(ctx context.Context, namespace string, secrets []NewUser) ([]*v1alpha1.UserSecret, error) {
 	var err error
 	for range tries {
-		if err = s.check(ctx, namespace, creations(namespace, secrets)); err != nil {
+		if err := s.check(ctx, namespace, creations(namespace, secrets)); err != nil {
 			return nil, err
 		}
 		var out []*v1alpha1.UserSecret

@@ -56,7 +56,8 @@ type CoderCase struct {
 // CoderCases returns all cases.
 func CoderCases() ([]CoderCase, error) {
 	var out []CoderCase
-	return out, json.Unmarshal(coderVectors, &out)
+	err := json.Unmarshal(coderVectors, &out)
+	return out, err
 }
 
 // NotOn says why a case cannot apply to a face, or "".

@@ -151,18 +151,18 @@ func (c *Cluster) Controller(name string, flags ...string) (*Process, error) {
 // first one is the one that the API server calls; others are replicas that a test
 // asks by itself, with Review.
 func (c *Cluster) Server(name string, flags ...string) (*Process, error) {
-	webhooks, rest := c.webhookPort, c.restPort
-	if slices.ContainsFunc(c.processes, func(p *Process) bool { return p.webhookPort == webhooks }) {
-		for _, port := range []*int{&webhooks, &rest} {
+	hooks, secure := c.webhookPort, c.restPort
+	if slices.ContainsFunc(c.processes, func(p *Process) bool { return p.webhookPort == hooks }) {
+		for _, port := range []*int{&hooks, &secure} {
 			var err error
 			if *port, err = c.ports.pick(); err != nil {
 				return nil, err
 			}
 		}
 	}
-	return c.process(name, "server", webhooks, append([]string{
-		"--webhook-bind-address=" + address(webhooks),
-		"--secure-bind-address=" + address(rest),
+	return c.process(name, "server", hooks, append([]string{
+		"--webhook-bind-address=" + address(hooks),
+		"--secure-bind-address=" + address(secure),
 		"--shutdown-delay=0s", // nobody has to be told first
 	}, flags...))
 }

@@ -48,27 +48,32 @@ func (e Etcd) Visit(ctx context.Context, visit func(Entry)) error {
 	return nil
 }
 
+// Revision returns the present revision, which every change raises.
+func (e Etcd) Revision(ctx context.Context) (int64, error) {
+	page, err := e.page(ctx, map[string]any{"key": everything, "limit": 1})
+	return page.Header.Revision, err
+}
+
+// ChangedSince returns the keys that changed after a revision, once for each change.
+func (e Etcd) ChangedSince(ctx context.Context, revision int64) ([]string, error) {
+	until, err := e.Revision(ctx)
+	if err != nil || until == revision {
+		return nil, err
+	}
+	var keys []string
+	_, err = e.changes(ctx, revision+1, until, func(entry Entry) { keys = append(keys, string(entry.Key)) })
+	return keys, err
+}
+
 // current shows every key and returns the revision at which it did.
 func (e Etcd) current(ctx context.Context, visit func(Entry)) (int64, error) {
 	var revision int64
 	for from := []byte{0}; ; {
-		body, err := e.post(ctx, "/v3/kv/range", map[string]any{
+		page, err := e.page(ctx, map[string]any{
 			"key": from, "range_end": everything, "limit": 500, "revision": revision, // all pages of one moment
 		})
 		if err != nil {
 			return 0, err
-		}
-		var page struct {
-			Header struct {
-				Revision int64 `json:"revision,string"`
-			} `json:"header"`
-			Pairs []Entry `json:"kvs"`
-			More  bool    `json:"more"`
-		}
-		err = json.NewDecoder(body).Decode(&page)
-		_ = body.Close()
-		if err != nil {
-			return 0, fmt.Errorf("answer of etcd: %w", err)
 		}
 		revision = page.Header.Revision
 		for _, pair := range page.Pairs {
@@ -79,6 +84,27 @@ func (e Etcd) current(ctx context.Context, visit func(Entry)) (int64, error) {
 		}
 		from = slices.Concat(page.Pairs[len(page.Pairs)-1].Key, []byte{0}) // the next key there can be
 	}
+}
+
+type page struct {
+	Header struct {
+		Revision int64 `json:"revision,string"`
+	} `json:"header"`
+	Pairs []Entry `json:"kvs"`
+	More  bool    `json:"more"`
+}
+
+func (e Etcd) page(ctx context.Context, request map[string]any) (page, error) {
+	var answer page
+	body, err := e.post(ctx, "/v3/kv/range", request)
+	if err != nil {
+		return answer, err
+	}
+	defer func() { _ = body.Close() }()
+	if err := json.NewDecoder(body).Decode(&answer); err != nil {
+		return answer, fmt.Errorf("answer of etcd: %w", err)
+	}
+	return answer, nil
 }
 
 // changes shows the changes from one revision to another. Where the first has been

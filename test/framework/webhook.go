@@ -37,7 +37,7 @@ func (c *Cluster) RemoveWebhooks(ctx context.Context) error {
 	configuration := &admissionregistrationv1.MutatingWebhookConfiguration{
 		ObjectMeta: metav1.ObjectMeta{Name: certs.WebhookConfiguration},
 	}
-	if err := c.Client.Delete(ctx, configuration); client.IgnoreNotFound(err) != nil {
+	if err := client.IgnoreNotFound(c.Client.Delete(ctx, configuration)); err != nil {
 		return err
 	}
 	return c.await(ctx, "admission to be gone", func(err error) bool {

@@ -65,8 +65,12 @@ var _ = Describe("Of two objects that claim the same", Ordered, func() {
 			v1alpha1.BundleUserEnv, "SHARED",
 			`environment variable "SHARED" is held by z-env: choose another, or delete one of the two`),
 		Entry("a file",
-			func(ctx context.Context) *v1alpha1.UserSecret { return claiming(ctx, "z-file", "z-file", "", "~/shared") },
-			func(ctx context.Context) *v1alpha1.UserSecret { return claiming(ctx, "a-file", "a-file", "", "~/shared") },
+			func(ctx context.Context) *v1alpha1.UserSecret {
+				return claiming(ctx, "z-file", "z-file", "", "~/shared")
+			},
+			func(ctx context.Context) *v1alpha1.UserSecret {
+				return claiming(ctx, "a-file", "a-file", "", "~/shared")
+			},
 			v1alpha1.BundleUserFiles, "z-file",
 			`file path "~/shared" is held by z-file: choose another, or delete one of the two`),
 		Entry("a name",

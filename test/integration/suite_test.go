@@ -35,9 +35,12 @@ func TestIntegration(t *testing.T) {
 	SetDefaultEventuallyPollingInterval(25 * time.Millisecond)
 	SetDefaultConsistentlyDuration(400 * time.Millisecond)
 	SetDefaultConsistentlyPollingInterval(50 * time.Millisecond)
+	EnforceDefaultTimeoutsWhenUsingContexts()
 	suite, reporter := GinkgoConfiguration()
-	// Before go test's own, which would leave processes behind.
-	suite.Timeout = 15 * time.Minute
+	if deadline, ok := t.Deadline(); ok {
+		// Before go test's own, which would leave the processes behind.
+		suite.Timeout = time.Until(deadline) - time.Minute
+	}
 	RunSpecs(t, "Integration", suite, reporter)
 }
 

@@ -56,7 +56,7 @@ func (h *Handler) files(users []*v1alpha1.UserSecret) []projector.File {
 		items = append(items, bundle.UserItem(u))
 	}
 	decisions := slices.DeleteFunc(bundle.DecideUser(items, h.Limits), func(d bundle.Decision) bool {
-		return !d.Open || d.Outcome.File == nil
+		return d.Outcome.File == nil
 	})
 	slices.SortFunc(decisions, func(a, b bundle.Decision) int {
 		return claim.Compare(fileClaim(a.Item), fileClaim(b.Item))

@@ -147,20 +147,19 @@ func admit(t testing.TB, h *pod.Handler, req admission.Request) (raw []byte, res
 	if !resp.Allowed {
 		t.Fatalf("refused: %v", resp.Result)
 	}
-	if len(resp.Patches) == 0 {
+	if len(resp.Patch) == 0 {
 		return req.Object.Raw, resp
 	}
-	text, err := json.Marshal(resp.Patches)
-	if err != nil {
-		t.Fatal(err)
+	if resp.PatchType == nil || *resp.PatchType != admissionv1.PatchTypeJSONPatch {
+		t.Fatalf("a patch of type %v", resp.PatchType)
 	}
-	patch, err := jsonpatch.DecodePatch(text)
+	patch, err := jsonpatch.DecodePatch(resp.Patch)
 	if err != nil {
 		t.Fatal(err)
 	}
 	raw, err = patch.Apply(req.Object.Raw)
 	if err != nil {
-		t.Fatalf("patch does not apply: %v\n%s\n%s", err, text, req.Object.Raw)
+		t.Fatalf("patch does not apply: %v\n%s\n%s", err, resp.Patch, req.Object.Raw)
 	}
 	return raw, resp
 }

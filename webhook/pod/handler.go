@@ -56,5 +56,13 @@ func (h *Handler) Handle(ctx context.Context, req admission.Request) admission.R
 		return admission.Errored(http.StatusServiceUnavailable, err)
 	}
 	result := projector.Project(pod, content, h.Options)
-	return admission.Patched("", difference(&pod.Spec, &result.Pod.Spec)...).WithWarnings(result.Warnings...)
+	resp := admission.Allowed("").WithWarnings(result.Warnings...)
+	if ops := difference(&pod.Spec, &result.Pod.Spec); len(ops) > 0 {
+		// Put in whole: admission.Response.Patches would be marshalled twice.
+		if resp.Patch, err = json.Marshal(ops); err != nil {
+			return admission.Errored(http.StatusInternalServerError, errors.New("the patch cannot be written"))
+		}
+		resp.PatchType = new(admissionv1.PatchTypeJSONPatch)
+	}
+	return resp
 }

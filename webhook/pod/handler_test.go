@@ -167,7 +167,7 @@ func TestDryRunsAndRepeatsAreTheSame(t *testing.T) {
 	h := handler(newStore(user(1, "a", "A", "~/a"), agent()))
 	req := review(t, plainPod)
 	raw, resp := admit(t, h, req)
-	if len(resp.Patches) == 0 {
+	if len(resp.Patch) == 0 {
 		t.Fatal("nothing was projected")
 	}
 	if len(resp.Warnings) == 0 {
@@ -179,8 +179,8 @@ func TestDryRunsAndRepeatsAreTheSame(t *testing.T) {
 		t.Errorf("a dry run differs:\n%s", diff)
 	}
 	req.Object.Raw = raw
-	if _, again := admit(t, h, req); len(again.Patches) != 0 {
-		t.Errorf("a repeated admission changes the pod: %v", again.Patches)
+	if _, again := admit(t, h, req); len(again.Patch) != 0 {
+		t.Errorf("a repeated admission changes the pod: %s", again.Patch)
 	}
 }
 
@@ -196,8 +196,8 @@ func TestPodsThatAreLeftAlone(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			req := review(t, plainPod)
 			change(&req.AdmissionRequest)
-			if _, resp := admit(t, handler(objects), req); len(resp.Patches) != 0 || len(resp.Warnings) != 0 {
-				t.Errorf("patches %v, warnings %q, want none", resp.Patches, resp.Warnings)
+			if _, resp := admit(t, handler(objects), req); len(resp.Patch) != 0 || len(resp.Warnings) != 0 {
+				t.Errorf("patch %q, warnings %q, want none", resp.Patch, resp.Warnings)
 			}
 		})
 	}

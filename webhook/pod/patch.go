@@ -6,10 +6,16 @@ package pod
 import (
 	"strconv"
 
-	"gomodules.xyz/jsonpatch/v2"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 )
+
+// operation is one of a JSON patch (RFC 6902).
+type operation struct {
+	Op    string `json:"op"`
+	Path  string `json:"path"`
+	Value any    `json:"value,omitempty"`
+}
 
 // difference returns the JSON patch from one spec to the other, which differs in
 // the volumes and, per container, in envFrom and volumeMounts.
@@ -17,14 +23,14 @@ import (
 // It is not made by comparing the two as JSON: that would write out whole elements
 // that only moved, and with them lose fields of a newer API than this binary knows.
 // An element that is in both lists is never touched.
-func difference(from, to *corev1.PodSpec) []jsonpatch.Operation {
-	var ops []jsonpatch.Operation
+func difference(from, to *corev1.PodSpec) []operation {
+	var ops []operation
 	ops = list(ops, "/spec/volumes", from.Volumes, to.Volumes)
 	ops = containers(ops, "/spec/initContainers/", from.InitContainers, to.InitContainers)
 	return containers(ops, "/spec/containers/", from.Containers, to.Containers)
 }
 
-func containers(ops []jsonpatch.Operation, path string, from, to []corev1.Container) []jsonpatch.Operation {
+func containers(ops []operation, path string, from, to []corev1.Container) []operation {
 	for i := range from {
 		at := path + strconv.Itoa(i)
 		ops = list(ops, at+"/envFrom", from[i].EnvFrom, to[i].EnvFrom)
@@ -34,14 +40,14 @@ func containers(ops []jsonpatch.Operation, path string, from, to []corev1.Contai
 }
 
 // list appends what makes one list the other.
-func list[T any](ops []jsonpatch.Operation, path string, from, to []T) []jsonpatch.Operation {
+func list[T any](ops []operation, path string, from, to []T) []operation {
 	switch {
 	case len(from) == 0 && len(to) == 0:
 		return ops
 	case len(from) == 0: // the member may be missing
-		return append(ops, jsonpatch.NewOperation("add", path, to))
+		return append(ops, operation{Op: "add", Path: path, Value: to})
 	case len(to) == 0:
-		return append(ops, jsonpatch.NewOperation("remove", path, nil))
+		return append(ops, operation{Op: "remove", Path: path})
 	}
 	// In between, the list is to[:at] followed by from[next:].
 	next := 0
@@ -51,15 +57,15 @@ func list[T any](ops []jsonpatch.Operation, path string, from, to []T) []jsonpat
 			next++
 			at++
 		case next < len(from) && !contains(to[at:], from[next]):
-			ops = append(ops, jsonpatch.NewOperation("remove", path+"/"+strconv.Itoa(at), nil))
+			ops = append(ops, operation{Op: "remove", Path: path + "/" + strconv.Itoa(at)})
 			next++
 		default:
-			ops = append(ops, jsonpatch.NewOperation("add", path+"/"+strconv.Itoa(at), to[at]))
+			ops = append(ops, operation{Op: "add", Path: path + "/" + strconv.Itoa(at), Value: to[at]})
 			at++
 		}
 	}
 	for range from[next:] {
-		ops = append(ops, jsonpatch.NewOperation("remove", path+"/"+strconv.Itoa(len(to)), nil))
+		ops = append(ops, operation{Op: "remove", Path: path + "/" + strconv.Itoa(len(to))})
 	}
 	return ops
 }

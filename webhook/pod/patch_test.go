@@ -11,8 +11,10 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 
+	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/internal/projector"
 )
 
@@ -54,11 +56,14 @@ func TestPatchTouchesOnlyWhatIsAdded(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, resp := admit(t, handler(newStore(user(1, "a", "A", ""))), review(t, tc.manifest))
-			var got []string
-			for _, op := range resp.Patches {
-				got = append(got, op.Operation+" "+op.Path)
+			var ops []struct{ Op, Path string }
+			if err := json.Unmarshal(resp.Patch, &ops); err != nil {
+				t.Fatal(err)
 			}
-			// A volume that is right but for its mode is replaced in place.
+			var got []string
+			for _, op := range ops {
+				got = append(got, op.Op+" "+op.Path)
+			}
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("operations (-want +got):\n%s", diff)
 			}
@@ -71,7 +76,7 @@ func TestFieldsOfANewerAPIStay(t *testing.T) {
 		envFrom: [{configMapRef: {name: c}, future: 4}], volumeMounts: [{name: v, mountPath: /v, future: 5}]}],
 		volumes: [{name: v, emptyDir: {}, future: 6}]}}`)
 	raw, resp := admit(t, handler(newStore(user(1, "a", "A", "~/a"))), req)
-	if len(resp.Patches) == 0 {
+	if len(resp.Patch) == 0 {
 		t.Fatal("nothing was projected")
 	}
 	if got := strings.Count(string(raw), `"future":`); got != 6 {
@@ -80,47 +85,52 @@ func TestFieldsOfANewerAPIStay(t *testing.T) {
 }
 
 // TestPatchedPodIsTheProjectedPod compares the API server's view with the projector's, for pods that have been
-// projected with other contents before.
+// projected with other contents before, while other webhooks added to them.
 func TestPatchedPodIsTheProjectedPod(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
-	paths := []string{"~/a", "~/b", "/srv/c", "/v/d", "~/e", "/root/a"}
-	content := func() *store {
-		s := newStore()
-		for i, p := range paths {
+	manifest := `{metadata: {name: p}, spec: {initContainers: [{name: i}], containers: [
+		{name: a, envFrom: [{configMapRef: {name: c}}, {secretRef: {name: s}}], volumeMounts: [{name: v, mountPath: /v}, {name: v, mountPath: /w}]},
+		{name: b}], volumes: [{name: v, emptyDir: {}}, {name: w, emptyDir: {}}]}}`
+	for round := range 50 {
+		req := review(t, manifest)
+		for step := range 4 {
+			before := decode(t, req.Object.Raw)
 			if random.IntN(2) == 0 {
-				s.add(user(i+1, fmt.Sprintf("s%d", i), "", p))
+				name := fmt.Sprintf("other-%d", step)
+				before.Spec.Volumes = append(before.Spec.Volumes, corev1.Volume{Name: name})
+				c := &before.Spec.Containers[random.IntN(2)]
+				c.VolumeMounts = append(c.VolumeMounts, corev1.VolumeMount{Name: name, MountPath: "/" + name})
+			}
+			var err error
+			if req.Object.Raw, err = json.Marshal(before); err != nil {
+				t.Fatal(err)
+			}
+			stored, content := randomContent(random)
+			if req.Object.Raw, _ = admit(t, handler(stored), req); len(req.Object.Raw) == 0 {
+				t.Fatal("no pod")
+			}
+			want := projector.Project(before, content, projector.Options{}).Pod
+			if got := decode(t, req.Object.Raw); !equality.Semantic.DeepEqual(want, got) {
+				t.Fatalf("round %d, step %d (-want +got):\n%s", round, step, cmp.Diff(want, got))
 			}
 		}
+	}
+}
+
+// randomContent returns secrets, and what the bundles hold then.
+func randomContent(random *rand.Rand) (*store, projector.Content) {
+	s, c := newStore(), projector.Content{}
+	for i, path := range []string{"~/a", "~/b", "/srv/c", "/v/d", "~/e", "/root/a"} {
 		if random.IntN(2) == 0 {
-			s.add(agent())
-		}
-		return s
-	}
-	for round := range 60 {
-		req := review(t, `{metadata: {name: p}, spec: {initContainers: [{name: i}], containers: [
-			{name: a, envFrom: [{configMapRef: {name: c}}, {secretRef: {name: s}}], volumeMounts: [{name: v, mountPath: /v}, {name: v, mountPath: /w}]},
-			{name: b}], volumes: [{name: v, emptyDir: {}}, {name: w, emptyDir: {}}]}}`)
-		first, _ := admit(t, handler(content()), req)
-		// Another webhook adds to the lists in between.
-		between := decode(t, first)
-		between.Spec.Volumes = append(between.Spec.Volumes, decode(t, req.Object.Raw).Spec.Volumes[1])
-		between.Spec.Volumes[len(between.Spec.Volumes)-1].Name = "x"
-		var err error
-		if req.Object.Raw, err = json.Marshal(between); err != nil {
-			t.Fatal(err)
-		}
-		second, _ := admit(t, handler(content()), req)
-		got, want := projector.Unproject(decode(t, second)), projector.Unproject(between)
-		if !equality.Semantic.DeepEqual(want, got) {
-			t.Fatalf("round %d: the pod's own part changed:\n%s", round, cmp.Diff(want, got))
-		}
-		req.Object.Raw = second
-		// Whatever came before, asking twice changes nothing.
-		s := content()
-		third, _ := admit(t, handler(s), req)
-		req.Object.Raw = third
-		if _, resp := admit(t, handler(s), req); len(resp.Patches) > 0 {
-			t.Fatalf("round %d: a second look changes the pod: %v", round, resp.Patches)
+			name := fmt.Sprintf("s%d", i)
+			s.add(user(i+1, name, "", path))
+			c.UserEnv, c.UserFiles = v1alpha1.BundleUserEnv, v1alpha1.BundleUserFiles
+			c.Files = append(c.Files, projector.File{Key: name, Path: path})
 		}
 	}
+	if random.IntN(2) == 0 {
+		s.add(agent())
+		c.AgentEnv, c.AgentFiles = v1alpha1.BundleAgentEnv, v1alpha1.BundleAgentFiles
+	}
+	return s, c
 }

@@ -162,6 +162,20 @@ func TestStartRecordsTheArgumentsOfAScriptAndOfAProgram(t *testing.T) {
 	}
 }
 
+func TestAProcessThatIsEnteredIsRecordedAsWhatItBecomes(t *testing.T) {
+	k := newKeeper(t)
+	p := player(t, k, "player", "polite")
+	p.Enter = []string{"/bin/sh", "-c", `exec "$@"`, "sh"}
+	r := ensured(t, k, p, "ready")
+	if diff := cmp.Diff(p.Argv, r.Argv); diff != "" {
+		t.Errorf("arguments (-want +got):\n%s", diff)
+	}
+	ensured(t, k, p, "already running")
+	if stopped, err := k.Stop(t.Context(), p.Name); err != nil || !stopped {
+		t.Errorf("stop: %t, %v; want it stopped", stopped, err)
+	}
+}
+
 func awaitEnd(t *testing.T, r Record) {
 	t.Helper()
 	if err := Poll(t.Context(), time.Millisecond, func(context.Context) (bool, error) { return !r.Running(), nil }); err != nil {

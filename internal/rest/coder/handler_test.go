@@ -184,7 +184,7 @@ func TestAMissingCallerIsRefused(t *testing.T) {
 	f := newFixture(t)
 	h := New(Config{Prefix: prefix, Directory: f.people, Authorizer: f.people, Secrets: f.memory})
 	w := httptest.NewRecorder()
-	h.ServeHTTP(w, httptest.NewRequest("GET", "/api/v2/users/alice/secrets", nil))
+	h.ServeHTTP(w, httptest.NewRequest("GET", "/api/v2/users/alice/secrets", http.NoBody))
 	want := `{"message":"You are signed out or your session has expired. Please sign in again to continue.",` +
 		`"detail":"No caller was authenticated."}` + "\n"
 	if w.Code != http.StatusUnauthorized || w.Body.String() != want {

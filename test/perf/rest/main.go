@@ -155,7 +155,10 @@ func setUp(ctx context.Context, n int) (*bench, error) {
 		}
 		b.users = append(b.users, u)
 	}
-	return b, b.fill(ctx)
+	if err := b.fill(ctx); err != nil {
+		return nil, err
+	}
+	return b, nil
 }
 
 // fill gives every tenant 20 secrets.

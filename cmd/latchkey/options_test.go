@@ -1,0 +1,172 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/go-logr/logr"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+)
+
+func TestTheDefaultsAreValid(t *testing.T) {
+	for name, o := range map[string]interface {
+		addFlags(*pflag.FlagSet)
+		validate() error
+	}{
+		"controller": &controllerOptions{}, "server": &serverOptions{},
+	} {
+		t.Run(name, func(t *testing.T) {
+			fs := pflag.NewFlagSet(name, pflag.ContinueOnError)
+			o.addFlags(fs)
+			if err := fs.Parse(nil); err != nil {
+				t.Fatal(err)
+			}
+			if err := o.validate(); err != nil {
+				t.Errorf("validate() = %v", err)
+			}
+			fs.VisitAll(func(f *pflag.Flag) {
+				if f.Usage == "" {
+					t.Errorf("--%s does not say what it is for", f.Name)
+				}
+			})
+		})
+	}
+}
+
+// TestAWrongFlagIsNamed runs the commands: they refuse before they reach for a
+// cluster.
+func TestAWrongFlagIsNamed(t *testing.T) {
+	both := map[string]string{
+		"--v=-1":                          "--v must be 0 or more, not -1",
+		"--log-format=xml":                "--log-format must be text or json",
+		"--namespace=":                    "--namespace must be the name of a namespace",
+		"--namespace=a/b":                 "--namespace must be the name of a namespace",
+		"--namespace=a-":                  "--namespace must be the name of a namespace",
+		"--user-max-secrets=0":            "--user-max-secrets must be 1 or more, not 0",
+		"--user-max-value-bytes=-5":       "--user-max-value-bytes must be 1 or more, not -5",
+		"--user-max-env-value-bytes=0":    "--user-max-env-value-bytes must be 1 or more, not 0",
+		"--agent-max-secrets=0":           "--agent-max-secrets must be 1 or more, not 0",
+		"--agent-max-value-bytes=0":       "--agent-max-value-bytes must be 1 or more, not 0",
+		"--agent-max-value-bytes=65537":   "--agent-max-value-bytes must be at most 65536, since a sealed value has to fit its field",
+		"--agent-max-total-value-bytes=0": "--agent-max-total-value-bytes must be 1 or more, not 0",
+	}
+	controller := map[string]string{
+		"--workers=0":                 "--workers must be 1 to 256, not 0",
+		"--workers=257":               "--workers must be 1 to 256, not 257",
+		"--key-rotation=-1s":          "--key-rotation and --key-retention must not be negative",
+		"--key-retention=-1s":         "--key-rotation and --key-retention must not be negative",
+		"--reseal-rate=0":             "--reseal-rate must be above 0",
+		"--reseal-rate=-1":            "--reseal-rate must be above 0",
+		"--reseal-rate=NaN":           "--reseal-rate must be above 0",
+		"--key-check-interval=0":      "--key-check-interval must be above 0",
+		"--restart-delay=-1s":         "--restart-delay must not be negative, and --max-concurrent-rollouts must be 1 or more",
+		"--max-concurrent-rollouts=0": "--restart-delay must not be negative, and --max-concurrent-rollouts must be 1 or more",
+	}
+	server := map[string]string{
+		"--webhook-bind-address=9443":   `--webhook-bind-address must be an address such as :9443, not "9443"`,
+		"--webhook-bind-address=:0":     `--webhook-bind-address must be an address such as :9443, not ":0"`,
+		"--webhook-bind-address=:65536": `--webhook-bind-address must be an address such as :9443, not ":65536"`,
+		"--webhook-bind-address=:https": `--webhook-bind-address must be an address such as :9443, not ":https"`,
+		"--default-home=home":           "--default-home must be an absolute path in which files can be",
+		"--default-home=/proc":          "--default-home must be an absolute path in which files can be",
+	}
+	for name, tt := range map[string]struct {
+		command func() *cobra.Command
+		wrong   []map[string]string
+	}{
+		"controller": {controllerCommand, []map[string]string{both, controller}},
+		"server":     {serverCommand, []map[string]string{both, server}},
+	} {
+		for _, flags := range tt.wrong {
+			for flag, want := range flags {
+				t.Run(name+" "+flag, func(t *testing.T) {
+					cmd := tt.command()
+					cmd.SilenceUsage, cmd.SilenceErrors = true, true
+					cmd.SetArgs([]string{flag})
+					if err := cmd.ExecuteContext(t.Context()); err == nil || err.Error() != want {
+						t.Errorf("it ends with %v, want %q", err, want)
+					}
+				})
+			}
+		}
+		t.Run(name+" tells all at once", func(t *testing.T) {
+			cmd := tt.command()
+			cmd.SilenceUsage, cmd.SilenceErrors = true, true
+			cmd.SetArgs([]string{"--v=-1", "--namespace=", "--user-max-secrets=0"})
+			err := cmd.ExecuteContext(t.Context())
+			for _, want := range []string{"--v ", "--namespace ", "--user-max-secrets "} {
+				if err == nil || !strings.Contains(err.Error(), want) {
+					t.Errorf("it ends with %v, want %s in it", err, want)
+				}
+			}
+		})
+		t.Run(name+" takes no arguments", func(t *testing.T) {
+			cmd := tt.command()
+			cmd.SilenceUsage, cmd.SilenceErrors = true, true
+			cmd.SetArgs([]string{"surprise"})
+			if err := cmd.ExecuteContext(t.Context()); err == nil {
+				t.Error("it takes one")
+			}
+		})
+	}
+}
+
+func TestHostPort(t *testing.T) {
+	for name, tt := range map[string]struct {
+		address, wantHost string
+		wantPort          int
+	}{
+		"every address of the machine": {":9443", "", 9443},
+		"one address":                  {"10.0.0.1:443", "10.0.0.1", 443},
+		"an IPv6 address":              {"[::1]:65535", "::1", 65535},
+	} {
+		t.Run(name, func(t *testing.T) {
+			host, port, err := hostPort("x", tt.address)
+			if host != tt.wantHost || port != tt.wantPort || err != nil {
+				t.Errorf("hostPort = %q, %d, %v, want %q, %d", host, port, err, tt.wantHost, tt.wantPort)
+			}
+		})
+	}
+}
+
+func TestConfig(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "kubeconfig")
+	err := os.WriteFile(file, []byte(`{apiVersion: v1, kind: Config, current-context: c, contexts: [{name: c, context: {cluster: k}}],
+clusters: [{name: k, cluster: {server: "https://example.invalid"}}]}`), 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := commonOptions{kubeconfig: file}
+	cfg, err := o.config(logr.Discard())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if cfg.Host != "https://example.invalid" || cfg.QPS >= 0 || !strings.HasPrefix(cfg.UserAgent, "latchkey/") {
+		t.Errorf("config reaches %s at %v requests a second as %s", cfg.Host, cfg.QPS, cfg.UserAgent)
+	}
+	o.kubeconfig = file + "-missing"
+	if _, err := o.config(logr.Discard()); err == nil || !strings.Contains(err.Error(), "--kubeconfig") {
+		t.Errorf("without a cluster, config = %v, want it to name the flag", err)
+	}
+}
+
+func TestTheSchemeKnowsWhatIsReadAndWritten(t *testing.T) {
+	scheme := newScheme()
+	for _, kind := range []string{"UserSecret", "UserSecretList", "AgentSecret", "AgentSecretList"} {
+		if !scheme.Recognizes(v1alpha1.GroupVersion.WithKind(kind)) {
+			t.Errorf("%s is not known", kind)
+		}
+	}
+	if !scheme.Recognizes(corev1.SchemeGroupVersion.WithKind("Secret")) {
+		t.Error("Secret is not known")
+	}
+}

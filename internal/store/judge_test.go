@@ -1,0 +1,209 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package store
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+	"github.com/latchkey-dev/latchkey/internal/limits"
+	"github.com/latchkey-dev/latchkey/internal/seal"
+)
+
+func sealedOf(size int) string {
+	return "lk1.0123456789abcdef." + base64.RawURLEncoding.EncodeToString(make([]byte, seal.Overhead+size))
+}
+
+// stored is a record of an object that is there; its name is its UID.
+func stored(name, env, file string, size int) record {
+	r := userRecord(&v1alpha1.UserSecret{
+		ObjectMeta: metav1.ObjectMeta{Name: name, UID: types.UID(name)},
+		Spec:       v1alpha1.UserSecretSpec{EnvName: env, FilePath: file, SealedValue: sealedOf(size)},
+	})
+	return r
+}
+
+// creation is a proposal of an object that is not there yet.
+func creation(name, env, file string, size int) proposal {
+	r := stored(name, env, file, size)
+	r.uid, r.holder.UID = "", ""
+	return proposal{record: r}
+}
+
+// update is a proposal to make before into after.
+func update(before, after record) proposal { return proposal{record: after, before: &before} }
+
+// problems is what a test wants of an error.
+type problems struct {
+	Conflicts []Conflict
+	Limit     *LimitError
+}
+
+func problemsOf(err error) problems {
+	var out problems
+	var conflict *ConflictError
+	if errors.As(err, &conflict) {
+		out.Conflicts = conflict.Conflicts
+	}
+	errors.As(err, &out.Limit)
+	return out
+}
+
+func userCore(l limits.User) *core {
+	return &core{
+		kind: "UserSecret", tracker: newTracker(),
+		limit: l.Check, unique: func(v1alpha1.ClaimKind) bool { return true },
+	}
+}
+
+func TestJudge(t *testing.T) {
+	tight := limits.User{Secrets: 3, ValueBytes: 100, EnvValueBytes: 50}
+	for name, tt := range map[string]struct {
+		proposals []proposal
+		all       []record
+		want      problems
+	}{
+		"what is free may stay": {
+			[]proposal{creation("a", "A", "~/a", 1)}, []record{stored("b", "B", "~/b", 1)}, problems{},
+		},
+		"what is taken may not, in the order of the fields": {
+			[]proposal{creation("a", "A", "~/a", 1)}, []record{stored("b", "A", "~/a", 1), stored("a", "", "", 1)},
+			problems{Conflicts: []Conflict{{0, FieldName}, {0, FieldEnvName}, {0, FieldFilePath}}},
+		},
+		"case matters": {
+			[]proposal{creation("a", "A", "", 1)}, []record{stored("b", "a", "", 1)}, problems{},
+		},
+		"the object itself is no rival once it is written": {
+			[]proposal{{record: stored("a", "A", "~/a", 1)}}, []record{stored("a", "A", "~/a", 1)}, problems{},
+		},
+		"the parts of one import are rivals": {
+			[]proposal{creation("a", "A", "", 1), creation("b", "B", "", 1), creation("c", "A", "", 1)}, nil,
+			problems{Conflicts: []Conflict{{2, FieldEnvName}}},
+		},
+		"an import is judged as a whole": {
+			[]proposal{creation("a", "A", "", 1), creation("b", "X", "", 1)}, []record{stored("x", "X", "", 1)},
+			problems{Conflicts: []Conflict{{1, FieldEnvName}}},
+		},
+		"what an object had before is not judged": {
+			[]proposal{update(stored("a", "A", "", 1), stored("a", "A", "~/a", 1))}, []record{stored("a", "A", "", 1), stored("b", "A", "", 1)}, problems{},
+		},
+		"what an object takes anew is": {
+			[]proposal{update(stored("a", "A", "", 1), stored("a", "B", "", 1))}, []record{stored("a", "A", "", 1), stored("b", "B", "", 1)},
+			problems{Conflicts: []Conflict{{0, FieldEnvName}}},
+		},
+		"at every limit there is room": {
+			[]proposal{creation("a", "A", "", 50)}, []record{stored("b", "", "", 50), stored("c", "", "", 0)}, problems{},
+		},
+		"above the count there is none": {
+			[]proposal{creation("a", "", "", 0)}, []record{stored("b", "", "", 0), stored("c", "", "", 0), stored("d", "", "", 0)},
+			problems{Limit: &LimitError{LimitCount, 3, 4}},
+		},
+		"above the sum there is none": {
+			[]proposal{creation("a", "", "", 60)}, []record{stored("b", "", "", 41)}, problems{Limit: &LimitError{LimitValueBytes, 100, 101}},
+		},
+		"above the sum of variables there is none": {
+			[]proposal{creation("a", "A", "", 30)}, []record{stored("b", "B", "", 21)}, problems{Limit: &LimitError{LimitEnvValueBytes, 50, 51}},
+		},
+		"the parts of one import add up": {
+			[]proposal{creation("a", "", "", 60), creation("b", "", "", 41)}, nil, problems{Limit: &LimitError{LimitValueBytes, 100, 101}},
+		},
+		"an update's own old size does not count": {
+			[]proposal{update(stored("a", "", "", 90), stored("a", "", "", 95))}, []record{stored("a", "", "", 90)}, problems{},
+		},
+		"above a limit that was lowered, an update that shrinks is fine": {
+			[]proposal{update(stored("a", "A", "", 90), stored("a", "A", "", 80))}, []record{stored("a", "A", "", 90), stored("b", "", "", 90)}, problems{},
+		},
+		"above a limit that was lowered, an update that stays is fine": {
+			[]proposal{update(stored("a", "A", "", 90), stored("a", "B", "", 90))}, []record{stored("a", "A", "", 90), stored("b", "", "", 90)}, problems{},
+		},
+		"above a limit that was lowered, an update that grows is not": {
+			[]proposal{update(stored("a", "", "", 90), stored("a", "", "", 91))}, []record{stored("a", "", "", 90), stored("b", "", "", 90)},
+			problems{Limit: &LimitError{LimitValueBytes, 100, 181}},
+		},
+		"a value that becomes a variable grows": {
+			[]proposal{update(stored("a", "", "", 60), stored("a", "A", "", 60))}, []record{stored("a", "", "", 60)},
+			problems{Limit: &LimitError{LimitEnvValueBytes, 50, 60}},
+		},
+		"a conflict and a limit are both told": {
+			[]proposal{creation("a", "", "", 101)}, []record{stored("a", "", "", 0)},
+			problems{Conflicts: []Conflict{{0, FieldName}}, Limit: &LimitError{LimitValueBytes, 100, 101}},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := userCore(tight).judge(tt.proposals, tt.all)
+			if diff := cmp.Diff(tt.want, problemsOf(err)); diff != "" {
+				t.Errorf("judge (-want +got):\n%s", diff)
+			}
+			if wantLost := tt.want.Conflicts != nil || tt.want.Limit != nil; lost(err) != wantLost || (err != nil) != wantLost {
+				t.Errorf("lost(%v) = %t, want %t", err, lost(err), wantLost)
+			}
+		})
+	}
+}
+
+func TestClaimsThatAreNotUniqueAreNotContested(t *testing.T) {
+	c := userCore(limits.DefaultUser())
+	c.unique = func(k v1alpha1.ClaimKind) bool { return k == v1alpha1.ClaimName }
+	err := c.judge([]proposal{creation("a", "A", "~/a", 1)}, []record{stored("a", "A", "~/a", 1)})
+	if diff := cmp.Diff(problems{Conflicts: []Conflict{{0, FieldName}}}, problemsOf(err)); diff != "" {
+		t.Errorf("judge (-want +got):\n%s", diff)
+	}
+}
+
+func TestAnAgentSecretThatIsTooLargeIsRefusedAsOneValue(t *testing.T) {
+	s := &Agents{limits: limits.Agent{ValueBytes: 3}}
+	large, small := seal.ValueOf("1234"), seal.ValueOf("123")
+	if diff := cmp.Diff(problems{Limit: &LimitError{LimitOneValueBytes, 3, 4}}, problemsOf(s.fits(&large))); diff != "" {
+		t.Errorf("fits (-want +got):\n%s", diff)
+	}
+	if err := errors.Join(s.fits(&small), s.fits(nil)); err != nil {
+		t.Errorf("fits = %v, want room", err)
+	}
+}
+
+// TestSettle holds that a write that sees a rival in the cache asks for the tenant
+// as it was at the write, and that its verdict counts.
+func TestSettle(t *testing.T) {
+	mine, rival := stored("a", "X", "", 1), stored("b", "X", "", 1)
+	unavailable := errors.New("timeout")
+	for name, tt := range map[string]struct {
+		cached, exact []record
+		exactErr      error
+		want          problems
+		wantAsked     bool
+		wantErr       error
+	}{
+		"no rival in the cache needs no question":          {cached: []record{mine}},
+		"a rival that came later is none":                  {cached: []record{mine, rival}, exact: []record{mine}, wantAsked: true},
+		"a rival that came before has won":                 {cached: []record{mine, rival}, exact: []record{mine, rival}, wantAsked: true, want: problems{Conflicts: []Conflict{{0, FieldEnvName}}}},
+		"a rival that nobody can tell about is no verdict": {cached: []record{mine, rival}, exactErr: unavailable, wantAsked: true, wantErr: ErrUnavailable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := userCore(limits.DefaultUser())
+			c.tracker.observe(&v1alpha1.UserSecret{ObjectMeta: metav1.ObjectMeta{ResourceVersion: "7"}})
+			asked := false
+			c.cached = func(context.Context, string, ...client.ListOption) ([]record, error) { return tt.cached, nil }
+			c.exact = func(_ context.Context, namespace string, opts ...client.ListOption) ([]record, error) {
+				asked = true
+				o := (&client.ListOptions{}).ApplyOptions(opts)
+				if namespace != "alice" || o.Namespace != "alice" || o.Raw.ResourceVersion != "7" || o.Raw.ResourceVersionMatch != metav1.ResourceVersionMatchExact {
+					t.Errorf("asked for %q at %+v, want alice exactly at 7", namespace, o.Raw)
+				}
+				return tt.exact, tt.exactErr
+			}
+			err := c.settle(t.Context(), "alice", []proposal{{record: mine}}, "7")
+			if diff := cmp.Diff(tt.want, problemsOf(err)); diff != "" || asked != tt.wantAsked || tt.wantErr != nil && !errors.Is(err, tt.wantErr) {
+				t.Errorf("settle = %v, asked %t, want asked %t, error %v (-want +got):\n%s", err, asked, tt.wantAsked, tt.wantErr, diff)
+			}
+		})
+	}
+}

@@ -1,0 +1,124 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package store
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/latchkey-dev/latchkey/internal/limits"
+)
+
+// canary stands for what an API server may quote of an object.
+const canary = "canary-4d8f"
+
+// denied is what admission answers, with causes.
+func denied(causes ...metav1.StatusCause) error {
+	return &apierrors.StatusError{ErrStatus: metav1.Status{
+		Status: metav1.StatusFailure, Code: http.StatusUnprocessableEntity, Reason: metav1.StatusReasonInvalid,
+		Message: "admission webhook denied the request: " + canary, Details: &metav1.StatusDetails{Causes: causes},
+	}}
+}
+
+func duplicate(field string) metav1.StatusCause {
+	return metav1.StatusCause{Type: metav1.CauseTypeFieldValueDuplicate, Field: field, Message: canary}
+}
+
+func TestRefused(t *testing.T) {
+	resource := schema.GroupResource{Resource: "usersecrets"}
+	for name, tt := range map[string]struct {
+		err             error
+		want            problems
+		wantText        string
+		wantUnavailable bool
+	}{
+		"claims that admission knew of are conflicts, in our words": {
+			err: denied(duplicate("spec.name"), duplicate("spec.envName"), duplicate("spec.filePath"), duplicate("spec.path")),
+			want: problems{Conflicts: []Conflict{
+				{0, FieldName}, {0, FieldEnvName}, {0, FieldFilePath}, {0, FieldName},
+			}},
+			wantText: "admission knew better: already in use: name of secret 0, env_name of secret 0, file_path of secret 0, name of secret 0",
+		},
+		"a limit that admission knew of is one": {
+			err: denied(metav1.StatusCause{Type: "LimitExceeded", Field: "spec", Message: canary}), want: problems{Limit: &LimitError{Kind: LimitCount}},
+			wantText: "admission knew better: the limit of count is 0, the tenant would have 0",
+		},
+		"a field that is not unique is no conflict": {
+			err: denied(duplicate("spec.description")), wantText: "write: the API server refused it: Invalid",
+		},
+		"a field that breaks a rule is no conflict": {
+			err:      denied(metav1.StatusCause{Type: metav1.CauseTypeFieldValueInvalid, Field: "spec.name", Message: canary}),
+			wantText: "write: the API server refused it: Invalid",
+		},
+		"a refusal is told by its reason": {
+			err: apierrors.NewForbidden(resource, "a", errors.New(canary)), wantText: "write: the API server refused it: Forbidden",
+		},
+		"a refusal without a reason is told by its code": {
+			err:      &apierrors.StatusError{ErrStatus: metav1.Status{Code: http.StatusBadRequest, Message: canary}},
+			wantText: "write: the API server refused it with code 400",
+		},
+		"an API server that is busy may answer later": {
+			err: apierrors.NewTooManyRequests(canary, 1), wantUnavailable: true, wantText: "the store is not available, try again: write: the API server answered TooManyRequests",
+		},
+		"an API server that stops may answer later": {
+			err: apierrors.NewServiceUnavailable(canary), wantUnavailable: true, wantText: "the store is not available, try again: write: the API server answered ServiceUnavailable",
+		},
+		"a webhook that is missing may come back": {
+			err: apierrors.NewInternalError(errors.New(canary)), wantUnavailable: true, wantText: "the store is not available, try again: write: the API server answered InternalError",
+		},
+		"a proxy without a reason may come back": {
+			err:             &apierrors.StatusError{ErrStatus: metav1.Status{Code: http.StatusServiceUnavailable, Message: canary}},
+			wantUnavailable: true, wantText: "the store is not available, try again: write: the API server answered ",
+		},
+		"a request that ran out of time may be sent again": {
+			err: context.DeadlineExceeded, wantUnavailable: true, wantText: "the store is not available, try again: write: context deadline exceeded",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := refused("write", tt.err)
+			if diff := cmp.Diff(tt.want, problemsOf(got)); diff != "" {
+				t.Errorf("problems (-want +got):\n%s", diff)
+			}
+			if got.Error() != tt.wantText || strings.Contains(got.Error(), canary) {
+				t.Errorf("refused = %q, want %q", got, tt.wantText)
+			}
+			if errors.Is(got, ErrUnavailable) != tt.wantUnavailable {
+				t.Errorf("unavailable = %t, want %t", !tt.wantUnavailable, tt.wantUnavailable)
+			}
+			if contested := tt.want.Conflicts != nil || tt.want.Limit != nil; lost(got) != contested || errors.Is(got, errContested) != contested {
+				t.Errorf("to be tried again: %t, want %t", lost(got), contested)
+			}
+		})
+	}
+}
+
+func TestLimitError(t *testing.T) {
+	for kind, want := range map[limits.Kind]LimitKind{
+		limits.Count: LimitCount, limits.ValueBytes: LimitValueBytes, limits.EnvValueBytes: LimitEnvValueBytes,
+	} {
+		got := limitError(&limits.Excess{Kind: kind, Max: 1, Would: 2})
+		if diff := cmp.Diff(&LimitError{Kind: want, Max: 1, Would: 2}, got); diff != "" {
+			t.Errorf("limit %s (-want +got):\n%s", kind, diff)
+		}
+	}
+}
+
+func TestAConflictIsPlacedWithinItsBatch(t *testing.T) {
+	conflict := &ConflictError{Conflicts: []Conflict{{0, FieldName}, {0, FieldEnvName}}}
+	got := atIndex(errors.Join(errContested, conflict), 3)
+	if diff := cmp.Diff(problems{Conflicts: []Conflict{{3, FieldName}, {3, FieldEnvName}}}, problemsOf(got)); diff != "" {
+		t.Errorf("atIndex (-want +got):\n%s", diff)
+	}
+	if other := errors.New("other"); !errors.Is(atIndex(other, 3), other) {
+		t.Error("another error is lost")
+	}
+}
