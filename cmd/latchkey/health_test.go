@@ -31,15 +31,15 @@ type checked struct {
 
 func (m *checked) Add(r manager.Runnable) error { m.runnable = r; return nil }
 
-func (m *checked) GetCache() cache.Cache { return caches{synced: m.synced} }
+func (m *checked) GetCache() cache.Cache { return stubCache{synced: m.synced} }
 
-// caches have synced when the channel is closed.
-type caches struct {
+// stubCache has synced when the channel is closed.
+type stubCache struct {
 	cache.Cache
 	synced chan struct{}
 }
 
-func (c caches) WaitForCacheSync(ctx context.Context) bool {
+func (c stubCache) WaitForCacheSync(ctx context.Context) bool {
 	select {
 	case <-c.synced:
 		return true

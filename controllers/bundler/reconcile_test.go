@@ -95,7 +95,31 @@ func TestReconcile(t *testing.T) {
 				drifted := c.live["latchkey-user-env"].DeepCopy()
 				drifted.Data = map[string][]byte{CachedMAC: []byte(drifted.Annotations[v1alpha1.AnnotationMAC])}
 				c.store(drifted)
-			}, wantOpens: 2, wantWrites: []string{"apply latchkey-user-env"}},
+			}, wantOpens: 2, wantWrites: []string{
+				"apply latchkey-user-env",
+				`patch latchkey-user-env {"data":{"mac":null},"metadata":{"annotations":{},"resourceVersion":"7"}}`,
+			}},
+			{},
+		},
+		"what somebody added to a bundle is taken out": {
+			created,
+			{does: func(_ *testing.T, c *cluster) {
+				drifted := c.live["latchkey-user-env"].DeepCopy()
+				drifted.Data["LD_PRELOAD"] = []byte("/evil.so")
+				drifted.Annotations[v1alpha1.AnnotationPaths] = "{}"
+				c.store(drifted)
+			}, wantOpens: 2, wantWrites: []string{
+				"apply latchkey-user-env",
+				`patch latchkey-user-env {"data":{"LD_PRELOAD":null},"metadata":{"annotations":{"latchkey.dev/paths":null},"resourceVersion":"7"}}`,
+			}},
+			{},
+		},
+		"a secret that is not projected any more leaves its bundle": {
+			{does: func(t *testing.T, c *cluster) { c.add(t, "a", canary); c.add(t, "b", "x") }, wantOpens: 2,
+				wantWrites: []string{"apply latchkey-user-env", "status a Projected", "status b Projected"}},
+			{does: func(_ *testing.T, c *cluster) { c.objects["a"].Spec.Enabled = new(bool) }, wantOpens: 1,
+				wantWrites: []string{"apply latchkey-user-env", "status a Disabled"}},
+			{},
 		},
 		"a deleted bundle is made again": {
 			created,

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	jsonpatch "github.com/evanphx/json-patch/v5"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -48,6 +49,8 @@ type cluster struct {
 	objects map[string]*v1alpha1.UserSecret
 	// cached are the bundles as the cache has them, live all Secrets.
 	cached, live map[string]*corev1.Secret
+	// applied are the keys of the last bundle that was applied.
+	applied map[string]bool
 	// applyErr and deleteErr are the answers to writes of bundles.
 	applyErr, deleteErr error
 	// writes are what was written since the last look, events what was announced.
@@ -175,7 +178,8 @@ func (r liveReader) Get(_ context.Context, key client.ObjectKey, obj client.Obje
 	return errors.New("not expected")
 }
 
-// Apply stores a bundle, and at once in the cache.
+// Apply stores a bundle, and at once in the cache. As the API server does, it leaves
+// alone what others have put in, and answers with the whole.
 func (c *cluster) Apply(_ context.Context, obj runtime.ApplyConfiguration, _ ...client.ApplyOption) error {
 	ac, ok := obj.(*corev1ac.SecretApplyConfiguration)
 	if !ok {
@@ -191,6 +195,45 @@ func (c *cluster) Apply(_ context.Context, obj runtime.ApplyConfiguration, _ ...
 	}
 	secret := &corev1.Secret{}
 	if err := json.Unmarshal(raw, secret); err != nil {
+		return err
+	}
+	if live := c.live[secret.Name]; live != nil {
+		for key, value := range live.Data {
+			if _, ours := secret.Data[key]; !ours && !c.applied[key] {
+				secret.Data[key] = value
+			}
+		}
+		for key, value := range live.Annotations {
+			if _, ours := secret.Annotations[key]; !ours {
+				secret.Annotations[key] = value
+			}
+		}
+	}
+	c.applied = map[string]bool{}
+	for key := range ac.Data {
+		c.applied[key] = true
+	}
+	ac.WithData(secret.Data).WithAnnotations(secret.Annotations).WithResourceVersion("7")
+	c.store(secret)
+	return nil
+}
+
+// Patch takes members out of a bundle.
+func (c *cluster) Patch(_ context.Context, obj client.Object, patch client.Patch, _ ...client.PatchOption) error {
+	raw, err := patch.Data(obj)
+	if err != nil || patch.Type() != types.MergePatchType {
+		return fmt.Errorf("not expected: %w", err)
+	}
+	c.writes = append(c.writes, "patch "+obj.GetName()+" "+string(raw))
+	stored, err := json.Marshal(c.live[obj.GetName()])
+	if err != nil {
+		return err
+	}
+	if stored, err = jsonpatch.MergePatch(stored, raw); err != nil {
+		return err
+	}
+	secret := &corev1.Secret{}
+	if err := json.Unmarshal(stored, secret); err != nil {
 		return err
 	}
 	c.store(secret)

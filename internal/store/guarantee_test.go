@@ -209,9 +209,11 @@ func TestEveryReplicaReadsWhatWasAcknowledged(t *testing.T) {
 
 func TestASecretOfAnotherNameHoldsNoNameByItsObject(t *testing.T) {
 	server, users := startUsers(t, 1, limits.DefaultUser())
-	server.put(&v1alpha1.UserSecret{
-		ObjectMeta: imported("alice", "token", "", "").ObjectMeta, Spec: v1alpha1.UserSecretSpec{Name: "something else"},
-	}, false)
+	theirs := imported("alice", "token", "", "")
+	theirs.Spec.Name = "something else"
+	if err := server.Create(t.Context(), &theirs); err != nil {
+		t.Fatal(err)
+	}
 	got, err := users[0].Create(t.Context(), "alice", []NewUser{{Name: "token"}})
 	if err != nil || len(got) != 1 || got[0].Name != digestName("token") || got[0].Spec.Name != "token" {
 		t.Errorf("Create = %+v, %v, want an object of another name", got, err)

@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -133,6 +134,9 @@ func TestJudge(t *testing.T) {
 			[]proposal{update(stored("a", "", "", 60), stored("a", "A", "", 60))}, []record{stored("a", "", "", 60)},
 			problems{Limit: &LimitError{LimitEnvValueBytes, 50, 60}},
 		},
+		"who lost a claim is about to be taken back, and takes nobody's room": {
+			[]proposal{creation("a", "", "", 0)}, []record{stored("b", "X", "", 1), stored("c", "X", "", 1), stored("d", "X", "", 1)}, problems{},
+		},
 		"a conflict and a limit are both told": {
 			[]proposal{creation("a", "", "", 101)}, []record{stored("a", "", "", 0)},
 			problems{Conflicts: []Conflict{{0, FieldName}}, Limit: &LimitError{LimitValueBytes, 100, 101}},
@@ -155,6 +159,23 @@ func TestClaimsThatAreNotUniqueAreNotContested(t *testing.T) {
 	c.unique = func(k v1alpha1.ClaimKind) bool { return k == v1alpha1.ClaimName }
 	err := c.judge([]proposal{creation("a", "A", "~/a", 1)}, []record{stored("a", "A", "~/a", 1)})
 	if diff := cmp.Diff(problems{Conflicts: []Conflict{{0, FieldName}}}, problemsOf(err)); diff != "" {
+		t.Errorf("judge (-want +got):\n%s", diff)
+	}
+}
+
+func TestWhoSharesAVariableWithAnotherPathTakesRoom(t *testing.T) {
+	agent := func(path ...string) record {
+		return agentRecord(&v1alpha1.AgentSecret{
+			ObjectMeta: metav1.ObjectMeta{Name: strings.Join(path, "."), UID: types.UID(strings.Join(path, "."))},
+			Spec:       v1alpha1.AgentSecretSpec{Path: path},
+		})
+	}
+	l := limits.Agent{Secrets: 2, ValueBytes: 1, TotalValueBytes: 1}
+	c := &core{limit: l.Check, unique: func(k v1alpha1.ClaimKind) bool { return k == v1alpha1.ClaimPath }}
+	third := agent("a", "bC")
+	third.uid, third.holder.UID = "", ""
+	err := c.judge([]proposal{{record: third}}, []record{agent("a", "b", "c"), agent("aB", "c")})
+	if diff := cmp.Diff(problems{Limit: &LimitError{LimitCount, 2, 3}}, problemsOf(err)); diff != "" {
 		t.Errorf("judge (-want +got):\n%s", diff)
 	}
 }

@@ -88,8 +88,9 @@ func (c *core) judge(ps []proposal, all []record) error {
 		for _, cl := range r.holder.Claims {
 			taken[cl] = true
 		}
-		// Who lost a claim is about to be taken back, and takes nobody's room.
-		if len(table.Losses(r.holder)) == 0 {
+		// Who lost a claim is about to be taken back, and takes nobody's room. Who shares
+		// what is not unique stays, and does.
+		if !slices.ContainsFunc(table.Losses(r.holder), func(l claim.Loss) bool { return c.unique(l.Claim.Kind) }) {
 			use = use.Add(r.size, r.env)
 		}
 	}

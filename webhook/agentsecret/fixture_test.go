@@ -31,6 +31,9 @@ const canary = "canary-b06d"
 // self is the name under which Latchkey's own server writes.
 const self = "system:serviceaccount:latchkey-system:latchkey-server"
 
+// nobody is an author without a name.
+const nobody = "nobody"
+
 var object = seal.Context{Kind: "AgentSecret", Namespace: "prod", Name: "a"}
 
 // tenant stands for the cache.
@@ -149,8 +152,11 @@ func (r manifest) object(spec string) string {
 // value.
 func (f *fixture) handle(t *testing.T, r manifest) admission.Response {
 	t.Helper()
-	if r.author == "" {
+	switch r.author {
+	case "":
 		r.author = "somebody"
+	case nobody:
+		r.author = ""
 	}
 	req := admission.Request{AdmissionRequest: admissionv1.AdmissionRequest{
 		Operation: admissionv1.Create, Namespace: "prod", UserInfo: authenticationv1.UserInfo{Username: r.author},

@@ -6,7 +6,6 @@ package pod_test
 import (
 	"encoding/json"
 	"fmt"
-	"math/rand/v2"
 	"strings"
 	"testing"
 
@@ -84,51 +83,50 @@ func TestFieldsOfANewerAPIStay(t *testing.T) {
 	}
 }
 
-// TestPatchedPodIsTheProjectedPod compares the API server's view with the projector's, for pods that have been
-// projected with other contents before, while other webhooks added to them.
-func TestPatchedPodIsTheProjectedPod(t *testing.T) {
-	random := rand.New(rand.NewPCG(1, 2))
-	manifest := `{metadata: {name: p}, spec: {initContainers: [{name: i}], containers: [
-		{name: a, envFrom: [{configMapRef: {name: c}}, {secretRef: {name: s}}], volumeMounts: [{name: v, mountPath: /v}, {name: v, mountPath: /w}]},
-		{name: b}], volumes: [{name: v, emptyDir: {}}, {name: w, emptyDir: {}}]}}`
-	for round := range 50 {
-		req := review(t, manifest)
-		for step := range 4 {
+// FuzzPatchedPodIsTheProjectedPod compares the API server's view with the projector's, over a chain of admissions of
+// one pod. Each byte is an admission: what the tenant has then, and whether another webhook added to the pod before.
+func FuzzPatchedPodIsTheProjectedPod(f *testing.F) {
+	for _, steps := range []string{"\x00\x3f\x40\x7f", "\x7f\x55\x2a\x00", "\xff\x81\xfe\x87", "\xbf\xc0\x95\xea", "\x3f\x1f\x0f\x07\x03\x01\x00\x80"} {
+		f.Add([]byte(steps))
+	}
+	f.Fuzz(func(t *testing.T, steps []byte) {
+		req := review(t, `{metadata: {name: p}, spec: {initContainers: [{name: i}], containers: [
+			{name: a, envFrom: [{configMapRef: {name: c}}, {secretRef: {name: s}}], volumeMounts: [{name: v, mountPath: /v}, {name: v, mountPath: /w}]},
+			{name: b}], volumes: [{name: v, emptyDir: {}}, {name: w, emptyDir: {}}]}}`)
+		for i, step := range steps[:min(len(steps), 8)] {
 			before := decode(t, req.Object.Raw)
-			if random.IntN(2) == 0 {
-				name := fmt.Sprintf("other-%d", step)
+			if step&0x80 != 0 {
+				name := fmt.Sprintf("other-%d", i)
 				before.Spec.Volumes = append(before.Spec.Volumes, corev1.Volume{Name: name})
-				c := &before.Spec.Containers[random.IntN(2)]
+				c := &before.Spec.Containers[i%2]
 				c.VolumeMounts = append(c.VolumeMounts, corev1.VolumeMount{Name: name, MountPath: "/" + name})
 			}
 			var err error
 			if req.Object.Raw, err = json.Marshal(before); err != nil {
 				t.Fatal(err)
 			}
-			stored, content := randomContent(random)
-			if req.Object.Raw, _ = admit(t, handler(stored), req); len(req.Object.Raw) == 0 {
-				t.Fatal("no pod")
-			}
+			stored, content := contentOf(step)
+			req.Object.Raw, _ = admit(t, handler(stored), req)
 			want := projector.Project(before, content, projector.Options{}).Pod
 			if got := decode(t, req.Object.Raw); !equality.Semantic.DeepEqual(want, got) {
-				t.Fatalf("round %d, step %d (-want +got):\n%s", round, step, cmp.Diff(want, got))
+				t.Fatalf("step %d of %x (-want +got):\n%s", i, steps, cmp.Diff(want, got))
 			}
 		}
-	}
+	})
 }
 
-// randomContent returns secrets, and what the bundles hold then.
-func randomContent(random *rand.Rand) (*store, projector.Content) {
+// contentOf returns secrets, one for each bit, and what the bundles hold then.
+func contentOf(bits byte) (*store, projector.Content) {
 	s, c := newStore(), projector.Content{}
 	for i, path := range []string{"~/a", "~/b", "/srv/c", "/v/d", "~/e", "/root/a"} {
-		if random.IntN(2) == 0 {
+		if bits>>i&1 == 1 {
 			name := fmt.Sprintf("s%d", i)
 			s.add(user(i+1, name, "", path))
 			c.UserEnv, c.UserFiles = v1alpha1.BundleUserEnv, v1alpha1.BundleUserFiles
 			c.Files = append(c.Files, projector.File{Key: name, Path: path})
 		}
 	}
-	if random.IntN(2) == 0 {
+	if bits&0x40 != 0 {
 		s.add(agent())
 		c.AgentEnv, c.AgentFiles = v1alpha1.BundleAgentEnv, v1alpha1.BundleAgentFiles
 	}
