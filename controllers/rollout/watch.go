@@ -64,8 +64,8 @@ func annotations(m *metav1.PartialObjectMetadata) map[string]string {
 	return own
 }
 
-// SetupWithManager starts the controller with mgr. Workloads is the cache that
-// NewCache returns; r.Workloads reads from it.
+// SetupWithManager starts the controller with mgr, and workloads, the cache that
+// NewCache returns and r.Workloads reads from. Both run on the leader only.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, workloads cache.Cache) error {
 	if err := mgr.Add(workloads); err != nil {
 		return err

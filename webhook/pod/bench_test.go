@@ -26,6 +26,7 @@ import (
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/internal/bundle"
 	"github.com/latchkey-dev/latchkey/internal/seal"
+	"github.com/latchkey-dev/latchkey/webhook/pod"
 )
 
 const (
@@ -94,7 +95,8 @@ func newFullStore(b *testing.B) *store {
 // question to those of the answer; the network and TLS are not part of it.
 func BenchmarkAdmission(b *testing.B) {
 	ctrl.SetLogger(logr.Discard())
-	h := &admission.Webhook{Handler: handler(newFullStore(b))}
+	objects := newFullStore(b)
+	h := &admission.Webhook{Handler: handler(objects)}
 	bodies := make([][]byte, benchTenants)
 	for t := range bodies {
 		req := review(b, workspace).AdmissionRequest
@@ -107,9 +109,24 @@ func BenchmarkAdmission(b *testing.B) {
 		}
 		bodies[t] = body
 	}
+	for _, body := range bodies { // a server that has run for a while
+		h.ServeHTTP(httptest.NewRecorder(), question(body))
+	}
 	for _, concurrent := range []int{1, 16} {
 		b.Run(fmt.Sprintf("concurrent=%d", concurrent), func(b *testing.B) { benchAdmission(b, h, bodies, concurrent) })
+		// As if a secret had changed before every pod.
+		b.Run(fmt.Sprintf("concurrent=%d/changed", concurrent), func(b *testing.B) {
+			benchAdmission(b, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				(&admission.Webhook{Handler: handler(objects)}).ServeHTTP(w, r)
+			}), bodies, concurrent)
+		})
 	}
+}
+
+func question(body []byte) *http.Request {
+	req := httptest.NewRequest(http.MethodPost, pod.Path, bytes.NewReader(body))
+	req.Header.Set("Content-Type", "application/json")
+	return req
 }
 
 func benchAdmission(b *testing.B, h http.Handler, bodies [][]byte, concurrent int) {
@@ -125,8 +142,7 @@ func benchAdmission(b *testing.B, h http.Handler, bodies [][]byte, concurrent in
 				if i >= b.N {
 					return
 				}
-				req := httptest.NewRequest(http.MethodPost, "/inject-pod", bytes.NewReader(bodies[i*7919%len(bodies)]))
-				req.Header.Set("Content-Type", "application/json")
+				req := question(bodies[i*7919%len(bodies)])
 				answer := httptest.NewRecorder()
 				runtime.Gosched() // as a connection does that waits for its next request
 				start := time.Now()

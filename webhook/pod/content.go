@@ -41,7 +41,7 @@ func (h *Handler) content(ctx context.Context, namespace string) (projector.Cont
 	visible := store.Visible(users.Items)
 	if labels[v1alpha1.LabelUser] != "" || len(visible) > 0 {
 		content.UserEnv, content.UserFiles = v1alpha1.BundleUserEnv, v1alpha1.BundleUserFiles
-		content.Files = h.files(visible)
+		content.Files = h.memo.files(namespace, visible, func() []projector.File { return h.files(visible) })
 	}
 	if labels[v1alpha1.LabelEnvironment] != "" || slices.ContainsFunc(agents.Items, isLive) {
 		content.AgentEnv, content.AgentFiles = v1alpha1.BundleAgentEnv, v1alpha1.BundleAgentFiles
@@ -59,7 +59,7 @@ func (h *Handler) files(users []*v1alpha1.UserSecret) []projector.File {
 		return d.Outcome.File == nil
 	})
 	slices.SortFunc(decisions, func(a, b bundle.Decision) int {
-		return claim.Compare(fileClaim(a.Item), fileClaim(b.Item))
+		return claim.CompareClaims(a.Item.Holder, fileClaim(a.Item), b.Item.Holder, fileClaim(b.Item))
 	})
 	files := make([]projector.File, 0, len(decisions))
 	for _, d := range decisions {
@@ -68,11 +68,8 @@ func (h *Handler) files(users []*v1alpha1.UserSecret) []projector.File {
 	return files
 }
 
-// fileClaim reduces a holder to its claim on a file, so that it is ordered by that.
-func fileClaim(it bundle.Item) claim.Holder {
-	h := it.Holder
-	h.Claims = []claim.Claim{{Kind: v1alpha1.ClaimFile, Value: it.File}}
-	return h
+func fileClaim(it bundle.Item) claim.Claim {
+	return claim.Claim{Kind: v1alpha1.ClaimFile, Value: it.File}
 }
 
 // labels returns the labels of a Namespace; none where it is so new that the cache

@@ -38,6 +38,8 @@ type Handler struct {
 	Limits limits.User
 	// Options are the installation's choices about projection.
 	Options projector.Options
+
+	memo memo
 }
 
 // Handle answers one request.

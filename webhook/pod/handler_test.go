@@ -184,6 +184,48 @@ func TestDryRunsAndRepeatsAreTheSame(t *testing.T) {
 	}
 }
 
+// TestEveryChangeIsSeen asks one handler again and again, which may remember what it
+// worked out before.
+func TestEveryChangeIsSeen(t *testing.T) {
+	objects := newStore()
+	h := handler(objects)
+	first, second := user(1, "a", "", "~/a"), user(2, "b", "", "~/b")
+	moved := user(3, "a", "", "~/moved")
+	again := user(4, "a", "", "~/a", func(u *v1alpha1.UserSecret) { u.UID = "another" })
+	elsewhere := user(1, "a", "", "~/a", func(u *v1alpha1.UserSecret) { u.Namespace, u.Spec.FilePath = "bob", "~/bobs" })
+	for _, step := range []struct {
+		name    string
+		objects []client.Object
+		as      string
+		want    []string
+	}{
+		{"there is none", nil, tenant, nil},
+		{"one is added", []client.Object{first}, tenant, []string{"/root/a"}},
+		{"nothing changed", []client.Object{first}, tenant, []string{"/root/a"}},
+		{"another is added", []client.Object{first, second}, tenant, []string{"/root/a", "/root/b"}},
+		{"they come in another order", []client.Object{second, first}, tenant, []string{"/root/a", "/root/b"}},
+		{"one is changed", []client.Object{moved, second}, tenant, []string{"/root/b", "/root/moved"}},
+		{"one is deleted", []client.Object{moved}, tenant, []string{"/root/moved"}},
+		{"it is made anew", []client.Object{again}, tenant, []string{"/root/a"}},
+		{"another tenant's object is alike", []client.Object{first, elsewhere}, "bob", []string{"/root/bobs"}},
+		{"all are deleted", nil, tenant, nil},
+	} {
+		*objects = *newStore(step.objects...)
+		req := review(t, plainPod)
+		req.Namespace = step.as
+		raw, _ := admit(t, h, req)
+		var got []string
+		for _, m := range decode(t, raw).Spec.Containers[0].VolumeMounts {
+			if m.SubPath != "" {
+				got = append(got, m.MountPath)
+			}
+		}
+		if diff := cmp.Diff(step.want, got); diff != "" {
+			t.Errorf("after %s (-want +got):\n%s", step.name, diff)
+		}
+	}
+}
+
 func TestPodsThatAreLeftAlone(t *testing.T) {
 	objects := newStore(user(1, "a", "A", "~/a"))
 	for name, change := range map[string]func(*admissionv1.AdmissionRequest){

@@ -1,0 +1,67 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package pod
+
+import (
+	"hash/maphash"
+	"sync"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+	"github.com/latchkey-dev/latchkey/internal/projector"
+)
+
+// maxMemos bounds the tenants that are remembered; a few kilobytes each.
+const maxMemos = 10_000
+
+// seed keeps others from choosing what fingerprints come to.
+var seed = maphash.MakeSeed()
+
+// memo remembers what the secrets of tenants came to, since working that out is
+// half of an admission and many pods are created between two changes of a secret.
+// It is never asked whether something is still true: what it knows is found under
+// the versions of the very objects that it was made from. Its zero value is ready.
+type memo struct {
+	mu      sync.Mutex
+	tenants map[string]remembered
+}
+
+type remembered struct {
+	of    uint64
+	files []projector.File
+}
+
+// files returns what work returns for the objects, which are a tenant's. Nobody may
+// change the result.
+func (m *memo) files(namespace string, users []*v1alpha1.UserSecret, work func() []projector.File) []projector.File {
+	of := fingerprint(users)
+	m.mu.Lock()
+	known, found := m.tenants[namespace]
+	m.mu.Unlock()
+	if found && known.of == of {
+		return known.files
+	}
+	files := work()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.tenants == nil || len(m.tenants) >= maxMemos {
+		m.tenants = map[string]remembered{}
+	}
+	m.tenants[namespace] = remembered{of: of, files: files}
+	return files
+}
+
+// fingerprint digests which objects there are, at which versions, in any order.
+func fingerprint(users []*v1alpha1.UserSecret) uint64 {
+	type version struct {
+		uid     types.UID
+		version string
+	}
+	sum := uint64(len(users))
+	for _, u := range users {
+		sum += maphash.Comparable(seed, version{u.UID, u.ResourceVersion})
+	}
+	return sum
+}
