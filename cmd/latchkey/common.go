@@ -56,6 +56,17 @@ func (o *commonOptions) validate() error {
 	if !namespacePattern.MatchString(o.namespace) {
 		errs = append(errs, errors.New("--namespace must be the name of a namespace"))
 	}
+	for _, f := range []struct{ flag, address string }{
+		{"metrics-bind-address", o.metricsAddr},
+		{"health-probe-bind-address", o.healthAddr},
+	} {
+		if f.address == "0" {
+			continue // none
+		}
+		if _, _, err := hostPort(f.flag, f.address); err != nil {
+			errs = append(errs, err)
+		}
+	}
 	for _, f := range []struct {
 		flag  string
 		value int

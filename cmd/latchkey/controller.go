@@ -12,15 +12,11 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
-	toolscache "k8s.io/client-go/tools/cache"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
-
-	corev1 "k8s.io/api/core/v1"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/controllers/agentbundle"
@@ -157,17 +153,14 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, o *controllerOptions,
 	if err != nil {
 		return fmt.Errorf("set up the cache of Secrets' versions: %w", err)
 	}
-	if err := errors.Join(mgr.Add(keys), mgr.Add(sources)); err != nil {
+	// On every replica, also on one that does not lead: it is ready to.
+	if err := errors.Join(mgr.Add(runnable(keys.Start)), mgr.Add(runnable(sources.Start))); err != nil {
 		return err
 	}
 	if err := keyring.Watch(ctx, keys, o.namespace, ring); err != nil {
 		return err
 	}
 	for _, adapter := range []bundler.Adapter{userbundle.Adapter(o.user), agentbundle.Adapter(o.agent)} {
-		changed, err := keyEvents(ctx, keys)
-		if err != nil {
-			return err
-		}
 		r := &bundler.Reconciler{
 			Adapter: adapter,
 			Client:  mgr.GetClient(),
@@ -177,7 +170,7 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, o *controllerOptions,
 			Events:  mgr.GetEventRecorder("latchkey"),
 			MACKey:  macKey,
 		}
-		if err := r.SetupWithManager(mgr, sources, changed, o.workers); err != nil {
+		if err := r.SetupWithManager(mgr, sources, keyEvents(ring), o.workers); err != nil {
 			return fmt.Errorf("set up the %s controller: %w", adapter.Name, err)
 		}
 	}
@@ -209,24 +202,15 @@ func addRestarts(mgr ctrl.Manager, o rollout.Options, live client.Client) error 
 	return r.SetupWithManager(mgr, workloads)
 }
 
-// keyEvents tells of every change of the sealing keys. An event that nobody has
-// taken yet stands for all that follow.
-func keyEvents(ctx context.Context, keys cache.Cache) (<-chan event.GenericEvent, error) {
-	informer, err := keys.GetInformer(ctx, &corev1.Secret{}, cache.BlockUntilSynced(false))
-	if err != nil {
-		return nil, fmt.Errorf("watch the sealing keys: %w", err)
-	}
+// keyEvents tells of every change of the sealing keys, when the ring knows of it. An
+// event that nobody has taken yet stands for all that follow.
+func keyEvents(ring *keyring.Ring) <-chan event.GenericEvent {
 	out := make(chan event.GenericEvent, 1)
-	tell := func() {
+	ring.Notify(func() {
 		select {
 		case out <- event.GenericEvent{Object: &v1alpha1.UserSecret{}}:
 		default:
 		}
-	}
-	_, err = informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
-		AddFunc:    func(any) { tell() },
-		UpdateFunc: func(any, any) { tell() },
-		DeleteFunc: func(any) { tell() },
 	})
-	return out, err
+	return out
 }

@@ -84,6 +84,7 @@ func (r *Reconciler) write(ctx context.Context, s *scope, name, mac string) erro
 	case apierrors.IsInvalid(err):
 		ctrl.LoggerFrom(ctx).Info("Bundle blocked by a foreign Secret", "secret", name)
 		s.blocked[name] = true
+		r.blocked.Store(s.namespace, true)
 		return nil
 	default:
 		return terminating(fmt.Errorf("apply bundle %s: %w", name, withoutBody(err)))

@@ -38,6 +38,15 @@ func (m *memo) waitsForKey() bool {
 type memos struct {
 	mu sync.Mutex
 	m  map[string]*memo
+	// wakings counts the calls of forgetWaiting.
+	wakings int
+}
+
+// woken returns how often tenants that wait for a key were woken.
+func (ms *memos) woken() int {
+	ms.mu.Lock()
+	defer ms.mu.Unlock()
+	return ms.wakings
 }
 
 func (ms *memos) get(namespace string) *memo {
@@ -65,6 +74,7 @@ func (ms *memos) forget(namespace string) {
 func (ms *memos) forgetWaiting() []string {
 	ms.mu.Lock()
 	defer ms.mu.Unlock()
+	ms.wakings++
 	var out []string
 	for namespace, m := range ms.m {
 		if m.waitsForKey() {

@@ -6,6 +6,7 @@ package bundler
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -46,6 +47,8 @@ type Reconciler struct {
 	MACKey []byte
 
 	memos memos
+	// blocked holds the tenants in whose way a foreign Secret stood last.
+	blocked sync.Map
 }
 
 // Reconcile brings the tenant, a namespace that req.Name names, into the right
@@ -55,6 +58,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if err != nil {
 		return ctrl.Result{}, err
 	}
+	woken := r.memos.woken()
 	for _, step := range []func(context.Context, *scope) error{
 		r.decide,
 		r.open,
@@ -71,12 +75,23 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	// Status is written last and only when all else is done, so that Ready never
 	// speaks of what is still to come. A crash before it leaves an older status,
 	// which the next reconcile finds to differ.
-	if err := r.writeStatus(ctx, s); err != nil && !namespaceGone(err) {
+	err = r.writeStatus(ctx, s)
+	if errors.Is(err, errStale) {
+		return ctrl.Result{RequeueAfter: gather}, nil
+	}
+	if err != nil {
 		return ctrl.Result{}, err
+	}
+	if s.memo.waitsForKey() && r.memos.woken() != woken {
+		// A key came while this tenant was looked at. Whoever it woke did not know yet
+		// that this one waits.
+		r.memos.forget(s.namespace)
+		return ctrl.Result{RequeueAfter: gather}, nil
 	}
 	if len(s.blocked) > 0 {
 		return ctrl.Result{RequeueAfter: retryBlocked}, nil
 	}
+	r.blocked.Delete(s.namespace)
 	return ctrl.Result{}, nil
 }
 

@@ -5,6 +5,7 @@ package bundler
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"golang.org/x/sync/errgroup"
@@ -21,9 +22,14 @@ import (
 // statusWriters is how many status writes of one tenant are under way at once.
 const statusWriters = 4
 
-// writeStatus writes the status of every object for which it says something new.
+// errStale says that an object is no longer as the cache showed it.
+var errStale = errors.New("the cache has not caught up with the object")
+
+// writeStatus writes the status of every object for which it says something new. It
+// returns errStale, once all have been tried, where some changed meanwhile: a status
+// made from an old object could take back a newer one, or tell the same news twice.
 func (r *Reconciler) writeStatus(ctx context.Context, s *scope) error {
-	group, ctx := errgroup.WithContext(ctx)
+	var group errgroup.Group
 	group.SetLimit(statusWriters)
 	for _, d := range s.decisions {
 		m := s.members[d.Item.UID]
@@ -56,9 +62,12 @@ func (r *Reconciler) writeOne(ctx context.Context, m Member, o bundle.Outcome) e
 	if equality.Semantic.DeepEqual(was, m.Status) {
 		return nil
 	}
-	err := r.Client.Status().Patch(ctx, m.Object, client.MergeFrom(before), FieldOwner)
+	err := r.Client.Status().Patch(ctx, m.Object, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}), FieldOwner)
 	if apierrors.IsNotFound(err) {
 		return nil // deleted meanwhile
+	}
+	if apierrors.IsConflict(err) {
+		return errStale
 	}
 	if err != nil {
 		return fmt.Errorf("write status of %s %s: %w", r.Adapter.Kind, m.Object.GetName(), err)

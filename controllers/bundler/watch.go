@@ -100,6 +100,10 @@ func (r *Reconciler) ofBundle(_ context.Context, obj client.Object) []reconcile.
 // or where it has a bundle's name: a foreign one may have gone.
 func (r *Reconciler) ofSource(ctx context.Context, meta *metav1.PartialObjectMetadata) []reconcile.Request {
 	if r.Adapter.owns(meta.Name) {
+		// Our own bundles are watched as such; here it is the foreign ones that matter.
+		if _, blocked := r.blocked.Load(meta.Namespace); !blocked {
+			return nil
+		}
 		return []reconcile.Request{tenant(meta.Namespace)}
 	}
 	members, err := r.Adapter.List(ctx, r.Client, meta.Namespace)

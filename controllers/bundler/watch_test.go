@@ -155,10 +155,13 @@ func TestWhoseASecretIs(t *testing.T) {
 	secret := func(name string) client.Object {
 		return &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "alice", Name: name}}
 	}
+	ours := r.ofSource(t.Context(), meta("latchkey-user-env"))
+	r.blocked.Store("alice", true)
 	for name, tt := range map[string]struct {
 		got  []reconcile.Request
 		want []string
 	}{
+		"a bundle that nothing blocks is watched elsewhere":        {ours, nil},
 		"a bundle of ours is its tenant's":                         {r.ofBundle(t.Context(), secret("latchkey-user-files")), []string{"alice"}},
 		"a bundle of the other kind is not for us":                 {r.ofBundle(t.Context(), secret("latchkey-agent-env")), nil},
 		"a Secret that an object names is its tenant's":            {r.ofSource(t.Context(), meta("source")), []string{"alice"}},

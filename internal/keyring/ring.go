@@ -49,6 +49,8 @@ type Ring struct {
 	watched map[string]Key
 	// learnt is what live reads found and the watch has not seen yet.
 	learnt map[string]Key
+	// listeners hear of every key that comes or goes.
+	listeners []func()
 }
 
 // view is an immutable state of a Ring.
@@ -109,7 +111,21 @@ func (r *Ring) rebuild() {
 	maps.Copy(all, r.watched)
 	ordered := slices.Collect(maps.Values(all))
 	sortNewestFirst(ordered)
-	r.view.Store(&view{newestFirst: ordered, byID: all})
+	before := r.view.Swap(&view{newestFirst: ordered, byID: all})
+	if maps.EqualFunc(before.byID, all, func(a, b Key) bool { return a.ID == b.ID }) {
+		return
+	}
+	for _, tell := range r.listeners {
+		tell()
+	}
+}
+
+// Notify has tell called after every key that comes or goes, when Open knows of it. It
+// must not block and must not call the Ring.
+func (r *Ring) Notify(tell func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.listeners = append(r.listeners, tell)
 }
 
 func byID(keys []Key) map[string]Key {
