@@ -62,7 +62,7 @@ func Start(ctx context.Context) (*Cluster, error) {
 	}
 	c := &Cluster{Root: root, Dir: dir}
 	if err := c.start(ctx, assets); err != nil {
-		return nil, errors.Join(err, c.Stop(false))
+		return nil, errors.Join(fmt.Errorf("%w (logs: %s)", err, dir), c.Stop(true))
 	}
 	return c, nil
 }

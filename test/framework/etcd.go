@@ -33,15 +33,15 @@ type Entry struct {
 // for no end.
 var everything = base64.StdEncoding.EncodeToString([]byte{0})
 
-// Visit shows every key that there is and, before those, every change that etcd has
-// not compacted yet.
-func (e Etcd) Visit(ctx context.Context, visit func(Entry)) error {
-	revision, err := e.current(ctx, visit)
+// Visit shows every key that there is, and every change after a revision that etcd
+// has not compacted yet.
+func (e Etcd) Visit(ctx context.Context, since int64, visit func(Entry)) error {
+	until, err := e.current(ctx, visit)
 	if err != nil {
 		return err
 	}
-	for from := int64(1); from > 0; {
-		if from, err = e.changes(ctx, from, revision, visit); err != nil {
+	for from := since + 1; from > 0 && from <= until; {
+		if from, err = e.changes(ctx, from, until, visit); err != nil {
 			return err
 		}
 	}

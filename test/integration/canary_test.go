@@ -29,7 +29,7 @@ var _ = Describe("A value", func() {
 		"kubectl apply --server-side": {"--server-side"},
 	} {
 		It("that came with "+name+" is in native Secrets and nowhere else", func(ctx SpecContext) {
-			tenant := newTenant(ctx)
+			tenant, since := newTenant(ctx), revision(ctx)
 			apply(ctx, userManifest(tenant, "token", "envName: TOKEN\nfilePath: ~/token\nvalue: "+canary)+
 				agentManifest(tenant, "password", "path: [db, password]\nsecretType: {type: Str}\nvalue: "+canary), flags...)
 			Eventually(ctx, condition(userSecret(tenant, "token"))).Should(Equal("True Projected"))
@@ -37,7 +37,7 @@ var _ = Describe("A value", func() {
 			apply(ctx, userManifest(tenant, "token", "envName: TOKEN\nvalue: "+canary+"-2"), flags...)
 			Eventually(ctx, data(tenant, v1alpha1.BundleUserEnv)).Should(Equal(values{"TOKEN": canary + "-2"}))
 
-			found, err := findCanary(ctx)
+			found, err := findCanary(ctx, since)
 			Expect(err).NotTo(HaveOccurred())
 			Expect(found.elsewhere).To(BeEmpty())
 			for _, bundle := range []string{v1alpha1.BundleUserEnv, v1alpha1.BundleUserFiles, v1alpha1.BundleAgentEnv, v1alpha1.BundleAgentFiles} {
@@ -61,7 +61,7 @@ var _ = Describe("A value", func() {
 	})
 
 	It("that is refused is in no message and no log", func(ctx SpecContext) {
-		tenant := newTenant(ctx)
+		tenant, since := newTenant(ctx), revision(ctx)
 		typed := "path: [p]\nsecretType: {type: Record, fields: [{name: port, typ: {type: U16}}]}\n"
 		for _, bad := range []string{
 			userManifest(tenant, "a", "value: ["+canary+"]"),
@@ -83,7 +83,7 @@ var _ = Describe("A value", func() {
 				Expect(err.Error()).NotTo(ContainSubstring(canary))
 			}
 		}
-		found, err := findCanary(ctx)
+		found, err := findCanary(ctx, since)
 		Expect(err).NotTo(HaveOccurred())
 		Expect(found.elsewhere).To(BeEmpty())
 	})
@@ -92,12 +92,20 @@ var _ = Describe("A value", func() {
 // sightings are the places where the canary was seen.
 type sightings struct{ homes, elsewhere map[string]bool }
 
-// findCanary looks for the canary in all that etcd holds or has held, in all logs, in
-// the audit log, and in the metrics.
-func findCanary(ctx context.Context) (sightings, error) {
+// revision returns etcd's present one.
+func revision(ctx context.Context) int64 {
+	GinkgoHelper()
+	now, err := cluster.Etcd.Revision(ctx)
+	Expect(err).NotTo(HaveOccurred())
+	return now
+}
+
+// findCanary looks for the canary in all that etcd holds or has held since a revision,
+// in all logs, in the audit log, and in the metrics.
+func findCanary(ctx context.Context, since int64) (sightings, error) {
 	found := sightings{homes: map[string]bool{}, elsewhere: map[string]bool{}}
 	needles := canaryForms()
-	err := cluster.Etcd.Visit(ctx, func(e framework.Entry) {
+	err := cluster.Etcd.Visit(ctx, since, func(e framework.Entry) {
 		for _, needle := range needles {
 			switch {
 			case !bytes.Contains(e.Value, needle) && !bytes.Contains(e.Key, needle):

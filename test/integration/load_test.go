@@ -94,10 +94,7 @@ type load struct {
 
 func newLoad(ctx context.Context) *load {
 	GinkgoHelper()
-	l := &load{}
-	for range loadTenants {
-		l.tenants = append(l.tenants, newTenant(ctx))
-	}
+	l := &load{tenants: newTenants(ctx, loadTenants)}
 	for i := range loadPerTenant {
 		for t, tenant := range l.tenants {
 			l.objects = append(l.objects, framework.UserSecret(tenant, fmt.Sprintf("s%02d", i), v1alpha1.UserSecretSpec{

@@ -19,8 +19,7 @@ var _ = Describe("The samples", Ordered, func() {
 	BeforeAll(func(ctx SpecContext) {
 		_, err := cluster.Kubectl.Run(ctx, "", "apply", "-k", samples())
 		Expect(err).NotTo(HaveOccurred())
-		DeferCleanup(emptyTenant, "alice")
-		DeferCleanup(emptyTenant, "shop-prod")
+		DeferCleanup(emptyTenants, []string{"alice", "shop-prod"})
 	})
 
 	It("become ready", func(ctx SpecContext) {

@@ -7,7 +7,10 @@
 package integration
 
 import (
+	"maps"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -39,7 +42,7 @@ func TestIntegration(t *testing.T) {
 	suite, reporter := GinkgoConfiguration()
 	if deadline, ok := t.Deadline(); ok {
 		// Before go test's own, which would leave the processes behind.
-		suite.Timeout = time.Until(deadline) - time.Minute
+		suite.Timeout = max(time.Until(deadline)-time.Minute, time.Minute)
 	}
 	RunSpecs(t, "Integration", suite, reporter)
 }
@@ -66,35 +69,38 @@ var failed = true
 
 var _ = ReportAfterEach(func(report SpecReport) { failed = failed || report.Failed() })
 
-var _ = AfterSuite(func() {
+var _ = AfterSuite(func(ctx SpecContext) {
 	if cluster == nil {
 		return
 	}
-	failed = failed || reportRaces()
+	// What every spec must leave true. The processes end whatever is found.
+	problems := crashes()
+	if !failed {
+		found, err := findCanary(ctx, 0)
+		Expect(err).NotTo(HaveOccurred())
+		problems = slices.AppendSeq(problems, maps.Keys(found.elsewhere))
+	}
+	failed = failed || len(problems) > 0
 	Expect(cluster.Stop(failed)).To(Succeed())
 	if failed {
 		AddReportEntry("logs are kept", cluster.Dir, ReportEntryVisibilityAlways)
 	}
-	Expect(failed && !CurrentSpecReport().Failed() && raced).To(BeFalse(), "a process raced or panicked: see the logs")
+	Expect(problems).To(BeEmpty(), "no process raced or panicked, and no value got where it must not be")
 })
 
-var raced bool
-
-// reportRaces looks for what the race detector and panics print.
-func reportRaces() bool {
-	for _, p := range []*framework.Process{controller, server} {
-		if p == nil {
-			continue
-		}
-		text, err := os.ReadFile(p.Log())
-		if err != nil {
-			continue // it never ran
-		}
+// crashes looks for what panics and the race detector print.
+func crashes() []string {
+	logs, err := cluster.Logs()
+	Expect(err).NotTo(HaveOccurred())
+	var found []string
+	for _, path := range logs {
+		text, err := os.ReadFile(path)
+		Expect(err).NotTo(HaveOccurred())
 		for _, sign := range []string{"WARNING: DATA RACE", "panic: ", "fatal error: ", "Observed a panic"} {
 			if strings.Contains(string(text), sign) {
-				raced = true
+				found = append(found, filepath.Base(path)+" has "+sign)
 			}
 		}
 	}
-	return raced
+	return found
 }

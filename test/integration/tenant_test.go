@@ -5,10 +5,12 @@ package integration
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
@@ -26,25 +28,45 @@ type values = map[string]string
 // newTenant makes a namespace for one spec and empties it afterwards.
 func newTenant(ctx context.Context) string {
 	GinkgoHelper()
-	namespace := framework.Namespace("")
-	Expect(api.Create(ctx, namespace)).To(Succeed())
-	DeferCleanup(emptyTenant, namespace.Name)
-	return namespace.Name
+	return newTenants(ctx, 1)[0]
 }
 
-// emptyTenant deletes what a spec made, so that later specs have less to look at.
-func emptyTenant(ctx SpecContext, namespace string) {
-	Expect(api.DeleteAllOf(ctx, &v1alpha1.UserSecret{}, client.InNamespace(namespace))).To(Succeed())
-	Expect(api.DeleteAllOf(ctx, &v1alpha1.AgentSecret{}, client.InNamespace(namespace))).To(Succeed())
+// newTenants makes several.
+func newTenants(ctx context.Context, n int) []string {
+	GinkgoHelper()
+	var names []string
+	for range n {
+		namespace := framework.Namespace("")
+		Expect(api.Create(ctx, namespace)).To(Succeed())
+		names = append(names, namespace.Name)
+	}
+	DeferCleanup(emptyTenants, names)
+	return names
+}
+
+// emptyTenants deletes what a spec made, so that later specs have less to look at.
+func emptyTenants(ctx SpecContext, namespaces []string) {
 	foreign := client.MatchingLabelsSelector{Selector: withoutLabel(v1alpha1.LabelBundle)}
-	Expect(api.DeleteAllOf(ctx, &corev1.Secret{}, client.InNamespace(namespace), foreign)).To(Succeed())
+	var group errgroup.Group
+	for _, namespace := range namespaces {
+		group.Go(func() error {
+			return errors.Join(
+				api.DeleteAllOf(ctx, &v1alpha1.UserSecret{}, client.InNamespace(namespace)),
+				api.DeleteAllOf(ctx, &v1alpha1.AgentSecret{}, client.InNamespace(namespace)),
+				api.DeleteAllOf(ctx, &corev1.Secret{}, client.InNamespace(namespace), foreign),
+			)
+		})
+	}
+	Expect(group.Wait()).To(Succeed())
 	// No controller of the cluster deletes what is in a namespace; Latchkey's does so
 	// with the bundles.
-	Eventually(ctx, func(g Gomega) {
-		bundles := &corev1.SecretList{}
-		g.Expect(api.List(ctx, bundles, client.InNamespace(namespace))).To(Succeed())
-		g.Expect(bundles.Items).To(BeEmpty())
-	}).Should(Succeed())
+	for _, namespace := range namespaces {
+		Eventually(ctx, func(g Gomega) {
+			bundles := &corev1.SecretList{}
+			g.Expect(api.List(ctx, bundles, client.InNamespace(namespace))).To(Succeed())
+			g.Expect(bundles.Items).To(BeEmpty())
+		}).Should(Succeed())
+	}
 }
 
 func userSecret(namespace, name string) *v1alpha1.UserSecret {
