@@ -37,12 +37,14 @@ type Face struct {
 // Direct returns Latchkey's own port.
 func Direct(url string, ca []byte) (Face, error) {
 	c, err := trusting(ca)
+	url = strings.TrimSuffix(url, "/")
 	return Face{Name: "direct", Coder: url + "/api/v2", Golem: url + "/v1", Client: c}, err
 }
 
 // Aggregated returns the way through the API server.
 func Aggregated(url string, ca []byte) (Face, error) {
 	c, err := trusting(ca)
+	url = strings.TrimSuffix(url, "/")
 	return Face{
 		Name:       "aggregated",
 		Coder:      url + "/apis/coder.latchkey.dev/v2",

@@ -6,6 +6,7 @@ package golem
 import (
 	"cmp"
 	"context"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -168,6 +169,13 @@ func (h *Handler) environment(c *call) (Environment, error) {
 // and run the operation on it.
 func (h *Handler) secret(c *call) (Secret, error) {
 	s, err := h.config.Secrets.Get(c.ctx(), c.target.id)
+	if errors.Is(err, store.ErrNotFound) {
+		// Ask as for one that is there: how long the answer takes must not tell a
+		// caller who may not see a secret whether it exists.
+		if _, failed := h.config.Authorizer.Allowed(c.ctx(), "get", Environment{}, c.target.id); failed != nil {
+			return Secret{}, failed
+		}
+	}
 	if err != nil {
 		return Secret{}, err
 	}
