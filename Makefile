@@ -16,6 +16,7 @@ PACKAGES ?= ./...
 TESTFLAGS ?=
 BENCH ?= .
 FUZZTIME ?= 30s
+REQUESTS ?= 600
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 
 GOBUILD := CGO_ENABLED=0 go build -trimpath -buildvcs=false
@@ -89,6 +90,10 @@ fuzz: ## Run every fuzz target for FUZZTIME=30s.
 .PHONY: bench
 bench: ## Run the benchmarks that match BENCH=. with their allocations.
 	go test -run '^$$' -bench '$(BENCH)' -benchmem $(TESTFLAGS) $(PACKAGES)
+
+.PHONY: bench-rest
+bench-rest: up ## Measure the REST API beside the same operations through kube-apiserver. REQUESTS=600 each.
+	source bin/dev/env; go run ./test/perf/rest -n $(REQUESTS)
 
 ##@ Check
 

@@ -3,9 +3,10 @@
 
 // Command rest measures the user-secrets REST API beside the same operations on the
 // UserSecret objects through kube-apiserver, in one run against the local stack
-// (`make up`, then source bin/dev/env). It prints, for each operation and number of
-// connections, requests per second and the 50th and 99th percentile, and the ratio
-// of the two. It is bounded in requests and stops by itself.
+// (`make bench-rest`, or `make up` and source bin/dev/env). It prints, for each
+// operation and number of connections, requests per second and the 50th and 99th
+// percentile, and the ratios of the rate and of the 50th percentile. It is bounded in
+// requests and stops by itself.
 package main
 
 import (
@@ -13,10 +14,8 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"net/http"
 	"os"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -26,19 +25,26 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/latchkey-dev/latchkey/test/conformance"
+	"github.com/latchkey-dev/latchkey/test/framework"
 )
 
 func main() {
-	n := flag.Int("n", 600, "requests per measurement")
+	n := flag.Int("n", 600, "requests per measurement, 4 to 900")
 	flag.Parse()
+	if *n < 4 || *n > users*places-60 {
+		fmt.Fprintln(os.Stderr, "bench: -n must be from 4 to 900: more secrets than that do not fit the users' limits")
+		os.Exit(2)
+	}
 	if err := run(context.Background(), *n); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-// bench is one set-up: tenants of which each connection has its own.
+// bench is one set-up: users over whom the requests are spread, so that no limit is
+// met.
 type bench struct {
+	admin        client.Client
 	direct, kube conformance.Face
 	users        []conformance.Account
 	requests     int
@@ -48,29 +54,22 @@ type bench struct {
 // connections are how many clients are measured.
 var connections = []int{1, 8, 32}
 
+// users is how many there are, each with listed secrets; places is how many more one
+// may have.
+const users, listed, places = 32, 20, 30
+
 func run(ctx context.Context, n int) error {
 	b, err := setUp(ctx, n)
 	if err != nil {
 		return err
 	}
 	fmt.Printf("%-12s %5s  %28s  %28s  %s\n", "", "conns", "Latchkey REST", "UserSecret, kube-apiserver", "ratio of rate, p50")
-	for _, op := range []struct {
-		name       string
-		rest, kube func(ctx context.Context, worker int) error
-	}{
-		{"GET one", b.get(b.restURL("/bench-0")), b.get(b.kubeURL("/bench-0"))},
-		{"GET list 20", b.get(b.restURL("")), b.get(b.kubeURL(""))},
-		{"POST", b.restPost, b.kubePost},
-		{"PATCH", b.restPatch, b.kubePatch},
-	} {
+	for _, op := range operations {
 		for _, c := range connections {
-			b.measure(ctx, c, min(b.requests/4, 50), op.rest) // warm up
-			r := b.measure(ctx, c, b.requests, op.rest)
-			b.measure(ctx, c, min(b.requests/4, 50), op.kube)
-			k := b.measure(ctx, c, b.requests, op.kube)
-			fmt.Printf("%-12s %5d  %28s  %28s  %.2f %.2f\n", op.name, c, r, k, r.rate/k.rate, float64(r.p50)/float64(k.p50))
+			r, k := b.measure(ctx, c, b.rest(op)), b.measure(ctx, c, b.raw(op))
+			fmt.Printf("%-12s %5d  %28s  %28s  %.2f %.2f\n", op, c, r, k, r.rate/k.rate, float64(r.p50)/float64(k.p50))
 			if err := errors.Join(r.err, k.err); err != nil {
-				return fmt.Errorf("%s: %w", op.name, err)
+				return fmt.Errorf("%s: %w", op, err)
 			}
 		}
 	}
@@ -90,30 +89,37 @@ func (f figures) String() string {
 
 func short(d time.Duration) string { return fmt.Sprintf("%.1fms", float64(d.Microseconds())/1000) }
 
-func (b *bench) measure(ctx context.Context, conns, n int, f func(context.Context, int) error) figures {
+// measure sends requests over conns connections, after some that are not counted.
+func (b *bench) measure(ctx context.Context, conns int, f request) figures {
+	b.send(ctx, conns, min(b.requests/4, 50), f)
+	took, times, err := b.send(ctx, conns, b.requests, f)
+	err = errors.Join(err, b.tidy(ctx))
+	n := len(times)
+	slices.Sort(times)
+	return figures{rate: float64(n) / took.Seconds(), p50: times[n/2], p99: times[min(n-1, n*99/100)], err: err}
+}
+
+// send sends n requests over conns connections and returns the time of all and that
+// of each.
+func (b *bench) send(ctx context.Context, conns, n int, f request) (time.Duration, []time.Duration, error) {
 	var next atomic.Int64
 	times := make([]time.Duration, n)
-	var mu sync.Mutex
-	var failed error
+	errs := make([]error, conns)
 	began := time.Now()
 	var wg sync.WaitGroup
 	for w := range conns {
 		wg.Go(func() {
 			for i := next.Add(1); i <= int64(n); i = next.Add(1) {
 				t := time.Now()
-				if err := f(ctx, w); err != nil {
-					mu.Lock()
-					failed = err
-					mu.Unlock()
+				if err := f(ctx, int(i)%len(b.users)); err != nil {
+					errs[w] = err
 				}
 				times[i-1] = time.Since(t)
 			}
 		})
 	}
 	wg.Wait()
-	took := time.Since(began)
-	slices.Sort(times)
-	return figures{rate: float64(n) / took.Seconds(), p50: times[n/2], p99: times[min(n-1, n*99/100)], err: failed}
+	return time.Since(began), times, errors.Join(errs...)
 }
 
 func setUp(ctx context.Context, n int) (*bench, error) {
@@ -125,7 +131,7 @@ func setUp(ctx context.Context, n int) (*bench, error) {
 	if err := rest.LoadTLSFiles(cfg); err != nil {
 		return nil, err
 	}
-	admin, err := client.New(cfg, client.Options{})
+	admin, err := client.New(cfg, client.Options{Scheme: framework.NewScheme()})
 	if err != nil {
 		return nil, err
 	}
@@ -133,7 +139,7 @@ func setUp(ctx context.Context, n int) (*bench, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &bench{requests: n}
+	b := &bench{admin: admin, requests: n}
 	if b.direct, err = conformance.Direct(os.Getenv("LATCHKEY_URL"), ca); err != nil {
 		return nil, err
 	}
@@ -143,7 +149,7 @@ func setUp(ctx context.Context, n int) (*bench, error) {
 	b.kube.Golem = cfg.Host // the base of plain API requests
 	tenants := conformance.Tenants{Admin: admin}
 	run := fmt.Sprintf("bench-%x", time.Now().UnixMilli())
-	for w := range slices.Max(connections) {
+	for w := range users {
 		u, err := tenants.NewUser(ctx, fmt.Sprintf("%s-%d", run, w))
 		if err != nil {
 			return nil, err
@@ -155,90 +161,5 @@ func setUp(ctx context.Context, n int) (*bench, error) {
 		}
 		b.users = append(b.users, u)
 	}
-	if err := b.fill(ctx); err != nil {
-		return nil, err
-	}
-	return b, nil
-}
-
-// fill gives every tenant 20 secrets.
-func (b *bench) fill(ctx context.Context) error {
-	deadline := time.Now().Add(20 * time.Second)
-	for w := range b.users {
-		for i := 0; i < 20; {
-			err := b.send(ctx, b.direct, http.MethodPost, b.restURL("")(w), w, fmt.Sprintf(`{"name":"bench-%d","value":"a sample value of some bytes, sixty-four of them, as in the aim."}`, i), "")
-			switch {
-			case err == nil:
-				i++
-			case time.Now().After(deadline):
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-func (b *bench) restURL(path string) func(int) string {
-	return func(int) string { return b.direct.Coder + "/users/me/secrets" + path }
-}
-
-func (b *bench) kubeURL(path string) func(int) string {
-	return func(w int) string {
-		return b.kube.Golem + "/apis/latchkey.dev/v1alpha1/namespaces/" + b.users[w].Namespace + "/usersecrets" + path
-	}
-}
-
-func (b *bench) get(url func(int) string) func(context.Context, int) error {
-	return func(ctx context.Context, w int) error {
-		face := b.direct
-		if strings.HasPrefix(url(w), b.kube.Golem) {
-			face = b.kube
-		}
-		return b.send(ctx, face, http.MethodGet, url(w), w, "", "")
-	}
-}
-
-// post creates one secret and, not to reach the limit, deletes another way: each
-// worker's secret is replaced by the next.
-func (b *bench) restPost(ctx context.Context, w int) error {
-	name := fmt.Sprintf("post-%d", b.serial.Add(1))
-	return b.send(ctx, b.direct, http.MethodPost, b.restURL("")(w), w, fmt.Sprintf(`{"name":%q,"value":"a sample value"}`, name), "/"+name)
-}
-
-func (b *bench) kubePost(ctx context.Context, w int) error {
-	name := fmt.Sprintf("post-%d", b.serial.Add(1))
-	body := fmt.Sprintf(`{"apiVersion":"latchkey.dev/v1alpha1","kind":"UserSecret","metadata":{"name":%q},"spec":{"value":"a sample value"}}`, name)
-	return b.send(ctx, b.kube, http.MethodPost, b.kubeURL("")(w), w, body, "/"+name)
-}
-
-func (b *bench) restPatch(ctx context.Context, w int) error {
-	return b.send(ctx, b.direct, http.MethodPatch, b.restURL("/bench-1")(w), w, fmt.Sprintf(`{"description":"number %d"}`, b.serial.Add(1)), "")
-}
-
-func (b *bench) kubePatch(ctx context.Context, w int) error {
-	return b.send(ctx, b.kube, http.MethodPatch, b.kubeURL("/bench-1")(w), w, fmt.Sprintf(`{"spec":{"description":"number %d"}}`, b.serial.Add(1)), "")
-}
-
-// send sends one request of worker w. Undo is deleted afterwards, without being
-// measured as a request of its own: it counts into the creation's time on both
-// sides alike.
-func (b *bench) send(ctx context.Context, f conformance.Face, method, url string, w int, body, undo string) error {
-	header := http.Header{"Authorization": {"Bearer " + b.users[w].Token}, "Content-Type": {"application/json"}}
-	if method == http.MethodPatch {
-		header.Set("Content-Type", "application/merge-patch+json")
-	}
-	got, err := f.Do(ctx, method, url, header, body)
-	if err != nil {
-		return err
-	}
-	if got.Status >= 300 {
-		return fmt.Errorf("%s %s answered %d: %.200s", method, url, got.Status, got.Body)
-	}
-	if undo == "" {
-		return nil
-	}
-	if got, err = f.Do(ctx, http.MethodDelete, url+undo, header, ""); err == nil && got.Status >= 300 {
-		err = fmt.Errorf("DELETE answered %d", got.Status)
-	}
-	return err
+	return b, b.fill(ctx)
 }
