@@ -91,9 +91,9 @@ func short(d time.Duration) string { return fmt.Sprintf("%.1fms", float64(d.Micr
 
 // measure sends requests over conns connections, after some that are not counted.
 func (b *bench) measure(ctx context.Context, conns int, f request) figures {
-	b.send(ctx, conns, min(b.requests/4, 50), f)
+	_, _, warmUp := b.send(ctx, conns, min(b.requests/4, 50), f)
 	took, times, err := b.send(ctx, conns, b.requests, f)
-	err = errors.Join(err, b.tidy(ctx))
+	err = errors.Join(warmUp, err, b.tidy(ctx))
 	n := len(times)
 	slices.Sort(times)
 	return figures{rate: float64(n) / took.Seconds(), p50: times[n/2], p99: times[min(n-1, n*99/100)], err: err}
@@ -161,5 +161,6 @@ func setUp(ctx context.Context, n int) (*bench, error) {
 		}
 		b.users = append(b.users, u)
 	}
-	return b, b.fill(ctx)
+	err = b.fill(ctx)
+	return b, err
 }

@@ -109,10 +109,12 @@ func (b *bench) tidy(ctx context.Context) error {
 			return err
 		}
 		for i := range objects.Items {
-			if !strings.HasPrefix(objects.Items[i].Name, "listed-") && !strings.HasPrefix(objects.Items[i].Spec.Name, "listed-") {
-				if err := b.admin.Delete(ctx, &objects.Items[i]); client.IgnoreNotFound(err) != nil {
-					return err
-				}
+			object := &objects.Items[i]
+			if strings.HasPrefix(object.Spec.Name, "listed-") {
+				continue
+			}
+			if err := client.IgnoreNotFound(b.admin.Delete(ctx, object)); err != nil {
+				return err
 			}
 		}
 	}
