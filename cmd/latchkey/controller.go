@@ -44,7 +44,7 @@ func (o *controllerOptions) addFlags(fs *pflag.FlagSet) {
 	fs.BoolVar(&o.leaderElect, "leader-elect", true, "Let one of several replicas lead. Without it, run one replica only.")
 	fs.IntVar(&o.workers, "workers", 8, "Tenants that are reconciled at once, for each kind.")
 	fs.DurationVar(&o.rotation.Rotation, "key-rotation", 30*24*time.Hour, "Age at which the sealing key gets a successor; 0 never.")
-	fs.DurationVar(&o.rotation.Retention, "key-retention", 365*24*time.Hour, "How long a sealing key that no object needs is kept after its successor was made; 0 for ever. Manifests in repositories may still hold values sealed with it.")
+	fs.DurationVar(&o.rotation.Retention, "key-retention", 365*24*time.Hour, "How long a sealing key that no object needs is kept after its successor was made; 0 for ever, else at least 24h. Manifests in repositories may still hold values sealed with it.")
 	fs.Float64Var(&o.rotation.ResealRate, "reseal-rate", 20, "Objects that are sealed anew in a second after a rotation.")
 	fs.DurationVar(&o.rotation.Interval, "key-check-interval", 30*time.Second, "Time between two looks at the keys and what they seal.")
 	fs.BoolVar(&o.restarts.Enabled, "restart-on-change", true, "Restart Deployments, StatefulSets and DaemonSets that ask for it when their secrets change. Without it, workloads are neither read nor written.")
@@ -59,6 +59,9 @@ func (o *controllerOptions) validate() error {
 	}
 	if o.rotation.Rotation < 0 || o.rotation.Retention < 0 {
 		errs = append(errs, errors.New("--key-rotation and --key-retention must not be negative"))
+	}
+	if o.rotation.Retention > 0 && o.rotation.Retention < keyrotation.MinRetention {
+		errs = append(errs, fmt.Errorf("--key-retention must be 0 or at least %s, not %s: a deleted key opens nothing any more", keyrotation.MinRetention, o.rotation.Retention))
 	}
 	if !(o.rotation.ResealRate > 0) { // NaN is neither
 		errs = append(errs, errors.New("--reseal-rate must be above 0"))
