@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -163,23 +164,23 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, o *controllerOptions,
 	if err := keyring.Watch(ctx, keys, o.namespace, ring); err != nil {
 		return err
 	}
+	beforeWrites, err := addRestarts(mgr, o.restarts, live)
+	if err != nil {
+		return fmt.Errorf("set up the rollout controller: %w", err)
+	}
 	for _, adapter := range []bundler.Adapter{userbundle.Adapter(o.user), agentbundle.Adapter(o.agent)} {
 		r := &bundler.Reconciler{
-			Adapter: adapter,
-			Client:  mgr.GetClient(),
-			Sources: sources,
-			Live:    live,
-			Opener:  ring,
-			Events:  mgr.GetEventRecorder("latchkey"),
-			MACKey:  macKey,
+			Adapter:      adapter,
+			Client:       mgr.GetClient(),
+			Sources:      sources,
+			Live:         live,
+			Opener:       ring,
+			Events:       mgr.GetEventRecorder("latchkey"),
+			MACKey:       macKey,
+			BeforeWrites: beforeWrites,
 		}
 		if err := r.SetupWithManager(mgr, sources, keyEvents(ring), o.workers); err != nil {
 			return fmt.Errorf("set up the %s controller: %w", adapter.Name, err)
-		}
-	}
-	if o.restarts.Enabled {
-		if err := addRestarts(mgr, o.restarts, live); err != nil {
-			return fmt.Errorf("set up the rollout controller: %w", err)
 		}
 	}
 	return errors.Join(
@@ -188,11 +189,19 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, o *controllerOptions,
 	)
 }
 
-// addRestarts adds the restarts of workloads whose secrets changed.
-func addRestarts(mgr ctrl.Manager, o rollout.Options, live client.Client) error {
+// takeOverTimeout bounds how long bundles wait for the restarts to take over. Bundles
+// that are not written are worse than a restart that is missed.
+const takeOverTimeout = 30 * time.Second
+
+// addRestarts adds the restarts of workloads whose secrets changed, and returns what
+// is to be called before any bundle is written.
+func addRestarts(mgr ctrl.Manager, o rollout.Options, live client.Client) (beforeWrites func(context.Context), err error) {
+	if !o.Enabled {
+		return nil, nil
+	}
 	workloads, err := rollout.NewCache(mgr)
 	if err != nil {
-		return fmt.Errorf("set up the cache of workloads: %w", err)
+		return nil, fmt.Errorf("set up the cache of workloads: %w", err)
 	}
 	r := &rollout.Reconciler{
 		Bundles:   mgr.GetClient(),
@@ -202,7 +211,16 @@ func addRestarts(mgr ctrl.Manager, o rollout.Options, live client.Client) error 
 		Clock:     clock.RealClock{},
 		Options:   o,
 	}
-	return r.SetupWithManager(mgr, workloads)
+	var once sync.Once
+	return func(ctx context.Context) {
+		once.Do(func() {
+			ctx, cancel := context.WithTimeout(ctx, takeOverTimeout)
+			defer cancel()
+			if err := r.TakeOver(ctx); err != nil {
+				ctrl.LoggerFrom(ctx).Error(err, "Cannot see which workloads came while nobody led: their first restart may be missing")
+			}
+		})
+	}, r.SetupWithManager(mgr, workloads)
 }
 
 // keyEvents tells of every change of the sealing keys, when the ring knows of it. An
