@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -44,7 +45,7 @@ func (o *controllerOptions) addFlags(fs *pflag.FlagSet) {
 	fs.BoolVar(&o.leaderElect, "leader-elect", true, "Let one of several replicas lead. Without it, run one replica only.")
 	fs.IntVar(&o.workers, "workers", 8, "Tenants that are reconciled at once, for each kind.")
 	fs.DurationVar(&o.rotation.Rotation, "key-rotation", 30*24*time.Hour, "Age at which the sealing key gets a successor; 0 never.")
-	fs.DurationVar(&o.rotation.Retention, "key-retention", 365*24*time.Hour, "How long a sealing key that no object needs is kept after its successor was made; 0 for ever. Manifests in repositories may still hold values sealed with it.")
+	fs.DurationVar(&o.rotation.Retention, "key-retention", 365*24*time.Hour, "How long a sealing key that no object needs is kept after its successor was made; 0 for ever, else at least 24h. Manifests in repositories may still hold values sealed with it.")
 	fs.Float64Var(&o.rotation.ResealRate, "reseal-rate", 20, "Objects that are sealed anew in a second after a rotation.")
 	fs.DurationVar(&o.rotation.Interval, "key-check-interval", 30*time.Second, "Time between two looks at the keys and what they seal.")
 	fs.BoolVar(&o.restarts.Enabled, "restart-on-change", true, "Restart Deployments, StatefulSets and DaemonSets that ask for it when their secrets change. Without it, workloads are neither read nor written.")
@@ -59,6 +60,9 @@ func (o *controllerOptions) validate() error {
 	}
 	if o.rotation.Rotation < 0 || o.rotation.Retention < 0 {
 		errs = append(errs, errors.New("--key-rotation and --key-retention must not be negative"))
+	}
+	if o.rotation.Retention > 0 && o.rotation.Retention < keyrotation.MinRetention {
+		errs = append(errs, fmt.Errorf("--key-retention must be 0 or at least %s, not %s: a deleted key opens nothing any more", keyrotation.MinRetention, o.rotation.Retention))
 	}
 	if !(o.rotation.ResealRate > 0) { // NaN is neither
 		errs = append(errs, errors.New("--reseal-rate must be above 0"))
@@ -160,23 +164,23 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, o *controllerOptions,
 	if err := keyring.Watch(ctx, keys, o.namespace, ring); err != nil {
 		return err
 	}
+	beforeWrites, err := addRestarts(mgr, o.restarts, live)
+	if err != nil {
+		return fmt.Errorf("set up the rollout controller: %w", err)
+	}
 	for _, adapter := range []bundler.Adapter{userbundle.Adapter(o.user), agentbundle.Adapter(o.agent)} {
 		r := &bundler.Reconciler{
-			Adapter: adapter,
-			Client:  mgr.GetClient(),
-			Sources: sources,
-			Live:    live,
-			Opener:  ring,
-			Events:  mgr.GetEventRecorder("latchkey"),
-			MACKey:  macKey,
+			Adapter:      adapter,
+			Client:       mgr.GetClient(),
+			Sources:      sources,
+			Live:         live,
+			Opener:       ring,
+			Events:       mgr.GetEventRecorder("latchkey"),
+			MACKey:       macKey,
+			BeforeWrites: beforeWrites,
 		}
 		if err := r.SetupWithManager(mgr, sources, keyEvents(ring), o.workers); err != nil {
 			return fmt.Errorf("set up the %s controller: %w", adapter.Name, err)
-		}
-	}
-	if o.restarts.Enabled {
-		if err := addRestarts(mgr, o.restarts, live); err != nil {
-			return fmt.Errorf("set up the rollout controller: %w", err)
 		}
 	}
 	return errors.Join(
@@ -185,11 +189,19 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, o *controllerOptions,
 	)
 }
 
-// addRestarts adds the restarts of workloads whose secrets changed.
-func addRestarts(mgr ctrl.Manager, o rollout.Options, live client.Client) error {
+// takeOverTimeout bounds how long bundles wait for the restarts to take over. Bundles
+// that are not written are worse than a restart that is missed.
+const takeOverTimeout = 30 * time.Second
+
+// addRestarts adds the restarts of workloads whose secrets changed, and returns what
+// is to be called before any bundle is written.
+func addRestarts(mgr ctrl.Manager, o rollout.Options, live client.Client) (beforeWrites func(context.Context), err error) {
+	if !o.Enabled {
+		return nil, nil
+	}
 	workloads, err := rollout.NewCache(mgr)
 	if err != nil {
-		return fmt.Errorf("set up the cache of workloads: %w", err)
+		return nil, fmt.Errorf("set up the cache of workloads: %w", err)
 	}
 	r := &rollout.Reconciler{
 		Bundles:   mgr.GetClient(),
@@ -199,7 +211,16 @@ func addRestarts(mgr ctrl.Manager, o rollout.Options, live client.Client) error 
 		Clock:     clock.RealClock{},
 		Options:   o,
 	}
-	return r.SetupWithManager(mgr, workloads)
+	var once sync.Once
+	return func(ctx context.Context) {
+		once.Do(func() {
+			ctx, cancel := context.WithTimeout(ctx, takeOverTimeout)
+			defer cancel()
+			if err := r.TakeOver(ctx); err != nil {
+				ctrl.LoggerFrom(ctx).Error(err, "Cannot see which workloads came while nobody led: their first restart may be missing")
+			}
+		})
+	}, r.SetupWithManager(mgr, workloads)
 }
 
 // keyEvents tells of every change of the sealing keys, when the ring knows of it. An

@@ -42,6 +42,32 @@ func TestTheDefaultsAreValid(t *testing.T) {
 	}
 }
 
+func TestKeyRetention(t *testing.T) {
+	for name, tt := range map[string]struct {
+		flags []string
+		want  bool
+	}{
+		"a year is the default":                       {nil, true},
+		"for ever":                                    {[]string{"--key-retention=0"}, true},
+		"a day is the least":                          {[]string{"--key-retention=24h"}, true},
+		"less than a day is refused":                  {[]string{"--key-retention=23h"}, false},
+		"also where keys are not rotated any more":    {[]string{"--key-rotation=0", "--key-retention=1m"}, false},
+		"a retention below the rotation is a choice":  {[]string{"--key-rotation=2160h", "--key-retention=168h"}, true},
+		"a quick rotation does not shorten retention": {[]string{"--key-rotation=1h", "--key-retention=1h"}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o, fs := &controllerOptions{}, pflag.NewFlagSet(name, pflag.ContinueOnError)
+			o.addFlags(fs)
+			if err := fs.Parse(tt.flags); err != nil {
+				t.Fatal(err)
+			}
+			if err := o.validate(); (err == nil) != tt.want {
+				t.Errorf("validate() = %v, want it to be valid: %t", err, tt.want)
+			}
+		})
+	}
+}
+
 // TestAWrongFlagIsNamed runs the commands: they refuse before they reach for a
 // cluster.
 func TestAWrongFlagIsNamed(t *testing.T) {
@@ -64,6 +90,8 @@ func TestAWrongFlagIsNamed(t *testing.T) {
 		"--workers=257":               "--workers must be 1 to 256, not 257",
 		"--key-rotation=-1s":          "--key-rotation and --key-retention must not be negative",
 		"--key-retention=-1s":         "--key-rotation and --key-retention must not be negative",
+		"--key-retention=1ns":         "--key-retention must be 0 or at least 24h0m0s, not 1ns: a deleted key opens nothing any more",
+		"--key-retention=23h59m59s":   "--key-retention must be 0 or at least 24h0m0s, not 23h59m59s: a deleted key opens nothing any more",
 		"--reseal-rate=0":             "--reseal-rate must be above 0",
 		"--reseal-rate=-1":            "--reseal-rate must be above 0",
 		"--reseal-rate=NaN":           "--reseal-rate must be above 0",

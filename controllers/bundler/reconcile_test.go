@@ -4,6 +4,7 @@
 package bundler
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strings"
@@ -53,6 +54,22 @@ func run(t *testing.T, c *cluster, steps []step) {
 		if c.opens != s.wantOpens {
 			t.Errorf("step %d: %d values opened, want %d", i, c.opens, s.wantOpens)
 		}
+	}
+}
+
+func TestNothingIsWrittenBeforeItMayBe(t *testing.T) {
+	c := newCluster(t)
+	c.add(t, "a", canary)
+	r := c.reconciler()
+	calls := 0
+	r.BeforeWrites = func(context.Context) {
+		if calls++; len(c.writes) > 0 {
+			t.Errorf("wrote %v already", c.writes)
+		}
+	}
+	writes, _, err := c.reconcile(t, r)
+	if err != nil || len(writes) == 0 || calls != 1 {
+		t.Errorf("wrote %v, %v, and asked %d times before; want something, and once", writes, err, calls)
 	}
 }
 

@@ -45,6 +45,8 @@ type Reconciler struct {
 	Events EventRecorder
 	// MACKey is the key under which the caches digest bundles.
 	MACKey []byte
+	// BeforeWrites, where set, is called before anything is written.
+	BeforeWrites func(context.Context)
 
 	memos memos
 	// blocked holds the tenants in whose way a foreign Secret stood last.
@@ -57,6 +59,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	s, err := r.read(ctx, req.Name)
 	if err != nil {
 		return ctrl.Result{}, err
+	}
+	if r.BeforeWrites != nil {
+		r.BeforeWrites(ctx)
 	}
 	woken := r.memos.woken()
 	for _, step := range []func(context.Context, *scope) error{

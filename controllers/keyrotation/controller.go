@@ -21,12 +21,18 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/keyring"
 )
 
+// MinRetention is the shortest retention that protects. A key's end is final, so it
+// must not come while a replica whose watch lags may still seal with it, while a
+// client that fetched its public half before the rotation seals offline, or before a
+// person who made a mistake has had a day to notice.
+const MinRetention = 24 * time.Hour
+
 // Options are the user's choices.
 type Options struct {
 	// Rotation is the age at which the newest key gets a successor; 0 never.
 	Rotation time.Duration
 	// Retention is how long a key that seals nothing any more is kept after its
-	// successor was made; 0 keeps it for ever.
+	// successor was made; 0 keeps it for ever. Else it is MinRetention at least.
 	Retention time.Duration
 	// ResealRate is how many objects are sealed anew in a second.
 	ResealRate float64

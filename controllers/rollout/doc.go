@@ -13,7 +13,9 @@
 //
 // The digest stands on the workload itself and, once it was rolled, on its pod
 // template, whose change is what makes the API server's own controllers roll it. A
-// workload that opts in gets the first one only, so opting in rolls nothing.
+// workload that opts in gets the first one only, so opting in rolls nothing. It is the
+// digest of the present content, and for a workload that came while nobody led the
+// digest of what the bundles held then ([Reconciler.TakeOver]).
 //
 // A change is acted upon after a delay, in which others may join it, and no more
 // than a number of rollouts that it started is under way at once, over all tenants.

@@ -38,7 +38,8 @@ type Options struct {
 	MaxConcurrent int
 }
 
-// Reconciler rolls workloads. It is run by one worker and not safe for more.
+// Reconciler rolls workloads. It is run by one worker and not safe for more; only
+// TakeOver may be called by others.
 type Reconciler struct {
 	// Bundles reads bundles from the cache.
 	Bundles client.Reader
@@ -53,14 +54,14 @@ type Reconciler struct {
 	// Options are the user's choices.
 	Options Options
 
-	seeded bool
-	budget budget
-	memory memory
+	takeOver takeOver
+	budget   budget
+	memory   memory
 }
 
 // Reconcile brings one workload up to date with its tenant's bundles.
 func (r *Reconciler) Reconcile(ctx context.Context, w Workload) (ctrl.Result, error) {
-	if err := r.seed(ctx); err != nil {
+	if err := r.TakeOver(ctx); err != nil {
 		return ctrl.Result{}, err
 	}
 	m := meta(w.Kind)
@@ -104,6 +105,8 @@ func (r *Reconciler) begin(ctx context.Context, w Workload, m *metav1.PartialObj
 		r.memory.wrote(w, m.UID, has)
 		return ctrl.Result{RequeueAfter: retry}, nil
 	}
+	// A workload that was there when this process began has pods of that time.
+	want = cmp.Or(r.takeOver.content(w, m.UID), want)
 	_, result, err := r.write(ctx, w, obj, noted(want), want)
 	return result, err
 }
@@ -182,23 +185,4 @@ func (r *Reconciler) write(ctx context.Context, w Workload, obj client.Object, c
 	}
 	r.memory.wrote(w, obj.GetUID(), want)
 	return true, ctrl.Result{}, nil
-}
-
-// seed counts, once, the rollouts that a former leader has started.
-func (r *Reconciler) seed(ctx context.Context) error {
-	if r.seeded {
-		return nil
-	}
-	r.budget.max = r.Options.MaxConcurrent
-	for _, kind := range kinds {
-		list := metaList(kind)
-		if err := r.Workloads.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
-			return fmt.Errorf("list metadata of %ss: %w", kind, err)
-		}
-		for i := range list.Items {
-			r.budget.seed(workload(kind, &list.Items[i]), list.Items[i].Annotations[AnnotationRolledAt], r.Clock.Now())
-		}
-	}
-	r.seeded = true
-	return nil
 }

@@ -57,22 +57,9 @@ type Sealed struct {
 // Errors wrap [ErrMalformed], [ErrVersion] or [ErrTooLarge] and never quote
 // the text, which may be a plaintext put in the wrong place.
 func Parse(text string) (Sealed, error) {
-	if len(text) > MaxTextLen {
-		return Sealed{}, fmt.Errorf("%w: a sealed value has at most %d characters", ErrTooLarge, MaxTextLen)
-	}
-	rest, ok := strings.CutPrefix(text, textPrefix)
-	if !ok {
-		if hasOtherVersion(text) {
-			return Sealed{}, fmt.Errorf("%w: this release reads version 1, upgrade Latchkey or seal the value again", ErrVersion)
-		}
-		return Sealed{}, malformed("it must begin with " + textPrefix)
-	}
-	id, encoded, ok := strings.Cut(rest, ".")
-	if !ok || !isKeyID(id) {
-		return Sealed{}, malformed("a key id of 16 lower-case hexadecimal digits and a dot must follow the version")
-	}
-	if len(encoded) < minEncodedLen {
-		return Sealed{}, malformed("it is cut short")
+	id, encoded, err := split(text)
+	if err != nil {
+		return Sealed{}, err
 	}
 	if strings.ContainsAny(encoded, "\r\n") {
 		return Sealed{}, malformed("it contains a line break, put it on one line")
@@ -82,6 +69,41 @@ func Parse(text string) (Sealed, error) {
 		return Sealed{}, malformed("its last part is not canonical base64url without padding and white space")
 	}
 	return Sealed{keyID: id, payload: payload}, nil
+}
+
+// SizeOf returns the length in bytes of the plaintext that a text holds, computed
+// from the length of the text. For every text that Parse accepts it is that of
+// PlaintextSize, at no cost. For any other it is at most MaxPlaintext, and 0 where
+// the text does not begin as a sealed value does.
+func SizeOf(text string) int {
+	_, encoded, err := split(text)
+	if err != nil {
+		return 0
+	}
+	return encoding.DecodedLen(len(encoded)) - Overhead
+}
+
+// split takes a text apart into the key id and the encoded payload, at whose content
+// it does not look.
+func split(text string) (id, encoded string, err error) {
+	if len(text) > MaxTextLen {
+		return "", "", fmt.Errorf("%w: a sealed value has at most %d characters", ErrTooLarge, MaxTextLen)
+	}
+	rest, ok := strings.CutPrefix(text, textPrefix)
+	if !ok {
+		if hasOtherVersion(text) {
+			return "", "", fmt.Errorf("%w: this release reads version 1, upgrade Latchkey or seal the value again", ErrVersion)
+		}
+		return "", "", malformed("it must begin with " + textPrefix)
+	}
+	id, encoded, ok = strings.Cut(rest, ".")
+	if !ok || !isKeyID(id) {
+		return "", "", malformed("a key id of 16 lower-case hexadecimal digits and a dot must follow the version")
+	}
+	if len(encoded) < minEncodedLen {
+		return "", "", malformed("it is cut short")
+	}
+	return id, encoded, nil
 }
 
 // String returns the text form. It is not secret.

@@ -90,6 +90,9 @@ func TestParse(t *testing.T) {
 				if got := sealed.String(); got != tc.text {
 					t.Error("an accepted text is printed differently")
 				}
+				if got, want := seal.SizeOf(tc.text), sealed.PlaintextSize(); got != want {
+					t.Errorf("SizeOf() = %d, want %d as parsed", got, want)
+				}
 				return
 			}
 			if sealed.KeyID() != "" || sealed.String() != "" || sealed.Payload() != nil || sealed.PlaintextSize() != 0 {
@@ -102,6 +105,38 @@ func TestParse(t *testing.T) {
 	}
 }
 
+func TestSizeOf(t *testing.T) {
+	head := "lk1." + testID + "."
+	for name, tc := range map[string]struct {
+		text string
+		want int
+	}{
+		"nothing holds nothing":             {"", 0},
+		"an empty plaintext":                {head + encoded(0), 0},
+		"one byte":                          {head + encoded(1), 1},
+		"two bytes":                         {head + encoded(2), 2},
+		"three bytes":                       {head + encoded(3), 3},
+		"four bytes":                        {head + encoded(4), 4},
+		"the largest plaintext":             {head + encoded(seal.MaxPlaintext), seal.MaxPlaintext},
+		"more than that is no sealed value": {head + encoded(seal.MaxPlaintext+1), 0},
+		"a payload that is cut short holds nothing":       {head + encoded(0)[1:], 0},
+		"a plaintext in the wrong place holds nothing":    {strings.Repeat(canary, 1000), 0},
+		"another version holds nothing":                   {"lk2" + head[3:] + encoded(9), 0},
+		"what is no base64 counts as long as it is":       {head + strings.Repeat("!", len(encoded(5))), 5},
+		"a length that cannot be counts as the one below": {head + encoded(1) + "A", 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := seal.SizeOf(tc.text); got != tc.want {
+				t.Errorf("SizeOf() = %d, want %d", got, tc.want)
+			}
+		})
+	}
+	long := head + encoded(seal.MaxPlaintext)
+	if got := testing.AllocsPerRun(10, func() { seal.SizeOf(long) }); got != 0 {
+		t.Errorf("SizeOf allocates %v times: it decodes", got)
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	good := "lk1." + testID + "." + encoded(3)
 	for _, text := range []string{"", good, good + "=", good + "\n", "lk2." + good[4:], strings.ToUpper(good), good[:len(good)-1]} {
@@ -109,6 +144,10 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		sealed, err := seal.Parse(text)
+		size := seal.SizeOf(text)
+		if size < 0 || size > seal.MaxPlaintext {
+			t.Errorf("a text is said to hold %d bytes", size)
+		}
 		if err != nil {
 			if !errors.Is(err, seal.ErrMalformed) && !errors.Is(err, seal.ErrVersion) && !errors.Is(err, seal.ErrTooLarge) {
 				t.Errorf("an error of no kind: %v", err)
@@ -120,6 +159,9 @@ func FuzzParse(f *testing.F) {
 		}
 		if len(sealed.Payload()) != sealed.PlaintextSize()+seal.Overhead || sealed.PlaintextSize() > seal.MaxPlaintext {
 			t.Errorf("accepted a payload of %d bytes", len(sealed.Payload()))
+		}
+		if size != sealed.PlaintextSize() {
+			t.Errorf("a text is said to hold %d bytes and holds %d", size, sealed.PlaintextSize())
 		}
 	})
 }

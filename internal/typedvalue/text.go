@@ -17,19 +17,13 @@ import (
 // repeated key the last wins. what names the text in errors.
 //
 // encoding/json silently replaces what is no Unicode text by U+FFFD; a secret
-// must never be changed silently, so such a text is refused here.
+// must never be changed silently, so VetJSON refuses such a text.
 func decode(what string, text []byte, maxBytes, maxDepth int) (any, error) {
 	if len(text) > maxBytes {
 		return nil, fmt.Errorf("%s: longer than %d bytes", what, maxBytes)
 	}
-	if !utf8.Valid(text) {
-		return nil, fmt.Errorf("%s: not valid UTF-8", what)
-	}
-	if !json.Valid(text) {
-		return nil, syntaxError(what, text)
-	}
-	if err := vet(text, maxDepth); err != nil {
-		return nil, fmt.Errorf("%s: %w", what, err)
+	if err := VetJSON(what, text, maxDepth); err != nil {
+		return nil, err
 	}
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.UseNumber()
@@ -38,6 +32,24 @@ func decode(what string, text []byte, maxBytes, maxDepth int) (any, error) {
 		return nil, syntaxError(what, text)
 	}
 	return v, nil
+}
+
+// VetJSON refuses a text that is not one JSON text, or one that encoding/json would
+// change without a word: a string that is no Unicode text, a number that no float64
+// holds. That goes for all of the text, members that nobody asks for included. It
+// also refuses nesting beyond maxDepth levels. The error begins with what, names the
+// place and never quotes the text.
+func VetJSON(what string, text []byte, maxDepth int) error {
+	if !utf8.Valid(text) {
+		return fmt.Errorf("%s: not valid UTF-8", what)
+	}
+	if !json.Valid(text) {
+		return syntaxError(what, text)
+	}
+	if err := vet(text, maxDepth); err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	return nil
 }
 
 // syntaxError names the place of the first error. The decoder's own message

@@ -77,7 +77,8 @@ var _ = Describe("Sealing keys", func() {
 		Eventually(ctx, func() float64 { return measured(ctx, perKey, "key_id", old) }).Should(BeZero())
 		Consistently(ctx, storedKeys).WithArguments(ctx).Should(ContainElement(old), "a year is the default")
 
-		Expect(controller.Restart(ctx, append([]string{"--key-retention=1ms"}, quickly...)...)).To(Succeed())
+		makeKeysOlder(ctx, 2*24*time.Hour)
+		Expect(controller.Restart(ctx, append([]string{"--key-retention=24h"}, quickly...)...)).To(Succeed())
 		DeferCleanup(func(ctx SpecContext) { Expect(controller.Restart(ctx, quickly...)).To(Succeed()) })
 		Eventually(ctx, storedKeys).WithArguments(ctx).Should(Equal([]string{newest}))
 		Eventually(ctx, publishedKeys).WithArguments(ctx).Should(HaveLen(1))

@@ -113,6 +113,19 @@ var _ = Describe("A workload that asks for restarts", Ordered, func() {
 		Consistently(ctx, rolledTo(web)).Should(Equal(once))
 	})
 
+	It("is restarted for what changed while the controller was down, though it is younger than the controller's end", func(ctx SpecContext) {
+		_, err := controller.Stop()
+		Expect(err).NotTo(HaveOccurred())
+		web := newDeployment(tenant, "young")
+		create(ctx, web)
+		DeferCleanup(remove, web)
+		setValue(ctx, tenant, "while it was down, again")
+		Expect(controller.Start(ctx, flags...)).To(Succeed())
+		Eventually(ctx, rolledTo(web)).ShouldNot(BeEmpty())
+		Expect(rolledTo(web)(ctx)).To(Equal(web.Annotations[rollout.AnnotationContentHash]))
+		Eventually(ctx, reasons(web)).Should(ConsistOf(rollout.ReasonContentChanged))
+	})
+
 	It("waits for others", func(ctx SpecContext) {
 		var tenants []string
 		var all []*appsv1.Deployment

@@ -25,6 +25,9 @@ const (
 	// maxPathBytes bounds the JSON text of a path. What a canonical path loses
 	// on the way there (separators, escapes) fits in many times over.
 	maxPathBytes = 64 << 10
+	// maxBodyDepth lets through the deepest type there is (three levels of JSON for
+	// each of its own) and ends what nests for its own sake.
+	maxBodyDepth = 512
 )
 
 const expectedRevision = "expected an integer from 0 to 18446744073709551615"
@@ -75,7 +78,7 @@ func isJSON(header http.Header) bool {
 // be. An empty body counts as null.
 func object(body []byte, names ...string) (map[string]json.RawMessage, error) {
 	if len(bytes.TrimSpace(body)) > 0 {
-		if err := vet(body); err != nil {
+		if err := typedvalue.VetJSON("body", body, maxBodyDepth); err != nil {
 			return nil, invalidRequest(err.Error())
 		}
 	}

@@ -21,7 +21,7 @@ func members(text []byte, names ...string) (map[string]json.RawMessage, bool) {
 	}
 	found := make(map[string]json.RawMessage, len(names))
 	for i = skipSpace(text, i+1); text[i] != '}'; {
-		end, _ := skipString(text, i+1)
+		end := skipString(text, i+1)
 		name := unquote(text[i:end])
 		colon := skipSpace(text, end)
 		i = skipSpace(text, colon+1)
@@ -52,6 +52,17 @@ func unquote(key []byte) string {
 	return name
 }
 
+// skipString returns the index after the string whose content begins at i.
+func skipString(text []byte, i int) int {
+	for text[i] != '"' {
+		if text[i] == '\\' {
+			i++
+		}
+		i++
+	}
+	return i + 1
+}
+
 func skipSpace(text []byte, i int) int {
 	for i < len(text) && (text[i] == ' ' || text[i] == '\t' || text[i] == '\n' || text[i] == '\r') {
 		i++
@@ -65,7 +76,7 @@ func skipValue(text []byte, i int) int {
 	for i < len(text) {
 		switch c := text[i]; {
 		case c == '"':
-			i, _ = skipString(text, i+1)
+			i = skipString(text, i+1)
 		case c == '{' || c == '[':
 			depth++
 			i++

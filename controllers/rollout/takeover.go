@@ -1,0 +1,67 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package rollout
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// takeOver is what a process finds when it begins to lead.
+type takeOver struct {
+	mu   sync.Mutex
+	done bool
+	// found are the workloads that had no digest, with the content of that time.
+	found map[Workload]note
+}
+
+// TakeOver notes, once, what the leader before has left: the rollouts that it
+// started, and the content that the bundles have. It has to be done before this
+// process writes any bundle. Nobody writes them while nobody leads, so what they
+// hold now is what the pods of workloads that came meanwhile were started with; a
+// moment later it may be what changed meanwhile, and the change would be missed.
+func (r *Reconciler) TakeOver(ctx context.Context) error {
+	r.takeOver.mu.Lock()
+	defer r.takeOver.mu.Unlock()
+	if r.takeOver.done {
+		return nil
+	}
+	found, held := map[Workload]note{}, budget{max: r.Options.MaxConcurrent}
+	for _, kind := range kinds {
+		list := metaList(kind)
+		if err := r.Workloads.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
+			return fmt.Errorf("list metadata of %ss: %w", kind, err)
+		}
+		for i := range list.Items {
+			m := &list.Items[i]
+			w := workload(kind, m)
+			held.seed(w, m.Annotations[AnnotationRolledAt], r.Clock.Now())
+			if !wantsRestarts(m) || m.Annotations[AnnotationContentHash] != "" {
+				continue
+			}
+			hash, err := r.contentHash(ctx, w.Namespace)
+			if err != nil {
+				return err
+			}
+			found[w] = note{uid: m.UID, hash: hash}
+		}
+	}
+	r.budget, r.takeOver.found, r.takeOver.done = held, found, true
+	return nil
+}
+
+// content returns, once, the content with which the pods of a workload were started
+// that had no digest when this process began; "" for any other.
+func (t *takeOver) content(w Workload, uid types.UID) string {
+	n := t.found[w]
+	delete(t.found, w)
+	if n.uid != uid {
+		return ""
+	}
+	return n.hash
+}
