@@ -63,32 +63,33 @@ func (o *options) write(parts []part) error {
 
 // pack writes a folder into a tar, in the order of names.
 func pack(folder, file string, created time.Time) (err error) {
+	root, err := os.OpenRoot(folder)
+	if err != nil {
+		return err
+	}
+	defer root.Close() //nolint:errcheck // it was only read
 	out, err := os.Create(file)
 	if err != nil {
 		return err
 	}
 	w := tar.NewWriter(out)
 	defer func() { err = errors.Join(err, w.Close(), out.Close()) }()
-	return filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || path == folder {
+	return fs.WalkDir(root.FS(), ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || name == "." {
 			return err
 		}
 		info, err := entry.Info()
 		if err != nil {
 			return err
 		}
-		name, err := filepath.Rel(folder, path)
-		if err != nil {
-			return err
-		}
-		header := &tar.Header{Name: filepath.ToSlash(name), ModTime: created, Mode: 0o644, Size: info.Size(), Typeflag: tar.TypeReg, Format: tar.FormatUSTAR}
+		header := &tar.Header{Name: name, ModTime: created, Mode: 0o644, Size: info.Size(), Typeflag: tar.TypeReg, Format: tar.FormatUSTAR}
 		if entry.IsDir() {
-			header.Name, header.Mode, header.Size, header.Typeflag = header.Name+"/", 0o755, 0, tar.TypeDir
+			header.Name, header.Mode, header.Size, header.Typeflag = name+"/", 0o755, 0, tar.TypeDir
 		}
 		if err := w.WriteHeader(header); err != nil || entry.IsDir() {
 			return err
 		}
-		in, err := os.Open(path)
+		in, err := root.Open(name)
 		if err != nil {
 			return err
 		}
