@@ -18,6 +18,8 @@ BENCH ?= .
 FUZZTIME ?= 30s
 REQUESTS ?= 600
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+IMAGE ?= ghcr.io/latchkey-dev/latchkey:v0.1.0-dev
+PLATFORMS ?= linux/amd64,linux/arm64
 
 GOBUILD := CGO_ENABLED=0 go build -trimpath -buildvcs=false
 TOOLS := bin/tools
@@ -49,6 +51,10 @@ down: ## Stop the local stack. WIPE=true removes its data too.
 .PHONY: build
 build: ## Build the commands of cmd/ into bin/.
 	$(GOBUILD) -ldflags '-s -w -X main.version=$(VERSION)' -o bin/ ./cmd/...
+
+.PHONY: image
+image: ## Build the container image IMAGE= for PLATFORMS= into dist/: an OCI layout, a tar for ctr, SBOMs. No Docker.
+	go -C hack/image run . --source $(CURDIR) --output $(CURDIR)/dist --tag $(IMAGE) --version $(VERSION) --platform $(PLATFORMS)
 
 .PHONY: controlplane
 controlplane: ## Build etcd, kube-apiserver and kubectl into bin/k8s, once.
