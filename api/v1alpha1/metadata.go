@@ -43,6 +43,13 @@ const (
 	AnnotationPending = "latchkey.dev/import-pending"
 	// AnnotationCommitted marks the one object whose mark commits an import.
 	AnnotationCommitted = "latchkey.dev/import-committed"
+	// AnnotationHeldEnvName and AnnotationHeldFilePath name what a secret had before
+	// an update of the REST API that is being decided. The secret still claims them,
+	// and nothing is projected there. AnnotationHeldSince is the update's time, as
+	// RFC 3339 with nanoseconds.
+	AnnotationHeldEnvName  = "latchkey.dev/held-env-name"
+	AnnotationHeldFilePath = "latchkey.dev/held-file-path"
+	AnnotationHeldSince    = "latchkey.dev/held-since"
 	// AnnotationCanonicalPath, with the value "true", says that an AgentSecret's
 	// spec.path is canonical already. Admission sets it; it travels with backups,
 	// because converting a canonical path again can change it.

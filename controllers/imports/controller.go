@@ -1,9 +1,9 @@
 // Copyright The Latchkey Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package imports clears up after imports whose server replica died: what was
-// committed is finished, what was not is deleted. It reads UserSecrets from the
-// cache and writes them, on the leader only.
+// Package imports clears up after requests whose server replica died: an import that
+// was committed is finished, one that was not is deleted, and what an update held is
+// released. It reads UserSecrets from the cache and writes them, on the leader only.
 package imports
 
 import (
@@ -42,12 +42,12 @@ func (c *Controller) Start(ctx context.Context) error {
 			return nil
 		case <-ticker.C():
 		}
-		swept, err := store.SweepImports(ctx, c.Client, c.Client, c.Clock.Now())
+		swept, err := store.Sweep(ctx, c.Client, c.Client, c.Clock.Now())
 		if err != nil {
-			log.Error(err, "Cannot clear up after an import")
+			log.Error(err, "Cannot clear up after a request")
 		}
 		if swept > 0 {
-			log.Info("Cleared up after an import that its replica did not finish", "objects", swept)
+			log.Info("Cleared up after a request that its replica did not finish", "objects", swept)
 		}
 	}
 }

@@ -48,12 +48,14 @@ type Holder struct {
 	Recorded []v1alpha1.Claim
 }
 
-// OfUser returns what a UserSecret claims.
+// OfUser returns what a UserSecret claims, what it holds during an update included.
 func OfUser(u *v1alpha1.UserSecret) Holder {
 	h := Holder{Name: u.Name, UID: u.UID, ResourceVersion: u.ResourceVersion, Recorded: u.Status.Claims}
 	h.add(v1alpha1.ClaimName, u.SecretName())
 	h.add(v1alpha1.ClaimEnv, u.Spec.EnvName)
 	h.add(v1alpha1.ClaimFile, u.Spec.FilePath)
+	h.add(v1alpha1.ClaimEnv, u.Annotations[v1alpha1.AnnotationHeldEnvName])
+	h.add(v1alpha1.ClaimFile, u.Annotations[v1alpha1.AnnotationHeldFilePath])
 	return h
 }
 

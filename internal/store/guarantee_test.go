@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -127,6 +128,55 @@ func TestOfManyUpdatesThatClaimTheSameOneIsMade(t *testing.T) {
 		want[winner] = fmt.Sprintf("s%d SAME  0", winner)
 		if diff := cmp.Diff(want, server.users()); diff != "" {
 			t.Fatalf("stored (-want +got):\n%s", diff)
+		}
+	}
+}
+
+func TestWhatALostUpdateGaveUpIsNotGivenAway(t *testing.T) {
+	same := "SAME"
+	const n = 4
+	for range 10 * rounds {
+		server, users := startUsers(t, 2, limits.DefaultUser())
+		for i := range n {
+			if _, err := users[0].Create(t.Context(), "alice", []NewUser{{Name: fmt.Sprint("s", i), EnvName: fmt.Sprint("E", i)}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		results := together(t, 2*n, func(ctx context.Context, i int) error {
+			if i < n {
+				_, err := users[i%2].Update(ctx, "alice", fmt.Sprint("s", i), UserChange{EnvName: &same})
+				return err
+			}
+			_, err := users[i%2].Create(ctx, "alice", []NewUser{{Name: fmt.Sprint("s", i), EnvName: fmt.Sprint("E", i-n)}})
+			return err
+		})
+		winner := one(t, results[:n], conflictOn(FieldEnvName))
+		var want []string
+		for i := range n {
+			if want = append(want, fmt.Sprintf("s%d E%d  0", i, i)); i == winner {
+				want[i] = fmt.Sprintf("s%d SAME  0", i)
+			}
+			if err := results[n+i]; err == nil {
+				want = append(want, fmt.Sprintf("s%d E%d  0", n+i, i))
+				if i != winner {
+					t.Fatalf("E%d was given to another while its holder's update was undecided", i)
+				}
+			} else if !conflictOn(FieldEnvName)(err) {
+				t.Fatalf("a creation failed with %v", err)
+			}
+		}
+		slices.Sort(want)
+		if diff := cmp.Diff(want, server.users()); diff != "" {
+			t.Fatalf("stored (-want +got):\n%s", diff)
+		}
+		all, err := users[0].List(t.Context(), "alice")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, u := range all {
+			if forgotten(u, time.Now().Add(time.Hour)) {
+				t.Fatalf("%s still holds %v", u.Name, u.Annotations)
+			}
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
@@ -24,6 +25,11 @@ func (s *Users) Update(ctx context.Context, namespace, name string, change UserC
 		var before *v1alpha1.UserSecret
 		if before, err = s.Get(ctx, namespace, name); err != nil {
 			return nil, err
+		}
+		if holding(before, time.Now()) {
+			err = fmt.Errorf("%w: another update of the secret is under way", ErrUnavailable)
+			s.pause(ctx)
+			continue
 		}
 		after := before.DeepCopy()
 		if err := s.change(after, change); err != nil {
@@ -53,6 +59,7 @@ func (s *Users) Update(ctx context.Context, namespace, name string, change UserC
 // replace writes after in the place of before, if nobody else wrote meanwhile and
 // the proposal may stay.
 func (s *Users) replace(ctx context.Context, before, after *v1alpha1.UserSecret, p proposal) error {
+	held := hold(before, after, p, time.Now())
 	err := s.Live.Update(ctx, after)
 	switch {
 	case apierrors.IsConflict(err):
@@ -72,6 +79,11 @@ func (s *Users) replace(ctx context.Context, before, after *v1alpha1.UserSecret,
 	}
 	if err := s.settle(ctx, after.Namespace, []proposal{p}, after.ResourceVersion); err != nil {
 		return errors.Join(err, s.restore(ctx, before, after))
+	}
+	if held {
+		if err := release(ctx, s.Live, after); err != nil {
+			return err
+		}
 	}
 	return s.everywhere(ctx, versionMark(after))
 }
@@ -129,6 +141,7 @@ func (s *Users) restore(ctx context.Context, before, after *v1alpha1.UserSecret)
 				patch = append(patch, setMember("/spec/"+field, now[field] != nil, was[field])...)
 			}
 		}
+		patch = append(patch, unhold(live)...)
 		if len(patch) == 1 {
 			return nil
 		}

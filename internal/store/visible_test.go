@@ -101,7 +101,7 @@ func (s *sweeper) Patch(_ context.Context, obj client.Object, patch client.Patch
 	return s.err
 }
 
-func TestSweepImports(t *testing.T) {
+func TestSweep(t *testing.T) {
 	finished := func(namespace, name string) string {
 		return fmt.Sprintf(`patch %s/%s {"metadata":{"annotations":{"latchkey.dev/import-committed":null,"latchkey.dev/import-pending":null},"uid":"uid-%s"}}`,
 			namespace, name, name)
@@ -134,14 +134,14 @@ func TestSweepImports(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := &sweeper{items: remains, err: tt.answer}
-			n, err := SweepImports(t.Context(), s, s, epoch.Add(tt.after))
+			n, err := Sweep(t.Context(), s, s, epoch.Add(tt.after))
 			slices.Sort(s.writes)
 			if diff := cmp.Diff(tt.want, s.writes); diff != "" || n != tt.wantN {
 				t.Errorf("%d objects, want %d; writes (-want +got):\n%s", n, tt.wantN, diff)
 			}
 			var joined interface{ Unwrap() []error }
 			if tt.wantText == "" && err != nil || tt.wantText != "" && !errors.As(err, &joined) {
-				t.Fatalf("SweepImports = %v, want %q of each", err, tt.wantText)
+				t.Fatalf("Sweep = %v, want %q of each", err, tt.wantText)
 			}
 			if joined == nil {
 				return
@@ -152,6 +152,24 @@ func TestSweepImports(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestSweepReleasesWhatADeadUpdateHeld(t *testing.T) {
+	held := imported("alice", "held", "", "")
+	held.Annotations = map[string]string{
+		v1alpha1.AnnotationHeldEnvName: "OLD", v1alpha1.AnnotationHeldSince: epoch.Format(time.RFC3339Nano),
+	}
+	released := `patch alice/held {"metadata":{"annotations":{"latchkey.dev/held-env-name":null,` +
+		`"latchkey.dev/held-file-path":null,"latchkey.dev/held-since":null},"uid":"uid-held"}}`
+	for after, want := range map[time.Duration][]string{holdFor - time.Nanosecond: nil, holdFor: {released}} {
+		s := &sweeper{items: []v1alpha1.UserSecret{held}}
+		if n, err := Sweep(t.Context(), s, s, epoch.Add(after)); err != nil || n != len(want) {
+			t.Errorf("after %s: Sweep = %d, %v, want %d", after, n, err, len(want))
+		}
+		if diff := cmp.Diff(want, s.writes); diff != "" {
+			t.Errorf("after %s: writes (-want +got):\n%s", after, diff)
+		}
 	}
 }
 
