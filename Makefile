@@ -61,9 +61,10 @@ controlplane: ## Build etcd, kube-apiserver and kubectl into bin/k8s, once.
 	hack/controlplane/build.sh
 
 .PHONY: generate
-generate: $(CONTROLLER_GEN) ## Write the generated code and the CRDs anew.
+generate: $(CONTROLLER_GEN) ## Write the generated code, the CRDs and docs/rbac.md anew.
 	rm -f config/crd/bases/*.yaml
 	$(CONTROLLER_GEN) object:headerFile=hack/boilerplate.go.txt crd paths=./api/... output:crd:dir=config/crd/bases
+	go run ./hack/rbacdoc
 
 .PHONY: fmt
 fmt: $(GOLANGCI_LINT) ## Format the Go code.

@@ -36,7 +36,8 @@ const (
 	// object, or altered.
 	ReasonUnsealable = "Unsealable"
 	// ReasonKeyNotFound says that sealedValue needs a sealing key that Latchkey does
-	// not have. It becomes ready when the key is restored.
+	// not have. What the bundles hold of the object stays in them. It becomes ready when
+	// the key is restored.
 	ReasonKeyNotFound = "KeyNotFound"
 	// ReasonSourceNotFound says that the Secret or key that valueFrom names does
 	// not exist.

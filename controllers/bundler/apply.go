@@ -16,7 +16,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
-	"github.com/latchkey-dev/latchkey/internal/bundle"
 )
 
 // apply writes the bundles whose contents differ from what is there.
@@ -160,7 +159,7 @@ func Digested(key []byte) func(any) (any, error) {
 		if _, done := secret.StringData[CachedMAC]; done {
 			return secret, nil
 		}
-		mac := bundle.MAC(key, secret.Data, secret.Annotations[v1alpha1.AnnotationPaths])
+		mac := macOf(key, secret)
 		secret.Data = nil
 		secret.StringData = map[string]string{CachedMAC: mac}
 		secret.ManagedFields = nil

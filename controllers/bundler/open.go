@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/internal/bundle"
 	"github.com/latchkey-dev/latchkey/internal/keyring"
 	"github.com/latchkey-dev/latchkey/internal/seal"
@@ -38,6 +39,9 @@ func (r *Reconciler) open(ctx context.Context, s *scope) error {
 		}
 		openedValues.WithLabelValues(r.Adapter.Name).Inc()
 		op, err := r.value(ctx, s.namespace, d.Item)
+		if err == nil && op.Failure != nil && op.Failure.Reason == v1alpha1.ReasonKeyNotFound {
+			op, err = r.keep(ctx, s, d, op)
+		}
 		if err != nil {
 			return err
 		}

@@ -313,7 +313,7 @@ func TestAFailedDeletionIsTriedAgain(t *testing.T) {
 }
 
 // TestKeysThatCannotBeReadTakeNothingAway holds that a value is dropped from a
-// bundle only when it is sure not to open.
+// bundle only when it is sure not to open. For lost keys see keep_test.go.
 func TestKeysThatCannotBeReadTakeNothingAway(t *testing.T) {
 	for name, err := range map[string]error{
 		"the list of keys failed": errors.New("look for sealing key 0123456789abcdef: list the sealing keys: timeout"),

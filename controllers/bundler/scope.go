@@ -31,6 +31,9 @@ type scope struct {
 	sources map[types.UID]string
 	// decisions are the members in the order of their claims. Set by decide.
 	decisions []bundle.Decision
+	// live are the tenant's bundles with their data, those that are as Latchkey wrote
+	// them first. Set by keep, where a value's key is lost.
+	live []*corev1.Secret
 	// memo is what is known of the contents. Set by open.
 	memo *memo
 	// contents are the bundles' contents; nil where the memo sufficed. Set by open.

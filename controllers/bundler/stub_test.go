@@ -49,8 +49,8 @@ type cluster struct {
 	objects map[string]*v1alpha1.UserSecret
 	// cached are the bundles as the cache has them, live all Secrets.
 	cached, live map[string]*corev1.Secret
-	// applied are the keys of the last bundle that was applied.
-	applied map[string]bool
+	// applied are the keys of each bundle as it was last applied.
+	applied map[string]map[string]bool
 	// applyErr and deleteErr are the answers to writes of bundles.
 	applyErr, deleteErr error
 	// writes are what was written since the last look, events what was announced.
@@ -72,7 +72,7 @@ func newCluster(t *testing.T) *cluster {
 	ring.Learn([]keyring.Key{key})
 	return &cluster{
 		objects: map[string]*v1alpha1.UserSecret{}, cached: map[string]*corev1.Secret{}, live: map[string]*corev1.Secret{},
-		ring: ring,
+		applied: map[string]map[string]bool{}, ring: ring,
 	}
 }
 
@@ -199,7 +199,7 @@ func (c *cluster) Apply(_ context.Context, obj runtime.ApplyConfiguration, _ ...
 	}
 	if live := c.live[secret.Name]; live != nil {
 		for key, value := range live.Data {
-			if _, ours := secret.Data[key]; !ours && !c.applied[key] {
+			if _, ours := secret.Data[key]; !ours && !c.applied[secret.Name][key] {
 				secret.Data[key] = value
 			}
 		}
@@ -209,9 +209,9 @@ func (c *cluster) Apply(_ context.Context, obj runtime.ApplyConfiguration, _ ...
 			}
 		}
 	}
-	c.applied = map[string]bool{}
+	c.applied[secret.Name] = map[string]bool{}
 	for key := range ac.Data {
-		c.applied[key] = true
+		c.applied[secret.Name][key] = true
 	}
 	ac.WithData(secret.Data).WithAnnotations(secret.Annotations).WithResourceVersion("7")
 	c.store(secret)

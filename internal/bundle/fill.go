@@ -23,10 +23,28 @@ const maxUserValue = 24576
 
 // Opened is the value of an object, or why there is none.
 type Opened struct {
-	// Value is the value, where Failure is nil.
+	// Value is the value, where Failure is nil. Where Kept is true, it is an entry of
+	// the bundles, as it stands there.
 	Value seal.Value
 	// Failure is the object's outcome where the value could not be had.
 	Failure *Outcome
+	// Kept says that the bundles hold a value of the object, which stays in them
+	// although it could not be had again.
+	Kept bool
+}
+
+// lost tells whether there is no value at all.
+func (op Opened) lost() bool { return op.Failure != nil && !op.Kept }
+
+// outcome returns that of an object whose value was laid out as o says.
+func (op Opened) outcome(o Outcome) Outcome {
+	if !op.Kept {
+		return o
+	}
+	kept := *op.Failure
+	kept.Message += "; the value that the bundle has stays in it"
+	kept.Env, kept.File = o.Env, o.File
+	return kept
 }
 
 // Contents is the content of one native Secret.
@@ -106,7 +124,7 @@ func (f *Filled) user(d Decision, opened map[types.UID]Opened) Outcome {
 		return d.Outcome
 	}
 	op := opened[d.Item.UID]
-	if op.Failure != nil {
+	if op.lost() {
 		return *op.Failure
 	}
 	if op.Value.Len() > maxUserValue {
@@ -118,7 +136,7 @@ func (f *Filled) user(d Decision, opened map[types.UID]Opened) Outcome {
 	if o := addBoth(&f.Env, &f.Files, d, op.Value); o != nil {
 		return *o
 	}
-	return d.Outcome
+	return op.outcome(d.Outcome)
 }
 
 // FillAgent lays out the values of agent secrets, and the typed document of them
@@ -161,10 +179,14 @@ func (f *Filled) agent(d Decision, opened map[types.UID]Opened, tree *treeBuilde
 		return d.Outcome
 	}
 	op := opened[d.Item.UID]
-	if op.Failure != nil {
+	if op.lost() {
 		return *op.Failure
 	}
-	canonical, err := typedvalue.CheckStored(d.Item.Type, op.Value.Reveal())
+	stored := op.Value.Reveal()
+	if op.Kept {
+		stored = typedvalue.ParseRaw(d.Item.Type, stored)
+	}
+	canonical, err := typedvalue.CheckStored(d.Item.Type, stored)
 	if err != nil {
 		return failed(v1alpha1.ReasonTypeMismatch, err.Error()+": set a value of the type secretType")
 	}
@@ -184,5 +206,5 @@ func (f *Filled) agent(d Decision, opened map[types.UID]Opened, tree *treeBuilde
 	}
 	tree.entries = append(tree.entries, typedvalue.Entry{Path: d.Item.Path, Value: canonical})
 	tree.bound += bound
-	return o
+	return op.outcome(o)
 }

@@ -38,7 +38,9 @@ func FuzzCheck(f *testing.F) {
 		if !bytes.Equal(canonical, again) {
 			t.Fatalf("printed %q, and from that %q", canonical, again)
 		}
-		PrintRaw(typ, canonical)
+		if back := ParseRaw(typ, PrintRaw(typ, canonical)); !bytes.Equal(canonical, back) {
+			t.Fatalf("printed %q, and from its raw form %q", canonical, back)
+		}
 	})
 }
 

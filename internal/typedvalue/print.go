@@ -23,6 +23,15 @@ func PrintRaw(t *Type, canonical []byte) []byte {
 	return []byte(text)
 }
 
+// ParseRaw returns the canonical value that PrintRaw has written for t. It does not
+// check it: raw may come from where others can write.
+func ParseRaw(t *Type, raw []byte) []byte {
+	if t.kind != kindStr {
+		return raw
+	}
+	return appendString(nil, string(raw))
+}
+
 // appendFloat prints the shortest decimal that reads as f, always with a point
 // or an exponent, so that it stays a float for whoever reads it.
 func appendFloat(out []byte, f float64) []byte {

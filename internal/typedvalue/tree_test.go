@@ -86,6 +86,11 @@ func TestPrintRaw(t *testing.T) {
 			if diff := cmp.Diff(test.want, string(PrintRaw(mustParse(t, test.typ), []byte(test.canonical)))); diff != "" {
 				t.Errorf("raw form differs (-want +got):\n%s", diff)
 			}
+			if typ := mustParse(t, test.typ); name != "what is no string stays put" {
+				if diff := cmp.Diff(test.canonical, string(ParseRaw(typ, []byte(test.want)))); diff != "" {
+					t.Errorf("read back, it differs (-want +got):\n%s", diff)
+				}
+			}
 		})
 	}
 }

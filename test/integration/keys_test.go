@@ -98,7 +98,8 @@ var _ = Describe("Sealing keys", func() {
 		whileStopped(ctx, func() { Expect(api.Delete(ctx, secret)).To(Succeed()) })
 
 		Eventually(ctx, condition(u)).Should(Equal("False KeyNotFound"))
-		Expect(message(ctx, u)).To(Equal("sealedValue needs sealing key " + lost + ", which does not exist: restore that key, or set the value again"))
+		Expect(message(ctx, u)).To(Equal("sealedValue needs sealing key " + lost + ", which does not exist: restore that key, or set the value again; the value that the bundle has stays in it"))
+		Expect(data(tenant, v1alpha1.BundleUserEnv)(ctx)).To(Equal(values{"TOKEN": canary}))
 		Eventually(ctx, eventsOn(u)).Should(ContainElement("Warning KeyNotFound"))
 		create(ctx, backup)
 		Eventually(ctx, condition(u)).Should(Equal("True Projected"))
