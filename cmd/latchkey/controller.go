@@ -35,6 +35,7 @@ type controllerOptions struct {
 	commonOptions
 	leaderElect bool
 	workers     int
+	certificate bool
 	rotation    keyrotation.Options
 	restarts    rollout.Options
 }
@@ -43,6 +44,7 @@ func (o *controllerOptions) addFlags(fs *pflag.FlagSet) {
 	o.commonOptions.addFlags(fs)
 	fs.BoolVar(&o.leaderElect, "leader-elect", true, "Let one of several replicas lead. Without it, run one replica only.")
 	fs.IntVar(&o.workers, "workers", 8, "Tenants that are reconciled at once, for each kind.")
+	fs.BoolVar(&o.certificate, "manage-certificate", true, "Make and renew the serving certificate, and tell the API server to trust it. Without it, something else does, such as cert-manager.")
 	fs.DurationVar(&o.rotation.Rotation, "key-rotation", 30*24*time.Hour, "Age at which the sealing key gets a successor; 0 never.")
 	fs.DurationVar(&o.rotation.Retention, "key-retention", 365*24*time.Hour, "How long a sealing key that no object needs is kept after its successor was made; 0 for ever. Manifests in repositories may still hold values sealed with it.")
 	fs.Float64Var(&o.rotation.ResealRate, "reseal-rate", 20, "Objects that are sealed anew in a second after a rotation.")
@@ -70,6 +72,16 @@ func (o *controllerOptions) validate() error {
 		errs = append(errs, errors.New("--restart-delay must not be negative, and --max-concurrent-rollouts must be 1 or more"))
 	}
 	return errors.Join(errs...)
+}
+
+// keys returns the choices for the sealing keys. Whoever does not see every object
+// cannot know that nothing needs a key any more, and keeps it.
+func (o *controllerOptions) keys() keyrotation.Options {
+	keys := o.rotation
+	if len(o.tenants) > 0 {
+		keys.Retention = 0
+	}
+	return keys
 }
 
 func controllerCommand() *cobra.Command {
@@ -106,12 +118,9 @@ func runController(ctx context.Context, o *controllerOptions) error {
 	if err != nil {
 		return fmt.Errorf("prepare namespace %s: %w", o.namespace, err)
 	}
-	if err := certs.EnsureSecret(ctx, live, o.namespace); err != nil {
-		return err
-	}
 	mgr, err := ctrl.NewManager(cfg, ctrl.Options{
 		Scheme:                        scheme,
-		Cache:                         caches.Controller(bundler.Digested(macKey)),
+		Cache:                         caches.Controller(bundler.Digested(macKey), o.tenants),
 		Metrics:                       metricsserver.Options{BindAddress: o.metricsAddr},
 		HealthProbeBindAddress:        o.healthAddr,
 		LivenessEndpointName:          "/livez",
@@ -128,13 +137,15 @@ func runController(ctx context.Context, o *controllerOptions) error {
 	if err := addControllers(ctx, mgr, o, live, store, ring, macKey); err != nil {
 		return err
 	}
-	dir, err := os.MkdirTemp("", "latchkey-certs-")
-	if err != nil {
-		return fmt.Errorf("make a directory for the certificate: %w", err)
-	}
-	defer os.RemoveAll(dir) //nolint:errcheck // a directory with an empty file; nothing is lost
-	if err := certs.AddRotator(mgr, o.namespace, dir); err != nil {
-		return fmt.Errorf("set up the certificate rotation: %w", err)
+	if o.certificate {
+		dir, err := os.MkdirTemp("", "latchkey-certs-")
+		if err != nil {
+			return fmt.Errorf("make a directory for the certificate: %w", err)
+		}
+		defer os.RemoveAll(dir) //nolint:errcheck // a directory with an empty file; nothing is lost
+		if err := errors.Join(certs.EnsureSecret(ctx, live, o.namespace), certs.AddRotator(mgr, o.namespace, dir)); err != nil {
+			return fmt.Errorf("set up the certificate rotation: %w", err)
+		}
 	}
 	if err := addChecks(mgr, ring, nil); err != nil {
 		return err
@@ -149,7 +160,7 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, o *controllerOptions,
 	if err != nil {
 		return fmt.Errorf("set up the cache of sealing keys: %w", err)
 	}
-	sources, err := caches.Sources(mgr.GetConfig(), mgr.GetScheme())
+	sources, err := caches.Sources(mgr.GetConfig(), mgr.GetScheme(), o.tenants)
 	if err != nil {
 		return fmt.Errorf("set up the cache of Secrets' versions: %w", err)
 	}
@@ -175,19 +186,19 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, o *controllerOptions,
 		}
 	}
 	if o.restarts.Enabled {
-		if err := addRestarts(mgr, o.restarts, live); err != nil {
+		if err := addRestarts(mgr, o, live); err != nil {
 			return fmt.Errorf("set up the rollout controller: %w", err)
 		}
 	}
 	return errors.Join(
-		mgr.Add(&keyrotation.Controller{Client: mgr.GetClient(), Store: store, Ring: ring, Clock: clock.RealClock{}, Options: o.rotation}),
+		mgr.Add(&keyrotation.Controller{Client: mgr.GetClient(), Store: store, Ring: ring, Clock: clock.RealClock{}, Options: o.keys()}),
 		mgr.Add(&imports.Controller{Client: mgr.GetClient(), Clock: clock.RealClock{}}),
 	)
 }
 
 // addRestarts adds the restarts of workloads whose secrets changed.
-func addRestarts(mgr ctrl.Manager, o rollout.Options, live client.Client) error {
-	workloads, err := rollout.NewCache(mgr)
+func addRestarts(mgr ctrl.Manager, o *controllerOptions, live client.Client) error {
+	workloads, err := rollout.NewCache(mgr, caches.Only(o.tenants))
 	if err != nil {
 		return fmt.Errorf("set up the cache of workloads: %w", err)
 	}
@@ -197,7 +208,7 @@ func addRestarts(mgr ctrl.Manager, o rollout.Options, live client.Client) error 
 		Live:      live,
 		Events:    mgr.GetEventRecorder("latchkey"),
 		Clock:     clock.RealClock{},
-		Options:   o,
+		Options:   o.restarts,
 	}
 	return r.SetupWithManager(mgr, workloads)
 }
