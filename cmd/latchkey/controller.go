@@ -36,6 +36,7 @@ type controllerOptions struct {
 	commonOptions
 	leaderElect bool
 	workers     int
+	certificate bool
 	rotation    keyrotation.Options
 	restarts    rollout.Options
 }
@@ -44,6 +45,7 @@ func (o *controllerOptions) addFlags(fs *pflag.FlagSet) {
 	o.commonOptions.addFlags(fs)
 	fs.BoolVar(&o.leaderElect, "leader-elect", true, "Let one of several replicas lead. Without it, run one replica only.")
 	fs.IntVar(&o.workers, "workers", 8, "Tenants that are reconciled at once, for each kind.")
+	fs.BoolVar(&o.certificate, "manage-certificate", true, "Make and renew the serving certificate, and tell the API server to trust it. Without it, something else does, such as cert-manager.")
 	fs.DurationVar(&o.rotation.Rotation, "key-rotation", 30*24*time.Hour, "Age at which the sealing key gets a successor; 0 never.")
 	fs.DurationVar(&o.rotation.Retention, "key-retention", 365*24*time.Hour, "How long a sealing key that no object needs is kept after its successor was made; 0 for ever, else at least 24h. Manifests in repositories may still hold values sealed with it.")
 	fs.Float64Var(&o.rotation.ResealRate, "reseal-rate", 20, "Objects that are sealed anew in a second after a rotation.")
@@ -74,6 +76,16 @@ func (o *controllerOptions) validate() error {
 		errs = append(errs, errors.New("--restart-delay must not be negative, and --max-concurrent-rollouts must be 1 or more"))
 	}
 	return errors.Join(errs...)
+}
+
+// keys returns the choices for the sealing keys. Whoever does not see every object
+// cannot know that nothing needs a key any more, and keeps it.
+func (o *controllerOptions) keys() keyrotation.Options {
+	keys := o.rotation
+	if len(o.tenants) > 0 {
+		keys.Retention = 0
+	}
+	return keys
 }
 
 func controllerCommand() *cobra.Command {
@@ -110,12 +122,9 @@ func runController(ctx context.Context, o *controllerOptions) error {
 	if err != nil {
 		return fmt.Errorf("prepare namespace %s: %w", o.namespace, err)
 	}
-	if err := certs.EnsureSecret(ctx, live, o.namespace); err != nil {
-		return err
-	}
 	mgr, err := ctrl.NewManager(cfg, ctrl.Options{
 		Scheme:                        scheme,
-		Cache:                         caches.Controller(bundler.Digested(macKey)),
+		Cache:                         caches.Controller(bundler.Digested(macKey), o.tenants),
 		Metrics:                       metricsserver.Options{BindAddress: o.metricsAddr},
 		HealthProbeBindAddress:        o.healthAddr,
 		LivenessEndpointName:          "/livez",
@@ -132,13 +141,15 @@ func runController(ctx context.Context, o *controllerOptions) error {
 	if err := addControllers(ctx, mgr, o, live, store, ring, macKey); err != nil {
 		return err
 	}
-	dir, err := os.MkdirTemp("", "latchkey-certs-")
-	if err != nil {
-		return fmt.Errorf("make a directory for the certificate: %w", err)
-	}
-	defer os.RemoveAll(dir) //nolint:errcheck // a directory with an empty file; nothing is lost
-	if err := certs.AddRotator(mgr, o.namespace, dir); err != nil {
-		return fmt.Errorf("set up the certificate rotation: %w", err)
+	if o.certificate {
+		dir, err := os.MkdirTemp("", "latchkey-certs-")
+		if err != nil {
+			return fmt.Errorf("make a directory for the certificate: %w", err)
+		}
+		defer os.RemoveAll(dir) //nolint:errcheck // a directory with an empty file; nothing is lost
+		if err := errors.Join(certs.EnsureSecret(ctx, live, o.namespace), certs.AddRotator(mgr, o.namespace, dir)); err != nil {
+			return fmt.Errorf("set up the certificate rotation: %w", err)
+		}
 	}
 	if err := addChecks(mgr, ring, nil); err != nil {
 		return err
@@ -153,7 +164,7 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, o *controllerOptions,
 	if err != nil {
 		return fmt.Errorf("set up the cache of sealing keys: %w", err)
 	}
-	sources, err := caches.Sources(mgr.GetConfig(), mgr.GetScheme())
+	sources, err := caches.Sources(mgr.GetConfig(), mgr.GetScheme(), o.tenants)
 	if err != nil {
 		return fmt.Errorf("set up the cache of Secrets' versions: %w", err)
 	}
@@ -164,7 +175,7 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, o *controllerOptions,
 	if err := keyring.Watch(ctx, keys, o.namespace, ring); err != nil {
 		return err
 	}
-	beforeWrites, err := addRestarts(mgr, o.restarts, live)
+	beforeWrites, err := addRestarts(mgr, o, live)
 	if err != nil {
 		return fmt.Errorf("set up the rollout controller: %w", err)
 	}
@@ -184,7 +195,7 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, o *controllerOptions,
 		}
 	}
 	return errors.Join(
-		mgr.Add(&keyrotation.Controller{Client: mgr.GetClient(), Store: store, Ring: ring, Clock: clock.RealClock{}, Options: o.rotation}),
+		mgr.Add(&keyrotation.Controller{Client: mgr.GetClient(), Store: store, Ring: ring, Clock: clock.RealClock{}, Options: o.keys()}),
 		mgr.Add(&imports.Controller{Client: mgr.GetClient(), Clock: clock.RealClock{}}),
 	)
 }
@@ -195,11 +206,11 @@ const takeOverTimeout = 30 * time.Second
 
 // addRestarts adds the restarts of workloads whose secrets changed, and returns what
 // is to be called before any bundle is written.
-func addRestarts(mgr ctrl.Manager, o rollout.Options, live client.Client) (beforeWrites func(context.Context), err error) {
-	if !o.Enabled {
+func addRestarts(mgr ctrl.Manager, o *controllerOptions, live client.Client) (beforeWrites func(context.Context), err error) {
+	if !o.restarts.Enabled {
 		return nil, nil
 	}
-	workloads, err := rollout.NewCache(mgr)
+	workloads, err := rollout.NewCache(mgr, caches.Only(o.tenants))
 	if err != nil {
 		return nil, fmt.Errorf("set up the cache of workloads: %w", err)
 	}
@@ -209,7 +220,7 @@ func addRestarts(mgr ctrl.Manager, o rollout.Options, live client.Client) (befor
 		Live:      live,
 		Events:    mgr.GetEventRecorder("latchkey"),
 		Clock:     clock.RealClock{},
-		Options:   o,
+		Options:   o.restarts,
 	}
 	var once sync.Once
 	return func(ctx context.Context) {

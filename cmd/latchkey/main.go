@@ -3,6 +3,7 @@
 
 // Command latchkey is both processes of Latchkey: "latchkey controller" reconciles
 // and keeps the keys, "latchkey server" admits objects and serves the REST APIs.
+// "latchkey uninstall" takes the API server off both before they go.
 package main
 
 import (
@@ -24,7 +25,7 @@ func main() {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(controllerCommand(), serverCommand())
+	root.AddCommand(controllerCommand(), serverCommand(), uninstallCommand())
 	if err := root.ExecuteContext(ctrl.SetupSignalHandler()); err != nil {
 		fmt.Fprintln(os.Stderr, "latchkey:", err)
 		os.Exit(1)

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
@@ -15,6 +16,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+	"github.com/latchkey-dev/latchkey/controllers/keyrotation"
 )
 
 func TestTheDefaultsAreValid(t *testing.T) {
@@ -72,18 +74,20 @@ func TestKeyRetention(t *testing.T) {
 // cluster.
 func TestAWrongFlagIsNamed(t *testing.T) {
 	both := map[string]string{
-		"--v=-1":                          "--v must be 0 or more, not -1",
-		"--log-format=xml":                "--log-format must be text or json",
-		"--namespace=":                    "--namespace must be the name of a namespace",
-		"--namespace=a/b":                 "--namespace must be the name of a namespace",
-		"--namespace=a-":                  "--namespace must be the name of a namespace",
-		"--user-max-secrets=0":            "--user-max-secrets must be 1 or more, not 0",
-		"--user-max-value-bytes=-5":       "--user-max-value-bytes must be 1 or more, not -5",
-		"--user-max-env-value-bytes=0":    "--user-max-env-value-bytes must be 1 or more, not 0",
-		"--agent-max-secrets=0":           "--agent-max-secrets must be 1 or more, not 0",
-		"--agent-max-value-bytes=0":       "--agent-max-value-bytes must be 1 or more, not 0",
-		"--agent-max-value-bytes=65537":   "--agent-max-value-bytes must be at most 65536, since a sealed value has to fit its field",
-		"--agent-max-total-value-bytes=0": "--agent-max-total-value-bytes must be 1 or more, not 0",
+		"--v=-1":                              "--v must be 0 or more, not -1",
+		"--log-format=xml":                    "--log-format must be text or json",
+		"--namespace=":                        "--namespace must be the name of a namespace",
+		"--namespace=a/b":                     "--namespace must be the name of a namespace",
+		"--namespace=a-":                      "--namespace must be the name of a namespace",
+		"--tenant-namespaces=a,b/c":           `--tenant-namespaces must be names of namespaces other than Latchkey's own, not "b/c"`,
+		"--tenant-namespaces=latchkey-system": `--tenant-namespaces must be names of namespaces other than Latchkey's own, not "latchkey-system"`,
+		"--user-max-secrets=0":                "--user-max-secrets must be 1 or more, not 0",
+		"--user-max-value-bytes=-5":           "--user-max-value-bytes must be 1 or more, not -5",
+		"--user-max-env-value-bytes=0":        "--user-max-env-value-bytes must be 1 or more, not 0",
+		"--agent-max-secrets=0":               "--agent-max-secrets must be 1 or more, not 0",
+		"--agent-max-value-bytes=0":           "--agent-max-value-bytes must be 1 or more, not 0",
+		"--agent-max-value-bytes=65537":       "--agent-max-value-bytes must be at most 65536, since a sealed value has to fit its field",
+		"--agent-max-total-value-bytes=0":     "--agent-max-total-value-bytes must be 1 or more, not 0",
 	}
 	controller := map[string]string{
 		"--workers=0":                 "--workers must be 1 to 256, not 0",
@@ -196,5 +200,22 @@ func TestTheSchemeKnowsWhatIsReadAndWritten(t *testing.T) {
 	}
 	if !scheme.Recognizes(corev1.SchemeGroupVersion.WithKind("Secret")) {
 		t.Error("Secret is not known")
+	}
+}
+
+func TestKeysAreKeptByWhoSeesOnlySomeNamespaces(t *testing.T) {
+	for name, tt := range map[string]struct {
+		tenants []string
+		want    time.Duration
+	}{
+		"all namespaces": {nil, time.Hour},
+		"some":           {[]string{"alice"}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := &controllerOptions{commonOptions: commonOptions{tenants: tt.tenants}, rotation: keyrotation.Options{Retention: time.Hour, Rotation: time.Minute}}
+			if got := o.keys(); got.Retention != tt.want || got.Rotation != time.Minute {
+				t.Errorf("keys() = %+v, want keys kept for %s", got, tt.want)
+			}
+		})
 	}
 }

@@ -48,7 +48,7 @@ func addREST(ctx context.Context, mgr ctrl.Manager, o *serverOptions, ring *keyr
 	if err != nil {
 		return nil, err
 	}
-	tenants, err := directory.New(ctx, mgr.GetCache(), ctrl.LoggerFrom(ctx))
+	tenants, err := directory.New(ctx, mgr.GetCache(), ctrl.LoggerFrom(ctx), o.tenants)
 	if err != nil {
 		return nil, err
 	}

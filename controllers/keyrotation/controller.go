@@ -108,6 +108,7 @@ func (c *Controller) keys(ctx context.Context) error {
 		keys = append(keys, key)
 		ctrl.LoggerFrom(ctx).Info("Rotated the sealing key", "key", key.ID, "previous", newest.ID)
 	}
+	newestKey.Set(float64(newestOf(keys).Created.Unix()))
 	c.Ring.Learn(keys)
 	return c.Store.Publish(ctx, c.Ring.Infos())
 }

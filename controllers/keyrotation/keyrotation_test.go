@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"golang.org/x/time/rate"
 	corev1 "k8s.io/api/core/v1"
@@ -282,6 +283,14 @@ func TestRound(t *testing.T) {
 			}
 			if slices.Contains(c.writes, "delete latchkey-key-"+newer.ID) {
 				t.Error("the newest key is gone")
+			}
+			wantMade := newer.Created
+			if created {
+				wantMade = ctrl.Clock.Now()
+			}
+			metric := &dto.Metric{}
+			if err := newestKey.Write(metric); err != nil || metric.GetGauge().GetValue() != float64(wantMade.Unix()) {
+				t.Errorf("the newest key is said to be of %v, not %v (%v)", metric.GetGauge().GetValue(), wantMade, err)
 			}
 			if created == (ctrl.Ring.NewestID() == newer.ID) {
 				t.Errorf("the key that seals is %s, want a new one: %t", ctrl.Ring.NewestID(), created)

@@ -26,10 +26,14 @@ var (
 		Name: "latchkey_sealed_objects",
 		Help: "Objects whose value is sealed with a key, by key id; unknown where the key does not exist.",
 	}, []string{"key_id"})}
+	newestKey = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "latchkey_newest_sealing_key_timestamp_seconds",
+		Help: "When the newest sealing key was made, in seconds since 1970; 0 where this process does not lead.",
+	})
 	resealErrors = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "latchkey_reseal_errors_total",
 		Help: "Objects that could not be sealed anew with the newest key.",
 	})
 )
 
-func init() { metrics.Registry.MustRegister(objectsPerKey.vec, resealErrors) }
+func init() { metrics.Registry.MustRegister(objectsPerKey.vec, newestKey, resealErrors) }

@@ -26,10 +26,11 @@ import (
 
 type queue = workqueue.TypedRateLimitingInterface[Workload]
 
-// NewCache returns a cache of the workloads of all namespaces. It asks the API
-// server for metadata only and keeps names and the annotations of this package.
-func NewCache(mgr ctrl.Manager) (cache.Cache, error) {
-	return cache.New(mgr.GetConfig(), cache.Options{Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper(), DefaultTransform: reduce})
+// NewCache returns a cache of the workloads of the namespaces that are a key of
+// tenants, of all where there is none. It asks the API server for metadata only and
+// keeps names and the annotations of this package.
+func NewCache(mgr ctrl.Manager, tenants map[string]cache.Config) (cache.Cache, error) {
+	return cache.New(mgr.GetConfig(), cache.Options{Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper(), DefaultTransform: reduce, DefaultNamespaces: tenants})
 }
 
 // reduce keeps of a workload's metadata what the reconciler reads.

@@ -25,11 +25,26 @@ import (
 // lastApplied is where kubectl keeps the manifest that it applied last.
 const lastApplied = corev1.LastAppliedConfigAnnotation
 
-// Controller returns the controller's main cache: all UserSecrets and AgentSecrets,
-// and of Secrets only the bundles, whose data digest replaces.
-func Controller(digest toolscache.TransformFunc) cache.Options {
+// Only returns the choice of namespaces that a cache sees: those named, or all where
+// none is named.
+func Only(namespaces []string) map[string]cache.Config {
+	if len(namespaces) == 0 {
+		return nil
+	}
+	only := make(map[string]cache.Config, len(namespaces))
+	for _, n := range namespaces {
+		only[n] = cache.Config{}
+	}
+	return only
+}
+
+// Controller returns the controller's main cache: the UserSecrets and AgentSecrets of
+// the tenants, and of Secrets only the bundles, whose data digest replaces. Tenants
+// are the namespaces named, or all where none is named.
+func Controller(digest toolscache.TransformFunc, tenants []string) cache.Options {
 	return cache.Options{
-		DefaultTransform: slim,
+		DefaultTransform:  slim,
+		DefaultNamespaces: Only(tenants),
 		ByObject: map[client.Object]cache.ByObject{
 			&corev1.Secret{}: {
 				Label:     mustSelect(v1alpha1.LabelBundle),
@@ -79,11 +94,11 @@ func Replicas(cfg *rest.Config, scheme *runtime.Scheme, namespace, label string)
 	})
 }
 
-// Sources returns a cache of the names and versions of all Secrets, for noticing
-// changes of those that valueFrom names. It asks the API server for metadata only
-// and keeps no more than it needs.
-func Sources(cfg *rest.Config, scheme *runtime.Scheme) (cache.Cache, error) {
-	return cache.New(cfg, cache.Options{Scheme: scheme, DefaultTransform: nameAndVersion})
+// Sources returns a cache of the names and versions of the tenants' Secrets, for
+// noticing changes of those that valueFrom names. It asks the API server for metadata
+// only and keeps no more than it needs.
+func Sources(cfg *rest.Config, scheme *runtime.Scheme, tenants []string) (cache.Cache, error) {
+	return cache.New(cfg, cache.Options{Scheme: scheme, DefaultTransform: nameAndVersion, DefaultNamespaces: Only(tenants)})
 }
 
 // slim drops what nobody reads.

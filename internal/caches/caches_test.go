@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	toolscache "k8s.io/client-go/tools/cache"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 )
@@ -83,7 +84,7 @@ func TestNameAndVersion(t *testing.T) {
 // those with the bundles' label are asked for, and they pass through the digest.
 func TestTheControllerSeesNoForeignSecret(t *testing.T) {
 	digested := 0
-	options := Controller(func(obj any) (any, error) { digested++; return obj, nil })
+	options := Controller(func(obj any) (any, error) { digested++; return obj, nil }, nil)
 	found := false
 	for object, by := range options.ByObject {
 		if _, is := object.(*corev1.Secret); !is {
@@ -115,4 +116,29 @@ func TestMustSelect(t *testing.T) {
 		}
 	}()
 	mustSelect("not a label!")
+}
+
+func TestTenantsAreTheNamespacesNamed(t *testing.T) {
+	for name, tt := range map[string]struct {
+		tenants []string
+		want    map[string]cache.Config
+	}{
+		"all where none is named": {nil, nil},
+		"those named":             {[]string{"alice", "shop"}, map[string]cache.Config{"alice": {}, "shop": {}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(tt.want, Only(tt.tenants)); diff != "" {
+				t.Errorf("Only (-want +got):\n%s", diff)
+			}
+			options := Controller(nil, tt.tenants)
+			if diff := cmp.Diff(tt.want, options.DefaultNamespaces); diff != "" {
+				t.Errorf("Controller sees (-want +got):\n%s", diff)
+			}
+			for object, by := range options.ByObject {
+				if by.Namespaces != nil {
+					t.Errorf("%T has namespaces of its own: %v", object, by.Namespaces)
+				}
+			}
+		})
+	}
 }

@@ -78,6 +78,7 @@ func (k *Keeper) set(data map[string][]byte) error {
 		return err
 	}
 	last := k.current.Swap(next)
+	expiry.Set(float64(next.parsed.Leaf.NotAfter.Unix()))
 	if last != nil && bytes.Equal(last.cert, next.cert) && bytes.Equal(last.key, next.key) {
 		return nil // the Secret changed in something else, or was only listed again
 	}

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	dto "github.com/prometheus/client_model/go"
 	certutil "k8s.io/client-go/util/cert"
 )
 
@@ -64,6 +65,10 @@ func TestKeeperServesTheNewest(t *testing.T) {
 		}
 		if !bytes.Equal(parsed.Certificate[0], pem[0].Raw) {
 			t.Errorf("%s: the parsed certificate is another", step.name)
+		}
+		metric := &dto.Metric{}
+		if err := expiry.Write(metric); err != nil || metric.GetGauge().GetValue() != float64(pem[0].NotAfter.Unix()) {
+			t.Errorf("%s: it is said to expire at %v, not %v (%v)", step.name, metric.GetGauge().GetValue(), pem[0].NotAfter, err)
 		}
 		if diff := cmp.Diff(step.wantHeard, *heard); diff != "" {
 			t.Errorf("%s: listeners heard (-want +got):\n%s", step.name, diff)

@@ -31,8 +31,8 @@ const (
 	WebhookConfiguration = "latchkey"
 )
 
-// apiServices are the APIServices whose caBundle is kept.
-var apiServices = []string{"v2.coder.latchkey.dev", "v1.golem.latchkey.dev"}
+// APIServices returns the names of the APIServices whose caBundle is kept.
+func APIServices() []string { return []string{"v2.coder.latchkey.dev", "v1.golem.latchkey.dev"} }
 
 // services are the Services under whose names the servers are reached.
 var services = []string{"latchkey-webhook", "latchkey-server"}
@@ -63,7 +63,7 @@ func AddRotator(mgr ctrl.Manager, namespace, dir string) error {
 		names = append(names, fmt.Sprintf("%s.%s.svc", s, namespace), fmt.Sprintf("%s.%s.svc.cluster.local", s, namespace))
 	}
 	trusting := []rotator.WebhookInfo{{Name: WebhookConfiguration, Type: rotator.Mutating}}
-	for _, name := range apiServices {
+	for _, name := range APIServices() {
 		trusting = append(trusting, rotator.WebhookInfo{Name: name, Type: rotator.APIService})
 	}
 	return rotator.AddRotator(mgr, &rotator.CertRotator{

@@ -41,6 +41,8 @@ type Tenant struct {
 type Directory struct {
 	cache cache.Cache
 	log   logr.Logger
+	// only names the Namespaces that can be tenants; nil is all.
+	only []string
 
 	mu    sync.Mutex
 	stale bool
@@ -55,9 +57,9 @@ type index struct {
 }
 
 // New returns a directory that follows the Namespaces in c, which may not have been
-// started yet.
-func New(ctx context.Context, c cache.Cache, log logr.Logger) (*Directory, error) {
-	d := &Directory{cache: c, log: log.WithName("directory"), stale: true}
+// started yet. Only names those that can be tenants; where it names none, all can.
+func New(ctx context.Context, c cache.Cache, log logr.Logger, only []string) (*Directory, error) {
+	d := &Directory{cache: c, log: log.WithName("directory"), only: only, stale: true}
 	informer, err := c.GetInformer(ctx, namespaceMeta(), cache.BlockUntilSynced(false))
 	if err != nil {
 		return nil, fmt.Errorf("watch Namespaces: %w", err)
@@ -158,6 +160,9 @@ func (d *Directory) build(items []metav1.PartialObjectMetadata) index {
 	i := index{bySubject: map[string]Tenant{}, byUserID: map[string]Tenant{}, byUsername: map[string]Tenant{}, byEnvironmentID: map[string]Tenant{}, inNamespace: map[string]Tenant{}}
 	for k := range items {
 		m := &items[k]
+		if len(d.only) > 0 && !slices.Contains(d.only, m.Name) {
+			continue
+		}
 		if name := m.Labels[v1alpha1.LabelUser]; name != "" {
 			t := Tenant{Namespace: m.Name, Name: name, ID: id(m, v1alpha1.LabelUserID)}
 			d.claim(i.byUsername, "username", name, t)

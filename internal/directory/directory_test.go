@@ -50,6 +50,7 @@ func TestBuild(t *testing.T) {
 	alice := Tenant{Namespace: "a", ID: "uid-a", Name: "alice"}
 	for name, tt := range map[string]struct {
 		namespaces   []metav1.PartialObjectMetadata
+		only         []string
 		want         index
 		wantReported []string
 	}{
@@ -107,6 +108,15 @@ func TestBuild(t *testing.T) {
 			},
 			wantReported: []string{"what=subject key=alice namespace=m holder=a"},
 		},
+		"one that is not to be a tenant is nobody, and holds nothing": {
+			namespaces: []metav1.PartialObjectMetadata{
+				namespace("m", 1, map[string]string{user: "alice", env: "prod"}), namespace("a", 2, map[string]string{user: "alice"}),
+			},
+			only: []string{"a", "b"},
+			want: index{
+				bySubject: map[string]Tenant{"alice": alice}, byUserID: map[string]Tenant{"uid-a": alice}, byUsername: map[string]Tenant{"alice": alice},
+			},
+		},
 		"nobody takes an id by naming it": {
 			namespaces: []metav1.PartialObjectMetadata{
 				namespace("a", 1, map[string]string{user: "alice", env: "prod"}),
@@ -132,7 +142,7 @@ func TestBuild(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			for range 2 { // in either order of input
 				var log bytes.Buffer
-				d := &Directory{log: logr.FromSlogHandler(slog.NewTextHandler(&log, nil))}
+				d := &Directory{log: logr.FromSlogHandler(slog.NewTextHandler(&log, nil)), only: tt.only}
 				got := d.build(tt.namespaces)
 				if diff := cmp.Diff(tt.want.filled(), got, cmp.AllowUnexported(index{})); diff != "" {
 					t.Errorf("build (-want +got):\n%s", diff)

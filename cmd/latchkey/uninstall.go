@@ -1,0 +1,106 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/spf13/cobra"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/latchkey-dev/latchkey/internal/certs"
+	"github.com/latchkey-dev/latchkey/internal/logging"
+)
+
+// uninstallOptions are the choices of "latchkey uninstall".
+type uninstallOptions struct {
+	logging    logging.Options
+	kubeconfig string
+	timeout    time.Duration
+}
+
+func (o *uninstallOptions) validate() error {
+	err := o.logging.Validate()
+	if o.timeout <= 0 {
+		err = errors.Join(err, errors.New("--timeout must be above 0"))
+	}
+	return err
+}
+
+func uninstallCommand() *cobra.Command {
+	o := &uninstallOptions{}
+	cmd := &cobra.Command{
+		Use:   "uninstall",
+		Short: "Take the API server off Latchkey, before its processes go",
+		Long: `Take the API server off Latchkey, before its processes go.
+
+Deletes the APIServices and the webhook configuration, and nothing else: objects,
+sealing keys and native Secrets stay. Without them, the API server would go on asking a
+server that is gone, which stops pods of tenants from being made and namespaces from
+being deleted. What is not there is passed over. The Helm chart runs it before it
+deletes anything else.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := o.validate(); err != nil {
+				return err
+			}
+			ctx, cancel := context.WithTimeout(cmd.Context(), o.timeout)
+			defer cancel()
+			log := o.logging.Setup(os.Stderr)
+			cfg, err := clientcmd.BuildConfigFromFlags("", o.kubeconfig)
+			if err != nil {
+				return fmt.Errorf("find the cluster (set --kubeconfig, or run in a pod): %w", err)
+			}
+			c, err := dynamic.NewForConfig(cfg)
+			if err != nil {
+				return fmt.Errorf("reach the API server: %w", err)
+			}
+			return detach(ctx, c, log)
+		},
+	}
+	o.logging.AddFlags(cmd.Flags())
+	cmd.Flags().StringVar(&o.kubeconfig, "kubeconfig", "", "Kubeconfig file. Without it, the pod's own service account is used.")
+	cmd.Flags().DurationVar(&o.timeout, "timeout", time.Minute, "How long it may take.")
+	return cmd
+}
+
+// detach deletes what makes the API server ask Latchkey. It needs no discovery, which
+// an APIService without a server slows down. One failure does not keep it from the
+// rest.
+func detach(ctx context.Context, c dynamic.Interface, log logr.Logger) error {
+	type object struct {
+		schema.GroupVersionResource
+		name string
+	}
+	var objects []object
+	for _, name := range certs.APIServices() {
+		objects = append(objects, object{schema.GroupVersionResource{Group: "apiregistration.k8s.io", Version: "v1", Resource: "apiservices"}, name})
+	}
+	objects = append(objects, object{
+		schema.GroupVersionResource{Group: "admissionregistration.k8s.io", Version: "v1", Resource: "mutatingwebhookconfigurations"},
+		certs.WebhookConfiguration,
+	})
+	var errs []error
+	for _, o := range objects {
+		err := c.Resource(o.GroupVersionResource).Delete(ctx, o.name, metav1.DeleteOptions{})
+		switch {
+		case apierrors.IsNotFound(err):
+			log.Info("It is not there", "resource", o.Resource, "name", o.name)
+		case err != nil:
+			errs = append(errs, fmt.Errorf("delete %s %s: %w", o.Resource, o.name, err))
+		default:
+			log.Info("Deleted", "resource", o.Resource, "name", o.name)
+		}
+	}
+	return errors.Join(errs...)
+}
