@@ -17,6 +17,7 @@ TESTFLAGS ?=
 BENCH ?= .
 FUZZTIME ?= 30s
 REQUESTS ?= 600
+OBJECTS ?= 2000
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 IMAGE ?= ghcr.io/latchkey-dev/latchkey:v0.1.0-dev
 PLATFORMS ?= linux/amd64,linux/arm64
@@ -101,6 +102,10 @@ bench: ## Run the benchmarks that match BENCH=. with their allocations.
 .PHONY: bench-rest
 bench-rest: up ## Measure the REST API beside the same operations through kube-apiserver. REQUESTS=600 each.
 	source bin/dev/env; go run ./test/perf/rest -n $(REQUESTS)
+
+.PHONY: bench-load
+bench-load: up ## Measure how fast UserSecrets become Ready, beside a client that writes each by itself. OBJECTS=2000.
+	source bin/dev/env; go run ./test/perf/load -n $(OBJECTS)
 
 ##@ Check
 

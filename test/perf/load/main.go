@@ -1,0 +1,182 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Command load measures how fast UserSecrets become Ready, in one run against the
+// local stack (`make bench-load`, or `make up` and source bin/dev/env), beside a bare
+// client that writes for each of as many objects a ConfigMap, a Secret and the
+// ConfigMap once more: what an operator costs that treats every object by itself. It
+// is bounded in objects and stops by itself.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/clientcmd"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+	"github.com/latchkey-dev/latchkey/test/framework"
+)
+
+// perTenant is how many objects a namespace gets, writers how many clients there are.
+const perTenant, writers = 20, 8
+
+func main() {
+	n := flag.Int("n", 2000, "objects, a multiple of 20 up to 100000")
+	flag.Parse()
+	if *n < perTenant || *n > 100000 || *n%perTenant != 0 {
+		fmt.Fprintln(os.Stderr, "bench: -n must be a multiple of 20 up to 100000")
+		os.Exit(2)
+	}
+	if err := run(context.Background(), *n); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, n int) error {
+	cfg, err := clientcmd.BuildConfigFromFlags("", os.Getenv("KUBECONFIG"))
+	if err != nil || os.Getenv("LATCHKEY_URL") == "" {
+		return errors.New("run `make up` and source bin/dev/env first")
+	}
+	cfg.QPS = -1
+	c, err := client.NewWithWatch(cfg, client.Options{Scheme: framework.NewScheme()})
+	if err != nil {
+		return err
+	}
+	run := fmt.Sprintf("load-%x", time.Now().UnixMilli())
+	namespaces := make([]string, 0, 2*n/perTenant)
+	for i := range 2 * (n / perTenant) {
+		ns := framework.Namespace(fmt.Sprintf("%s-%d", run, i))
+		if err := c.Create(ctx, ns); err != nil {
+			return err
+		}
+		namespaces = append(namespaces, ns.Name)
+	}
+	bare, ours := namespaces[:len(namespaces)/2], namespaces[len(namespaces)/2:]
+	if err := measureBare(ctx, c, n, bare); err != nil {
+		return err
+	}
+	return measureOurs(ctx, c, n, ours)
+}
+
+func measureBare(ctx context.Context, c client.Client, n int, namespaces []string) error {
+	began := time.Now()
+	err := each(n, func(i int) error {
+		at := metav1.ObjectMeta{Namespace: namespaces[i%len(namespaces)], Name: fmt.Sprintf("o%d", i)}
+		object := &corev1.ConfigMap{ObjectMeta: at, Data: map[string]string{"value": sample}}
+		if err := c.Create(ctx, object); err != nil {
+			return err
+		}
+		if err := c.Create(ctx, &corev1.Secret{ObjectMeta: at, StringData: object.Data}); err != nil {
+			return err
+		}
+		object.Data["status"] = "Ready"
+		return c.Update(ctx, object)
+	})
+	took := time.Since(began)
+	fmt.Printf("bare client:  %5d objects in %5.1f s, %4.0f/s (3 writes each)\n", n, took.Seconds(), float64(n)/took.Seconds())
+	return err
+}
+
+// sample is a value of 64 bytes.
+const sample = "a sample value of some bytes, sixty-four of them, as in the aim."
+
+func measureOurs(ctx context.Context, c client.WithWatch, n int, namespaces []string) error {
+	mine := map[string]bool{}
+	for _, ns := range namespaces {
+		mine[ns] = true
+	}
+	created := make([]time.Time, n)
+	ready := map[string]time.Time{}
+	watch, err := c.Watch(ctx, &v1alpha1.UserSecretList{})
+	if err != nil {
+		return err
+	}
+	defer watch.Stop()
+	written := make(chan error, 1)
+	began := time.Now()
+	go func() {
+		written <- each(n, func(i int) error {
+			u := framework.UserSecret(namespaces[i%len(namespaces)], fmt.Sprintf("o%d", i),
+				v1alpha1.UserSecretSpec{Value: v1alpha1.WriteOnlyString(sample), EnvName: fmt.Sprintf("LOAD_%d", i)})
+			created[i] = time.Now()
+			return c.Create(ctx, u)
+		})
+	}()
+	bound := time.After(10 * time.Minute)
+	for writing := true; writing || len(ready) < n; {
+		select {
+		case err := <-written:
+			if writing = false; err != nil {
+				return err
+			}
+		case event, ok := <-watch.ResultChan():
+			if !ok {
+				return errors.New("the watch ended early")
+			}
+			u, isUser := event.Object.(*v1alpha1.UserSecret)
+			if isUser && mine[u.Namespace] && meta.IsStatusConditionTrue(u.Status.Conditions, v1alpha1.ConditionReady) && ready[u.Name].IsZero() {
+				ready[u.Name] = time.Now()
+			}
+		case <-bound:
+			return fmt.Errorf("%d of %d are Ready after 10 minutes", len(ready), n)
+		}
+	}
+	took := time.Since(began)
+	waits := make([]time.Duration, 0, n)
+	for i := range n {
+		waits = append(waits, ready[fmt.Sprintf("o%d", i)].Sub(created[i]))
+	}
+	slices.Sort(waits)
+	bundles, err := completeBundles(ctx, c, namespaces)
+	fmt.Printf("Latchkey:     %5d objects in %5.1f s, %4.0f/s, all Ready; from apply to Ready p50 %s, p99 %s; %d bundles\n",
+		n, took.Seconds(), float64(n)/took.Seconds(), waits[n/2].Round(time.Millisecond), waits[n*99/100].Round(time.Millisecond), bundles)
+	return err
+}
+
+// completeBundles counts the bundles and checks that they are complete.
+func completeBundles(ctx context.Context, c client.Client, namespaces []string) (int, error) {
+	bundles := 0
+	for _, ns := range namespaces {
+		secret := &corev1.Secret{}
+		if err := c.Get(ctx, client.ObjectKey{Namespace: ns, Name: v1alpha1.BundleUserEnv}, secret); err != nil {
+			return 0, err
+		}
+		if len(secret.Data) != perTenant {
+			return 0, fmt.Errorf("%s has %d values, want %d", ns, len(secret.Data), perTenant)
+		}
+		bundles++
+	}
+	return bundles, nil
+}
+
+// each calls f for 0 to n-1 from several goroutines.
+func each(n int, f func(i int) error) error {
+	var next atomic.Int64
+	errs := make([]error, writers)
+	var wg sync.WaitGroup
+	for w := range writers {
+		wg.Go(func() {
+			for i := next.Add(1) - 1; i < int64(n); i = next.Add(1) - 1 {
+				if err := f(int(i)); err != nil {
+					errs[w] = err
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
