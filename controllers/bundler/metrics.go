@@ -22,6 +22,15 @@ var openedValues = prometheus.NewCounterVec(prometheus.CounterOpts{
 
 func init() { metrics.Registry.MustRegister(bundleWrites, openedValues) }
 
+// expect makes the series of a bundle appear before there is anything to count: from a
+// counter that comes out of nowhere, no rate can be told.
+func expect(bundle string) {
+	for _, outcome := range []string{"ok", "error"} {
+		bundleWrites.WithLabelValues(bundle, outcome)
+	}
+	openedValues.WithLabelValues(bundle)
+}
+
 func outcomeLabel(err error) string {
 	if err != nil {
 		return "error"

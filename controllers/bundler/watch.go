@@ -32,6 +32,7 @@ type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 // SetupWithManager starts the controller with mgr. Sources is the cache of Secrets'
 // metadata; keys tells of changes to the keyring.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, sources cache.Cache, keys <-chan event.GenericEvent, workers int) error {
+	expect(r.Adapter.Name)
 	secretMeta := &metav1.PartialObjectMetadata{}
 	secretMeta.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
 	return builder.ControllerManagedBy(mgr).

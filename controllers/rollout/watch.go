@@ -71,6 +71,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, workloads cache.Cache) e
 	if err := mgr.Add(workloads); err != nil {
 		return err
 	}
+	expect()
 	b := builder.TypedControllerManagedBy[Workload](mgr).
 		Named("rollout").
 		WithLogConstructor(func(w *Workload) logr.Logger {

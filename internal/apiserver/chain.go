@@ -39,6 +39,7 @@ func buildChain(router http.Handler, c *genericapiserver.Config) http.Handler {
 	handler = filters.WithRequestReceivedTimestamp(handler)
 	handler = withRecovery(handler)
 	handler = filters.WithAuditInit(handler)
+	handler = withMetrics(handler)
 	handler = withBodyDeadline(handler, c.RequestTimeout/2)
 	return withCoderCredentials(handler)
 }

@@ -24,12 +24,17 @@ func (p *Process) Metrics(ctx context.Context) (Metrics, error) {
 		return nil, err
 	}
 	defer func() { _ = body.Close() }()
-	parser := expfmt.NewTextParser(model.UTF8Validation)
-	families, err := parser.TextToMetricFamilies(body)
+	metrics, err := ParseMetrics(body)
 	if err != nil {
 		return nil, fmt.Errorf("metrics of %s: %w", p.name, err)
 	}
-	return families, nil
+	return metrics, nil
+}
+
+// ParseMetrics reads metrics as they are printed.
+func ParseMetrics(text io.Reader) (Metrics, error) {
+	parser := expfmt.NewTextParser(model.UTF8Validation)
+	return parser.TextToMetricFamilies(text)
 }
 
 // MetricsText asks p for its metrics as they are printed.

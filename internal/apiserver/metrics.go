@@ -1,0 +1,80 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package apiserver
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+)
+
+// The REST APIs are plain paths to k8s.io/apiserver, which therefore does not count
+// their requests.
+var (
+	requests = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "latchkey_rest_requests_total",
+		Help: "REST requests, by API, method and status code.",
+	}, []string{"api", "method", "code"})
+	durations = prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name:    "latchkey_rest_request_duration_seconds",
+		Help:    "How long REST requests took, by API and method.",
+		Buckets: prometheus.DefBuckets,
+	}, []string{"api", "method"})
+)
+
+func init() { metrics.Registry.MustRegister(requests, durations) }
+
+// withMetrics counts the dialects' requests, those that are refused at the door
+// included.
+func withMetrics(handler http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		api := map[dialect]string{coderDialect: "coder", golemDialect: "golem"}[dialectOf(r.URL.Path)]
+		if api == "" {
+			handler.ServeHTTP(w, r)
+			return
+		}
+		began, counted, method := time.Now(), &countedWriter{ResponseWriter: w, status: http.StatusOK}, knownMethod(r.Method)
+		defer func() {
+			requests.WithLabelValues(api, method, strconv.Itoa(counted.status)).Inc()
+			durations.WithLabelValues(api, method).Observe(time.Since(began).Seconds())
+		}()
+		handler.ServeHTTP(counted, r)
+	})
+}
+
+// knownMethod keeps what callers make up out of the labels.
+func knownMethod(method string) string {
+	switch method {
+	case http.MethodGet, http.MethodPost, http.MethodPatch, http.MethodDelete:
+		return method
+	}
+	return "other"
+}
+
+// countedWriter knows the status of the answer.
+type countedWriter struct {
+	http.ResponseWriter
+	status  int
+	started bool
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (w *countedWriter) WriteHeader(status int) {
+	if !w.started && status >= http.StatusOK { // others are sent before the answer
+		w.status, w.started = status, true
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Write implements http.ResponseWriter.
+func (w *countedWriter) Write(p []byte) (int, error) {
+	w.started = true
+	return w.ResponseWriter.Write(p)
+}
+
+// Unwrap serves http.ResponseController.
+func (w *countedWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
