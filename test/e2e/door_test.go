@@ -65,7 +65,7 @@ var forwarded = regexp.MustCompile(`^Forwarding from (127\.0\.0\.1:\d+)`)
 // forwardPort has kubectl forward a port of this machine to a server, until the suite
 // ends.
 func forwardPort() (string, error) {
-	command := exec.Command(valueOr(os.Getenv("KUBECTL"), "kubectl"), //nolint:noctx // it ends with the suite
+	command := exec.Command(valueOr(os.Getenv("KUBECTL"), "kubectl"),
 		"--namespace", systemNamespace, "port-forward", "--address", "127.0.0.1", "service/"+serverName, ":443")
 	out, err := command.StdoutPipe()
 	if err != nil {
