@@ -38,6 +38,7 @@ up() {
   return "$rc"
 }
 
+# shellcheck disable=SC2317 # the trap calls it
 # down keeps the logs of a run that failed, and takes the node down.
 down() {
   local status=$?
