@@ -63,6 +63,7 @@ var _ = Describe("A sealing key", func() {
 		}
 		restore(ctx)
 		restart(ctx, serverName)
+		awaitLatchkey(ctx)
 
 		Expect(in(ctx, before, "cat", userDir+"/token")).To(Equal(canary + "token"))
 		after := newPod(ctx, user.Namespace, "after", newSpec(), nil)

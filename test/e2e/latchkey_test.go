@@ -133,9 +133,23 @@ func setArguments(ctx context.Context, name string, args []string) {
 	awaitDeployment(ctx, name)
 }
 
-// restart replaces the pods of a Deployment of Latchkey.
+// restart replaces all pods of a Deployment of Latchkey at once.
 func restart(ctx context.Context, name string) {
 	GinkgoHelper()
-	run(ctx, "--namespace", systemNamespace, "rollout", "restart", "deployment/"+name)
+	d := deployment(ctx, name)
+	old := &corev1.PodList{}
+	Expect(api.List(ctx, old, client.InNamespace(systemNamespace), client.MatchingLabels(d.Spec.Selector.MatchLabels))).To(Succeed())
+	for i := range old.Items {
+		Expect(api.Delete(ctx, &old.Items[i], client.GracePeriodSeconds(1))).To(Succeed())
+	}
+	Eventually(ctx, func(g Gomega) {
+		now := &corev1.PodList{}
+		g.Expect(api.List(ctx, now, client.InNamespace(systemNamespace), client.MatchingLabels(d.Spec.Selector.MatchLabels))).To(Succeed())
+		for i := range now.Items {
+			for j := range old.Items {
+				g.Expect(now.Items[i].UID).NotTo(Equal(old.Items[j].UID))
+			}
+		}
+	}).Should(Succeed())
 	awaitDeployment(ctx, name)
 }
