@@ -14,6 +14,7 @@ REPLICAS ?= 1
 WIPE ?=
 PACKAGES ?= ./...
 TESTFLAGS ?=
+E2EFLAGS ?=
 BENCH ?= .
 FUZZTIME ?= 30s
 REQUESTS ?= 600
@@ -72,8 +73,8 @@ fmt: $(GOLANGCI_LINT) ## Format the Go code.
 	$(GOLANGCI_LINT) fmt
 
 .PHONY: clean
-clean: ## Remove what was built, not the local stack's data.
-	rm -rf $(filter-out bin/dev bin/dev.lock, $(wildcard bin/*))
+clean: ## Remove what was built, not what the local stack and the node have.
+	rm -rf dist $(filter-out bin/dev bin/dev.lock bin/node bin/node.lock, $(wildcard bin/*))
 
 ##@ Test
 
@@ -85,6 +86,20 @@ test: ## Run the unit and integration tests with the race detector, against a re
 .PHONY: test-unit
 test-unit: ## Run the tests that need no API server.
 	packages=$$(go list ./... | grep -v /test/); go test -race -timeout 5m $(TESTFLAGS) $$packages
+
+.PHONY: e2e
+e2e: ## Run the end-to-end tests on a real node, or on the cluster of KUBECONFIG=. E2EFLAGS= go to go test.
+	hack/e2e/run.sh $(E2EFLAGS)
+
+.PHONY: node-up
+node-up: ## Bring up a Kubernetes node on this machine, with real containers. Needs root.
+	go build -o $(TOOLS)/node ./hack/node
+	$(TOOLS)/node up
+
+.PHONY: node-down
+node-down: ## Take the node down, without a trace.
+	go build -o $(TOOLS)/node ./hack/node
+	$(TOOLS)/node down
 
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for FUZZTIME=30s.

@@ -21,6 +21,7 @@ import (
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/controllers/agentbundle"
+	"github.com/latchkey-dev/latchkey/controllers/aggregation"
 	"github.com/latchkey-dev/latchkey/controllers/bundler"
 	"github.com/latchkey-dev/latchkey/controllers/imports"
 	"github.com/latchkey-dev/latchkey/controllers/keyrotation"
@@ -39,6 +40,7 @@ type controllerOptions struct {
 	certificate bool
 	rotation    keyrotation.Options
 	restarts    rollout.Options
+	withdraw    time.Duration
 }
 
 func (o *controllerOptions) addFlags(fs *pflag.FlagSet) {
@@ -52,6 +54,7 @@ func (o *controllerOptions) addFlags(fs *pflag.FlagSet) {
 	fs.DurationVar(&o.rotation.Interval, "key-check-interval", 30*time.Second, "Time between two looks at the keys and what they seal.")
 	fs.BoolVar(&o.restarts.Enabled, "restart-on-change", true, "Restart Deployments, StatefulSets and DaemonSets that ask for it when their secrets change. Without it, workloads are neither read nor written.")
 	fs.DurationVar(&o.restarts.Delay, "restart-delay", 5*time.Second, "How long changes are gathered before a workload is restarted.")
+	fs.DurationVar(&o.withdraw, "withdraw-apis-after", 5*time.Second, "How long no server may be ready before the aggregated APIs are taken out of the cluster, which cannot delete namespaces while they do not answer; 0 for ever. They are put back when a server is ready.")
 	fs.IntVar(&o.restarts.MaxConcurrent, "max-concurrent-rollouts", 5, "Restarts that are under way at once, in the whole cluster. One tenant has at most all but one of them.")
 }
 
@@ -74,6 +77,9 @@ func (o *controllerOptions) validate() error {
 	}
 	if o.restarts.Delay < 0 || o.restarts.MaxConcurrent < 1 {
 		errs = append(errs, errors.New("--restart-delay must not be negative, and --max-concurrent-rollouts must be 1 or more"))
+	}
+	if o.withdraw < 0 {
+		errs = append(errs, fmt.Errorf("--withdraw-apis-after must not be negative, but is %s", o.withdraw))
 	}
 	return errors.Join(errs...)
 }
@@ -194,6 +200,9 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, o *controllerOptions,
 			return fmt.Errorf("set up the %s controller: %w", adapter.Name, err)
 		}
 	}
+	if err := addAggregation(mgr, o, live); err != nil {
+		return fmt.Errorf("set up the aggregation controller: %w", err)
+	}
 	return errors.Join(
 		mgr.Add(&keyrotation.Controller{Client: mgr.GetClient(), Store: store, Ring: ring, Clock: clock.RealClock{}, Options: o.keys()}),
 		mgr.Add(&imports.Controller{Client: mgr.GetClient(), Clock: clock.RealClock{}}),
@@ -232,6 +241,16 @@ func addRestarts(mgr ctrl.Manager, o *controllerOptions, live client.Client) (be
 			}
 		})
 	}, r.SetupWithManager(mgr, workloads)
+}
+
+// addAggregation adds the care for the aggregated APIs while no server is ready.
+func addAggregation(mgr ctrl.Manager, o *controllerOptions, live client.Client) error {
+	slices, err := caches.Endpoints(mgr.GetConfig(), mgr.GetScheme(), o.namespace, aggregation.ServiceName)
+	if err != nil {
+		return fmt.Errorf("set up the cache of endpoints: %w", err)
+	}
+	r := &aggregation.Reconciler{Slices: slices, Live: live, Clock: clock.RealClock{}, Namespace: o.namespace, After: o.withdraw}
+	return r.SetupWithManager(mgr, slices)
 }
 
 // keyEvents tells of every change of the sealing keys, when the ring knows of it. An

@@ -101,6 +101,7 @@ func TestAWrongFlagIsNamed(t *testing.T) {
 		"--reseal-rate=NaN":           "--reseal-rate must be above 0",
 		"--key-check-interval=0":      "--key-check-interval must be above 0",
 		"--restart-delay=-1s":         "--restart-delay must not be negative, and --max-concurrent-rollouts must be 1 or more",
+		"--withdraw-apis-after=-1s":   "--withdraw-apis-after must not be negative, but is -1s",
 		"--max-concurrent-rollouts=0": "--restart-delay must not be negative, and --max-concurrent-rollouts must be 1 or more",
 	}
 	server := map[string]string{

@@ -9,6 +9,7 @@ package caches
 import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/labels"
@@ -90,6 +91,17 @@ func Replicas(cfg *rest.Config, scheme *runtime.Scheme, namespace, label string)
 		DefaultNamespaces: map[string]cache.Config{namespace: {}},
 		ByObject: map[client.Object]cache.ByObject{
 			&coordinationv1.Lease{}: {Label: mustSelect(label)},
+		},
+	})
+}
+
+// Endpoints returns a cache of the EndpointSlices of one of Latchkey's own Services.
+func Endpoints(cfg *rest.Config, scheme *runtime.Scheme, namespace, service string) (cache.Cache, error) {
+	return cache.New(cfg, cache.Options{
+		Scheme:            scheme,
+		DefaultNamespaces: map[string]cache.Config{namespace: {}},
+		ByObject: map[client.Object]cache.ByObject{
+			&discoveryv1.EndpointSlice{}: {Label: labels.SelectorFromSet(labels.Set{discoveryv1.LabelServiceName: service})},
 		},
 	})
 }

@@ -93,7 +93,7 @@ func (c *Cluster) start(ctx context.Context, assets string) error {
 	if err := os.WriteFile(admin, c.environment.KubeConfig, 0o600); err != nil {
 		return err
 	}
-	c.Kubectl = Kubectl{path: filepath.Join(assets, "kubectl"), kubeconfig: admin, cacheDir: filepath.Join(c.Dir, "kubectl")}
+	c.Kubectl = NewKubectl(filepath.Join(assets, "kubectl"), admin, filepath.Join(c.Dir, "kubectl"))
 	return c.install(ctx)
 }
 

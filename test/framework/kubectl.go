@@ -19,6 +19,12 @@ type Kubectl struct {
 	cacheDir   string
 }
 
+// NewKubectl returns the kubectl at path as the administrator whom a kubeconfig names.
+// It keeps what it caches in cacheDir.
+func NewKubectl(path, kubeconfig, cacheDir string) Kubectl {
+	return Kubectl{path: path, kubeconfig: kubeconfig, cacheDir: cacheDir}
+}
+
 // Run calls kubectl with stdin and returns what it prints on stdout. An error holds
 // what it printed on stderr.
 func (k Kubectl) Run(ctx context.Context, stdin string, args ...string) (string, error) {

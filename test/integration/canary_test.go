@@ -6,7 +6,6 @@ package integration
 import (
 	"bytes"
 	"context"
-	"encoding/base64"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -104,7 +103,7 @@ func revision(ctx context.Context) int64 {
 // in all logs, in the audit log, and in the metrics.
 func findCanary(ctx context.Context, since int64) (sightings, error) {
 	found := sightings{homes: map[string]bool{}, elsewhere: map[string]bool{}}
-	needles := canaryForms()
+	needles := framework.CanaryForms(canary)
 	err := cluster.Etcd.Visit(ctx, since, func(e framework.Entry) {
 		for _, needle := range needles {
 			switch {
@@ -144,16 +143,4 @@ func findCanary(ctx context.Context, since int64) (sightings, error) {
 		}
 	}
 	return found, nil
-}
-
-// canaryForms are the canary as it is and within base64, at any of the three offsets
-// at which it can begin there.
-func canaryForms() [][]byte {
-	forms := [][]byte{[]byte(canary)}
-	for offset := range 3 {
-		padded := append(make([]byte, offset), canary...)
-		text := base64.RawStdEncoding.EncodeToString(padded[:len(padded)/3*3]) // what follows cannot change this much
-		forms = append(forms, []byte(text[(offset*8+5)/6:]))
-	}
-	return forms
 }

@@ -1,0 +1,16 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package aggregation
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+)
+
+var withdrawn = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+	Name: "latchkey_apiservice_withdrawn",
+	Help: "1 for an aggregated API that was taken out of the cluster since no server is ready, 0 once it is back.",
+}, []string{"apiservice"})
+
+func init() { metrics.Registry.MustRegister(withdrawn) }

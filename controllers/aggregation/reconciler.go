@@ -1,0 +1,75 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package aggregation
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	discoveryv1 "k8s.io/api/discovery/v1"
+	"k8s.io/utils/clock"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+)
+
+// Reconciler looks whether a server serves. It is used by one worker.
+type Reconciler struct {
+	// Slices reads EndpointSlices, from a cache.
+	Slices client.Reader
+	// Live reads and writes APIServices and the ConfigMap.
+	Live client.Client
+	// Clock tells the time.
+	Clock clock.PassiveClock
+	// Namespace is Latchkey's own.
+	Namespace string
+	// After is how long there may be no server; 0 means for ever.
+	After time.Duration
+
+	// idleSince is when the last look first saw no server; zero where it saw one.
+	idleSince time.Time
+}
+
+// Reconcile compares what is there with what can be served.
+func (r *Reconciler) Reconcile(ctx context.Context, _ reconcile.Request) (reconcile.Result, error) {
+	serving, known, err := r.serving(ctx)
+	switch {
+	case err != nil:
+		return reconcile.Result{}, err
+	case !known:
+		return reconcile.Result{}, nil // the Service is somebody else's to look after
+	case serving:
+		r.idleSince = time.Time{}
+		return reconcile.Result{}, r.restore(ctx)
+	case r.After == 0:
+		return reconcile.Result{}, nil
+	}
+	now := r.Clock.Now()
+	if r.idleSince.IsZero() {
+		r.idleSince = now
+	}
+	if left := r.After - now.Sub(r.idleSince); left > 0 {
+		return reconcile.Result{RequeueAfter: left}, nil
+	}
+	// Again later: somebody may apply the manifests while there is no server.
+	return reconcile.Result{RequeueAfter: r.After}, r.withdraw(ctx)
+}
+
+// serving says whether a server is ready, and whether the cluster knows: it does not
+// for a Service without a selector.
+func (r *Reconciler) serving(ctx context.Context) (serving, known bool, err error) {
+	list := &discoveryv1.EndpointSliceList{}
+	if err := r.Slices.List(ctx, list, client.InNamespace(r.Namespace), client.MatchingLabels{discoveryv1.LabelServiceName: ServiceName}); err != nil {
+		return false, false, fmt.Errorf("list EndpointSlices of %s: %w", ServiceName, err)
+	}
+	for i := range list.Items {
+		for _, e := range list.Items[i].Endpoints {
+			if ptr.Deref(e.Conditions.Ready, true) {
+				return true, true, nil
+			}
+		}
+	}
+	return false, len(list.Items) > 0, nil
+}

@@ -1,0 +1,177 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package aggregation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/utils/ptr"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+const (
+	// ServiceName is the Service of the servers, which the APIServices name.
+	ServiceName = "latchkey-server"
+	// ConfigMapName is the ConfigMap that keeps what is withdrawn: a key per
+	// APIService, its value the object in JSON.
+	ConfigMapName = "latchkey-withdrawn-apis"
+)
+
+// apiServices are the APIServices that are withdrawn.
+var apiServices = []string{"v2.coder.latchkey.dev", "v1.golem.latchkey.dev"}
+
+var kind = schema.GroupVersionKind{Group: "apiregistration.k8s.io", Version: "v1", Kind: "APIService"}
+
+// withdraw deletes the APIServices that lead to a server, once they are kept.
+func (r *Reconciler) withdraw(ctx context.Context) error {
+	found := map[string]*unstructured.Unstructured{}
+	for _, name := range apiServices {
+		o := &unstructured.Unstructured{}
+		o.SetGroupVersionKind(kind)
+		err := r.Live.Get(ctx, client.ObjectKey{Name: name}, o)
+		if apierrors.IsNotFound(err) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("read APIService %s: %w", name, err)
+		}
+		if r.isOurs(o) {
+			found[name] = o
+		}
+	}
+	if len(found) == 0 {
+		return nil
+	}
+	if err := r.keep(ctx, found); err != nil {
+		return err
+	}
+	for _, name := range slices.Sorted(maps.Keys(found)) {
+		o := found[name]
+		// Exactly the one that is kept.
+		err := r.Live.Delete(ctx, o, client.Preconditions{UID: ptr.To(o.GetUID()), ResourceVersion: ptr.To(o.GetResourceVersion())})
+		if err := client.IgnoreNotFound(err); err != nil {
+			return fmt.Errorf("delete APIService %s: %w", name, err)
+		}
+		withdrawn.WithLabelValues(name).Set(1)
+		ctrl.LoggerFrom(ctx).Info("Withdrew an aggregated API, since no server is ready", "apiservice", name)
+	}
+	return nil
+}
+
+// isOurs says whether an APIService leads to Latchkey's servers.
+func (r *Reconciler) isOurs(o *unstructured.Unstructured) bool {
+	name, _, _ := unstructured.NestedString(o.Object, "spec", "service", "name")
+	namespace, _, _ := unstructured.NestedString(o.Object, "spec", "service", "namespace")
+	return name == ServiceName && namespace == r.Namespace
+}
+
+// keep writes down APIServices as they were asked for, in place of what was kept
+// under their names before.
+func (r *Reconciler) keep(ctx context.Context, found map[string]*unstructured.Unstructured) error {
+	data := map[string]string{}
+	for name, o := range found {
+		text, err := keepAPI(o)
+		if err != nil {
+			return fmt.Errorf("keep APIService %s: %w", name, err)
+		}
+		data[name] = text
+	}
+	kept, err := r.kept(ctx)
+	if err != nil {
+		return err
+	}
+	if kept == nil {
+		kept = &corev1.ConfigMap{
+			ObjectMeta: metav1.ObjectMeta{
+				Namespace: r.Namespace, Name: ConfigMapName,
+				Labels: map[string]string{"app.kubernetes.io/managed-by": "latchkey"},
+			},
+			Data: data,
+		}
+		err = r.Live.Create(ctx, kept)
+	} else {
+		if kept.Data == nil {
+			kept.Data = map[string]string{}
+		}
+		maps.Copy(kept.Data, data)
+		err = r.Live.Update(ctx, kept)
+	}
+	if err != nil {
+		return fmt.Errorf("write ConfigMap %s: %w", ConfigMapName, err)
+	}
+	return nil
+}
+
+// kept reads the ConfigMap; nil where there is none.
+func (r *Reconciler) kept(ctx context.Context) (*corev1.ConfigMap, error) {
+	kept := &corev1.ConfigMap{}
+	err := r.Live.Get(ctx, client.ObjectKey{Namespace: r.Namespace, Name: ConfigMapName}, kept)
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read ConfigMap %s: %w", ConfigMapName, err)
+	}
+	return kept, nil
+}
+
+// restore puts back what was withdrawn, unless somebody has, and forgets it.
+func (r *Reconciler) restore(ctx context.Context) error {
+	kept, err := r.kept(ctx)
+	if err != nil || kept == nil || len(kept.Data) == 0 {
+		return err
+	}
+	var errs []error
+	before := len(kept.Data)
+	for _, name := range apiServices { // nothing else, whoever wrote it there
+		text, ok := kept.Data[name]
+		if !ok {
+			continue
+		}
+		if err := r.restoreOne(ctx, name, text); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		delete(kept.Data, name)
+		withdrawn.WithLabelValues(name).Set(0)
+	}
+	if len(kept.Data) < before {
+		if err := r.Live.Update(ctx, kept); err != nil {
+			errs = append(errs, fmt.Errorf("write ConfigMap %s: %w", ConfigMapName, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (r *Reconciler) restoreOne(ctx context.Context, name, text string) error {
+	kept, err := readAPI(name, text)
+	if err != nil || !r.isOurs(kept.Object) {
+		return fmt.Errorf("ConfigMap %s has something else under %s: apply Latchkey's manifests to get that API back, and delete the ConfigMap", ConfigMapName, name)
+	}
+	there := &unstructured.Unstructured{}
+	there.SetGroupVersionKind(kind)
+	err = r.Live.Get(ctx, client.ObjectKey{Name: name}, there)
+	if err == nil {
+		return nil
+	}
+	if !apierrors.IsNotFound(err) {
+		return fmt.Errorf("read APIService %s: %w", name, err)
+	}
+	// By apply, since a right to that can be narrowed to the name.
+	if err := r.Live.Apply(ctx, client.ApplyConfigurationFromUnstructured(kept.Object), client.FieldOwner(kept.Owner)); err != nil {
+		return fmt.Errorf("apply APIService %s: %w", name, err)
+	}
+	ctrl.LoggerFrom(ctx).Info("Put an aggregated API back, since a server is ready", "apiservice", name)
+	return nil
+}

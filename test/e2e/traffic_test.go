@@ -1,0 +1,184 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+	"github.com/latchkey-dev/latchkey/test/conformance"
+)
+
+// traffic are users who write and read their secrets through REST without a pause, while
+// a spec does things to Latchkey.
+type traffic struct {
+	callers []*caller
+	cancel  context.CancelFunc
+	done    sync.WaitGroup
+}
+
+// caller is one of them. What it was told it remembers.
+type caller struct {
+	user conformance.Account
+	// values are what it was told is stored, by name.
+	values map[string]string
+	// unsure are names of which it was not told: the connection broke.
+	unsure map[string]bool
+	// refused are answers that it should not have got.
+	refused []string
+	// requests and broken count the requests, and those without an answer.
+	requests, broken int
+	// slowest is how long the slowest answer took.
+	slowest time.Duration
+}
+
+// kept is how many secrets each caller has at a time, below the limit of a user.
+const kept = 12
+
+// startTraffic starts callers, each a new user.
+func startTraffic(ctx context.Context, purpose string, callers int) *traffic {
+	GinkgoHelper()
+	running, cancel := context.WithCancel(context.Background())
+	t := &traffic{cancel: cancel}
+	for i := range callers {
+		t.callers = append(t.callers, &caller{
+			user: newUser(ctx, fmt.Sprintf("%s-%d", purpose, i)), values: map[string]string{}, unsure: map[string]bool{},
+		})
+	}
+	for _, c := range t.callers {
+		t.done.Go(func() { c.call(running) })
+	}
+	DeferCleanup(func() {
+		cancel()
+		t.done.Wait()
+	})
+	return t
+}
+
+// call makes requests until ctx ends, but completes the one that it has begun.
+func (c *caller) call(ctx context.Context) {
+	for i := 0; ctx.Err() == nil; i++ {
+		name := fmt.Sprintf("s-%d", i)
+		value := fmt.Sprintf("%s%d", canary, i)
+		if !c.try(name, http.MethodPost, "", http.StatusCreated, fmt.Sprintf(`{"name":%q,"value":%q,"env_name":"S_%d"}`, name, value, i)) {
+			continue
+		}
+		c.values[name] = value
+		if !c.try(name, http.MethodGet, name, http.StatusOK, "") {
+			continue
+		}
+		if c.try(name, http.MethodPatch, name, http.StatusOK, fmt.Sprintf(`{"value":"%s-changed"}`, value)) {
+			c.values[name] = value + "-changed"
+		}
+		if len(c.values)+len(c.unsure) > kept {
+			oldest := slices.MinFunc(slices.Collect(maps.Keys(c.values)), func(a, b string) int { return number(a) - number(b) })
+			if c.try(oldest, http.MethodDelete, oldest, http.StatusNoContent, "") {
+				delete(c.values, oldest)
+			}
+		}
+	}
+}
+
+func number(name string) (n int) {
+	_, _ = fmt.Sscanf(name, "s-%d", &n)
+	return n
+}
+
+// try makes a request about a secret and says whether it was answered as it should be.
+// Without an answer, nobody knows what became of that secret.
+func (c *caller) try(about, method, name string, want int, body string) bool {
+	header := http.Header{"Authorization": {"Bearer " + c.user.Token}, "Content-Type": {"application/json"}}
+	c.requests++
+	began := time.Now()
+	answer, err := direct.Do(context.Background(), method, mySecrets(direct, name), header, body)
+	switch {
+	case err != nil:
+		c.broken++
+		if method != http.MethodGet {
+			c.unsure[about] = true
+			delete(c.values, about)
+		}
+	case answer.Status != want:
+		c.refused = append(c.refused, fmt.Sprintf("%s %s %s after %s: %d %s", time.Now().Format("15:04:05.000"), method, about, time.Since(began), answer.Status, answer.Body))
+		c.unsure[about] = true
+		delete(c.values, about)
+	default:
+		c.slowest = max(c.slowest, time.Since(began))
+		return true
+	}
+	return false
+}
+
+// end ends the traffic and checks that every request was answered, but for broken
+// connections, and that nothing is lost that was acknowledged.
+func (t *traffic) end(ctx context.Context, what string) {
+	GinkgoHelper()
+	t.cancel()
+	t.done.Wait()
+	var requests, broken int
+	var slowest time.Duration
+	var refused []string
+	for _, c := range t.callers {
+		requests, broken, slowest = requests+c.requests, broken+c.broken, max(slowest, c.slowest)
+		refused = append(refused, c.refused...)
+	}
+	AddReportEntry("REST requests during "+what, fmt.Sprintf("%d, of which %d without an answer; the slowest took %.2f s",
+		requests, broken, slowest.Seconds()), ReportEntryVisibilityNever)
+	Expect(refused).To(BeEmpty(), "requests that were answered with an error")
+	Expect(requests).To(BeNumerically(">", 100), "there was traffic")
+	for _, c := range t.callers {
+		Eventually(ctx, func(g Gomega) {
+			bundle := &corev1.Secret{}
+			g.Expect(api.Get(ctx, client.ObjectKey{Namespace: c.user.Namespace, Name: v1alpha1.BundleUserEnv}, bundle)).To(Succeed())
+			for name, value := range c.values {
+				g.Expect(bundle.Data).To(HaveKeyWithValue(fmt.Sprintf("S_%d", number(name)), []byte(value)), "%s of %s", name, c.user.Namespace)
+			}
+			for key := range bundle.Data {
+				name := fmt.Sprintf("s-%s", key[2:])
+				g.Expect(c.values[name] != "" || c.unsure[name]).To(BeTrue(), "%s of %s was deleted", name, c.user.Namespace)
+			}
+		}, 30*time.Second).Should(Succeed())
+	}
+}
+
+var _ = Describe("REST traffic", func() {
+	It("goes on while servers are added and killed, and nothing is lost", func(ctx SpecContext) {
+		before := *deployment(ctx, serverName).Spec.Replicas
+		scale(ctx, serverName, 3)
+		DeferCleanup(func(ctx SpecContext) { scale(ctx, serverName, before) })
+		t := startTraffic(ctx, "killed", 4)
+		for i := range 4 {
+			pods := &corev1.PodList{}
+			Expect(api.List(ctx, pods, client.InNamespace(systemNamespace), client.MatchingLabels(deployment(ctx, serverName).Spec.Selector.MatchLabels))).To(Succeed())
+			ready := slices.DeleteFunc(pods.Items, func(p corev1.Pod) bool { return !isReady(&p) })
+			victim := &ready[rand.IntN(len(ready))]
+			grace := client.GracePeriodSeconds(0) // without a word
+			if i%2 == 1 {
+				grace = client.GracePeriodSeconds(60)
+			}
+			By("killing " + victim.Name)
+			Expect(api.Delete(ctx, victim, grace)).To(Succeed())
+			Eventually(ctx, func(g Gomega) {
+				d := deployment(ctx, serverName)
+				g.Expect(d.Status.ObservedGeneration).To(Equal(d.Generation))
+				g.Expect(d.Status.AvailableReplicas).To(BeEquivalentTo(3))
+			}).Should(Succeed())
+		}
+		t.end(ctx, "four kills")
+	})
+})
