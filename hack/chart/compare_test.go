@@ -36,7 +36,7 @@ func TestTheChartIsTheManifests(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			want := objects{}
 			for _, folder := range tt.folders {
-				manifests, err := kustomize(root, kubectlPath(t), folder)
+				manifests, err := kustomize(t.Context(), root, kubectlPath(t), folder)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -78,7 +78,7 @@ func plain(o *unstructured.Unstructured) map[string]any {
 }
 
 func TestGeneratedFilesAreUpToDate(t *testing.T) {
-	files, err := generate(root, kubectlPath(t))
+	files, err := generate(t.Context(), root, kubectlPath(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -24,7 +25,7 @@ func main() {
 	root := flag.String("root", ".", "folder of the source tree")
 	kubectl := flag.String("kubectl", "kubectl", "kubectl to render kustomizations with")
 	flag.Parse()
-	files, err := generate(*root, *kubectl)
+	files, err := generate(context.Background(), *root, *kubectl)
 	for name, content := range files {
 		err = errors.Join(err, os.WriteFile(filepath.Join(*root, name), content, 0o644))
 	}
@@ -35,7 +36,7 @@ func main() {
 }
 
 // generate returns the files to write, by their paths below root.
-func generate(root, kubectl string) (map[string][]byte, error) {
+func generate(ctx context.Context, root, kubectl string) (map[string][]byte, error) {
 	files := map[string][]byte{}
 	for from, to := range map[string]string{
 		"config/monitoring/prometheus_rule.yaml": "charts/latchkey/files/alerts.yaml",
@@ -47,7 +48,7 @@ func generate(root, kubectl string) (map[string][]byte, error) {
 		}
 		files[to] = content
 	}
-	crds, err := kustomize(root, kubectl, "crd")
+	crds, err := kustomize(ctx, root, kubectl, "crd")
 	if err != nil {
 		return nil, err
 	}
@@ -60,11 +61,11 @@ func generate(root, kubectl string) (map[string][]byte, error) {
 		}
 		files["charts/latchkey/files/crds/"+object.Metadata.Name+".yaml"] = crd
 	}
-	page, err := os.ReadFile(filepath.Join(root, "docs/install.md"))
+	page, err := os.ReadFile(filepath.Join(root, "docs", "install.md"))
 	if err != nil {
 		return nil, err
 	}
-	table, err := valuesTable(filepath.Join(root, "charts/latchkey/values.yaml"))
+	table, err := valuesTable(filepath.Join(root, "charts", "latchkey", "values.yaml"))
 	if err != nil {
 		return nil, err
 	}
@@ -76,8 +77,8 @@ func generate(root, kubectl string) (map[string][]byte, error) {
 var separator = regexp.MustCompile(`(?m)^---\s*$`)
 
 // kustomize renders a folder of config/.
-func kustomize(root, kubectl, name string) ([][]byte, error) {
-	cmd := exec.Command(kubectl, "kustomize", filepath.Join(root, "config", name))
+func kustomize(ctx context.Context, root, kubectl, name string) ([][]byte, error) {
+	cmd := exec.CommandContext(ctx, kubectl, "kustomize", filepath.Join(root, "config", name))
 	var problem bytes.Buffer
 	cmd.Stderr = &problem
 	out, err := cmd.Output()

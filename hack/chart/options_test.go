@@ -40,7 +40,7 @@ controller:
   nodeSelector: {pool: system}
   tolerations: [{key: system, operator: Exists}]
   affinity: {nodeAffinity: {}}
-  topologySpreadConstraints: [{maxSkew: 2, topologyKey: rack, whenUnsatisfiable: DoNotSchedule}]
+  topologySpreadConstraints: [{maxSkew: 2, topologyKey: rack, whenUnsatisfiable: DoNotSchedule, labelSelector: {matchLabels: {tier: control}}}]
   podDisruptionBudget: {maxUnavailable: 50%}
 server:
   replicas: 3
