@@ -27,6 +27,8 @@ GOBUILD := CGO_ENABLED=0 go build -trimpath -buildvcs=false
 TOOLS := bin/tools
 CONTROLLER_GEN := $(TOOLS)/controller-gen
 GOLANGCI_LINT := $(TOOLS)/golangci-lint
+HELM := $(TOOLS)/helm
+KUBE_SCORE := $(TOOLS)/kube-score
 
 ##@ Start
 
@@ -62,11 +64,16 @@ image: ## Build the container image IMAGE= for PLATFORMS= into dist/: an OCI lay
 controlplane: ## Build etcd, kube-apiserver and kubectl into bin/k8s, once.
 	hack/controlplane/build.sh
 
+.PHONY: tools
+tools: $(CONTROLLER_GEN) $(GOLANGCI_LINT) $(HELM) $(KUBE_SCORE) ## Build the pinned tools into bin/tools, once.
+
 .PHONY: generate
-generate: $(CONTROLLER_GEN) ## Write the generated code, the CRDs and docs/rbac.md anew.
+generate: $(CONTROLLER_GEN) ## Write the generated code, the CRDs, docs/rbac.md and the chart's copies anew.
 	rm -f config/crd/bases/*.yaml
 	$(CONTROLLER_GEN) object:headerFile=hack/boilerplate.go.txt crd paths=./api/... output:crd:dir=config/crd/bases
 	go run ./hack/rbacdoc
+	assets=$$(hack/controlplane/build.sh --print-assets kubectl | tail -n 1); \
+	go -C hack/chart run . --root $(CURDIR) --kubectl $$assets/kubectl
 
 .PHONY: fmt
 fmt: $(GOLANGCI_LINT) ## Format the Go code.
@@ -130,15 +137,20 @@ lint: $(GOLANGCI_LINT) ## Run the linters.
 	$(GOLANGCI_LINT) run
 
 .PHONY: verify
-verify: $(CONTROLLER_GEN) $(GOLANGCI_LINT) ## Run every check there is, and list those that failed.
+verify: $(CONTROLLER_GEN) $(GOLANGCI_LINT) $(HELM) $(KUBE_SCORE) ## Run every check there is, and list those that failed.
 	hack/verify/all.sh
 
 # Tools are built once, from the versions in hack/tools/go.mod.
 
 $(CONTROLLER_GEN): package := sigs.k8s.io/controller-tools/cmd/controller-gen
 $(GOLANGCI_LINT): package := github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+$(HELM): package := helm.sh/helm/v4/cmd/helm
+$(KUBE_SCORE): package := github.com/zegl/kube-score/cmd/kube-score
 
 $(CONTROLLER_GEN) $(GOLANGCI_LINT): hack/tools/go.mod hack/tools/go.sum
+$(HELM): hack/tools/helm/go.mod hack/tools/helm/go.sum
+$(KUBE_SCORE): hack/tools/kube-score/go.mod hack/tools/kube-score/go.sum
+$(CONTROLLER_GEN) $(GOLANGCI_LINT) $(HELM) $(KUBE_SCORE):
 	@echo "building $@ (a first build takes minutes)"
-	cd hack/tools && $(GOBUILD) -ldflags '-s -w' -o ../../$@ $(package)
+	cd $(<D) && $(GOBUILD) -ldflags '-s -w' -o $(CURDIR)/$@ $(package)
 	@touch $@

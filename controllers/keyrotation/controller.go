@@ -108,7 +108,9 @@ func (c *Controller) keys(ctx context.Context) error {
 		keys = append(keys, key)
 		ctrl.LoggerFrom(ctx).Info("Rotated the sealing key", "key", key.ID, "previous", newest.ID)
 	}
-	newestKey.Set(float64(newestOf(keys).Created.Unix()))
+	if c.Options.Rotation > 0 {
+		rotationDue.Set(float64(newestOf(keys).Created.Add(c.Options.Rotation).Unix()))
+	}
 	c.Ring.Learn(keys)
 	return c.Store.Publish(ctx, c.Ring.Infos())
 }

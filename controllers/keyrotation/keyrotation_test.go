@@ -14,8 +14,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+	dto "github.com/prometheus/client_model/go"
 	"golang.org/x/time/rate"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -270,6 +270,7 @@ func TestRound(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			ctrl, c, older, newer := fixture(t)
 			ctrl.Options = tt.options
+			rotationDue.Set(0)
 			if tt.sealedWithOld {
 				c.users = []v1alpha1.UserSecret{user("old", sealWith(t, older, "UserSecret", "old"))}
 			}
@@ -284,13 +285,16 @@ func TestRound(t *testing.T) {
 			if slices.Contains(c.writes, "delete latchkey-key-"+newer.ID) {
 				t.Error("the newest key is gone")
 			}
-			wantMade := newer.Created
-			if created {
-				wantMade = ctrl.Clock.Now()
+			var wantDue float64
+			switch {
+			case created:
+				wantDue = float64(ctrl.Clock.Now().Add(tt.options.Rotation).Unix())
+			case tt.options.Rotation > 0:
+				wantDue = float64(newer.Created.Add(tt.options.Rotation).Unix())
 			}
 			metric := &dto.Metric{}
-			if err := newestKey.Write(metric); err != nil || metric.GetGauge().GetValue() != float64(wantMade.Unix()) {
-				t.Errorf("the newest key is said to be of %v, not %v (%v)", metric.GetGauge().GetValue(), wantMade, err)
+			if err := rotationDue.Write(metric); err != nil || metric.GetGauge().GetValue() != wantDue {
+				t.Errorf("the next key is said to be due at %v, not %v (%v)", metric.GetGauge().GetValue(), wantDue, err)
 			}
 			if created == (ctrl.Ring.NewestID() == newer.ID) {
 				t.Errorf("the key that seals is %s, want a new one: %t", ctrl.Ring.NewestID(), created)

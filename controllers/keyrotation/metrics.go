@@ -26,9 +26,9 @@ var (
 		Name: "latchkey_sealed_objects",
 		Help: "Objects whose value is sealed with a key, by key id; unknown where the key does not exist.",
 	}, []string{"key_id"})}
-	newestKey = prometheus.NewGauge(prometheus.GaugeOpts{
-		Name: "latchkey_newest_sealing_key_timestamp_seconds",
-		Help: "When the newest sealing key was made, in seconds since 1970; 0 where this process does not lead.",
+	rotationDue = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "latchkey_sealing_key_rotation_timestamp_seconds",
+		Help: "When the newest sealing key gets a successor, in seconds since 1970; 0 where that is never, or not this process's task.",
 	})
 	resealErrors = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "latchkey_reseal_errors_total",
@@ -36,4 +36,4 @@ var (
 	})
 )
 
-func init() { metrics.Registry.MustRegister(objectsPerKey.vec, newestKey, resealErrors) }
+func init() { metrics.Registry.MustRegister(objectsPerKey.vec, rotationDue, resealErrors) }

@@ -2,13 +2,13 @@
 # Copyright The Latchkey Authors.
 # SPDX-License-Identifier: Apache-2.0
 #
-# The generated code, the CRDs and docs/rbac.md are what the types and the manifests say.
+# The generated code, the CRDs, docs/rbac.md and what the chart copies are what the types and the manifests say.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 echo "generated: make generate changes nothing"
 
-generated=(api config docs/rbac.md)
+generated=(api config charts docs/rbac.md docs/install.md)
 
 # snapshot prints a digest of every file that git has or would take, so that a change, a new file and a file that went
 # all show, in a clean checkout and in one with work in progress.

@@ -1,0 +1,100 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+// ofHelm are the labels and annotations that a chart has and a manifest does not.
+var ofHelm = []string{
+	"app.kubernetes.io/instance", "app.kubernetes.io/managed-by", "app.kubernetes.io/version", "helm.sh/chart", "helm.sh/resource-policy",
+}
+
+// TestTheChartIsTheManifests compares what is rendered with config/, which is the one
+// source: nothing but Helm's own labels may differ.
+func TestTheChartIsTheManifests(t *testing.T) {
+	for name, tt := range map[string]struct {
+		folders []string
+		values  string
+	}{
+		"by default": {folders: []string{"default"}},
+		"with monitoring": {
+			folders: []string{"default", "monitoring"},
+			values:  "monitoring: {serviceMonitor: {enabled: true}, prometheusRule: {enabled: true}, dashboard: {enabled: true}}",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			want := objects{}
+			for _, folder := range tt.folders {
+				manifests, err := kustomize(t.Context(), root, kubectlPath(t), folder)
+				if err != nil {
+					t.Fatal(err)
+				}
+				maps.Copy(want, parse(t, bytes.Join(manifests, []byte("---\n"))))
+			}
+			delete(want, "Namespace /"+namespace) // whoever installs makes it
+			got := rendered(t, tt.values)
+			for key, o := range got {
+				if o.GetAnnotations()["helm.sh/hook"] != "" {
+					delete(got, key) // runs when the chart goes; there is no such time in config/
+				}
+			}
+			if diff := cmp.Diff(slices.Sorted(maps.Keys(want)), slices.Sorted(maps.Keys(got))); diff != "" {
+				t.Errorf("objects (-config +chart):\n%s", diff)
+			}
+			for key := range want {
+				if got[key] == nil {
+					continue
+				}
+				if diff := cmp.Diff(plain(want[key]), plain(got[key])); diff != "" {
+					t.Errorf("%s (-config +chart):\n%s", key, diff)
+				}
+			}
+		})
+	}
+}
+
+// plain returns an object without what is Helm's.
+func plain(o *unstructured.Unstructured) map[string]any {
+	o = o.DeepCopy()
+	labels, annotations := o.GetLabels(), o.GetAnnotations()
+	for _, name := range ofHelm {
+		delete(labels, name)
+		delete(annotations, name)
+	}
+	o.SetLabels(labels)
+	o.SetAnnotations(annotations)
+	return o.Object
+}
+
+func TestGeneratedFilesAreUpToDate(t *testing.T) {
+	files, err := generate(t.Context(), root, kubectlPath(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range files {
+		got, err := os.ReadFile(filepath.Join(root, name))
+		if err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%s is out of date: run make generate (%v)", name, err)
+		}
+	}
+	present, err := filepath.Glob(chartPath + "/files/crds/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range present {
+		if name, _ := filepath.Rel(root, path); files[name] == nil {
+			t.Errorf("%s is not generated any more: delete it", name)
+		}
+	}
+}

@@ -1,0 +1,110 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Command chart writes what the Helm chart takes from elsewhere: the CRDs, alerts and
+// dashboard from config/, and the table of values in docs/install.md from
+// values.yaml. Its tests hold the chart to config/. It reads the source tree and runs
+// kubectl kustomize.
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+
+	"sigs.k8s.io/yaml"
+)
+
+func main() {
+	root := flag.String("root", ".", "folder of the source tree")
+	kubectl := flag.String("kubectl", "kubectl", "kubectl to render kustomizations with")
+	flag.Parse()
+	files, err := generate(context.Background(), *root, *kubectl)
+	for name, content := range files {
+		err = errors.Join(err, os.WriteFile(filepath.Join(*root, name), content, 0o644))
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "chart:", err)
+		os.Exit(1)
+	}
+}
+
+// generate returns the files to write, by their paths below root.
+func generate(ctx context.Context, root, kubectl string) (map[string][]byte, error) {
+	files := map[string][]byte{}
+	for from, to := range map[string]string{
+		"config/monitoring/prometheus_rule.yaml": "charts/latchkey/files/alerts.yaml",
+		"config/monitoring/dashboard.json":       "charts/latchkey/files/dashboard.json",
+	} {
+		content, err := os.ReadFile(filepath.Join(root, from))
+		if err != nil {
+			return nil, err
+		}
+		files[to] = content
+	}
+	crds, err := kustomize(ctx, root, kubectl, "crd")
+	if err != nil {
+		return nil, err
+	}
+	for _, crd := range crds {
+		var object struct {
+			Metadata struct{ Name string }
+		}
+		if err := yaml.Unmarshal(crd, &object); err != nil || object.Metadata.Name == "" {
+			return nil, fmt.Errorf("config/crd holds what has no name: %w", err)
+		}
+		files["charts/latchkey/files/crds/"+object.Metadata.Name+".yaml"] = crd
+	}
+	page, err := os.ReadFile(filepath.Join(root, "docs", "install.md"))
+	if err != nil {
+		return nil, err
+	}
+	table, err := valuesTable(filepath.Join(root, "charts", "latchkey", "values.yaml"))
+	if err != nil {
+		return nil, err
+	}
+	files["docs/install.md"], err = between(page, "<!-- values: written by make generate -->\n", "<!-- end of values -->\n", table)
+	return files, err
+}
+
+// separator stands between the documents of a YAML stream.
+var separator = regexp.MustCompile(`(?m)^---\s*$`)
+
+// kustomize renders a folder of config/.
+func kustomize(ctx context.Context, root, kubectl, name string) ([][]byte, error) {
+	cmd := exec.CommandContext(ctx, kubectl, "kustomize", filepath.Join(root, "config", name))
+	var problem bytes.Buffer
+	cmd.Stderr = &problem
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("kustomize config/%s: %w: %s", name, err, problem.String())
+	}
+	return documents(out), nil
+}
+
+// documents splits a YAML stream.
+func documents(stream []byte) [][]byte {
+	var out [][]byte
+	for _, text := range separator.Split(string(stream), -1) {
+		if document := bytes.TrimSpace([]byte(text)); len(document) > 0 {
+			out = append(out, append(document, '\n'))
+		}
+	}
+	return out
+}
+
+// between replaces what stands in page between two lines.
+func between(page []byte, begin, end string, content []byte) ([]byte, error) {
+	before, rest, found := bytes.Cut(page, []byte(begin))
+	_, after, found2 := bytes.Cut(rest, []byte(end))
+	if !found || !found2 {
+		return nil, fmt.Errorf("docs/install.md does not have the lines %q and %q", begin, end)
+	}
+	return bytes.Join([][]byte{before, []byte(begin), content, []byte(end), after}, nil), nil
+}
