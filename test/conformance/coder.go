@@ -7,6 +7,7 @@ import (
 	"context"
 	_ "embed"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -112,7 +113,10 @@ func RunCoder(ctx context.Context, f Face, t Tenants, c CoderCase, name string) 
 	if err := c.judge(got); err != nil {
 		return fmt.Errorf("%w\nanswer: %d %s", err, got.Status, got.Body)
 	}
-	return f.after(ctx, t, c, me)
+	if err := f.after(ctx, t, c, me); err != nil {
+		return err
+	}
+	return errors.Join(t.Empty(ctx, me), t.Empty(ctx, other))
 }
 
 func usesOther(c CoderCase) bool {

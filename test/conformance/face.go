@@ -144,6 +144,17 @@ func (t Tenants) NewEnvironment(ctx context.Context, name string) (Account, erro
 	return t.New(ctx, name, map[string]string{v1alpha1.LabelEnvironment: name}, nil)
 }
 
+// Empty deletes an account's secrets, so that what is left of many cases weighs
+// nothing in the cluster.
+func (t Tenants) Empty(ctx context.Context, a Account) error {
+	if a.Namespace == "" {
+		return nil
+	}
+	return errors.Join(
+		t.Admin.DeleteAllOf(ctx, &v1alpha1.UserSecret{}, client.InNamespace(a.Namespace)),
+		t.Admin.DeleteAllOf(ctx, &v1alpha1.AgentSecret{}, client.InNamespace(a.Namespace)))
+}
+
 // until tries again until f succeeds: the directory learns of a new tenant through
 // a watch.
 func until(ctx context.Context, f func() error) error {

@@ -115,7 +115,7 @@ func RunGolem(ctx context.Context, f Face, t Tenants, c GolemCase, name string) 
 	if err := c.judge(got, place); err != nil {
 		return fmt.Errorf("%w\nanswer: %d %s", err, got.Status, got.Body)
 	}
-	return nil
+	return t.Empty(ctx, env)
 }
 
 // viewer is a ClusterRole of somebody who sees an environment and nothing in it.

@@ -106,7 +106,10 @@ func (r Races) Run(ctx context.Context, c Contest, name string) error {
 	if winner < 0 {
 		return fmt.Errorf("%s: nobody won", c.Name)
 	}
-	return r.left(ctx, c, me, winner)
+	if err := r.left(ctx, c, me, winner); err != nil {
+		return err
+	}
+	return r.Tenants.Empty(ctx, me)
 }
 
 // atOnce sends Width requests at once.

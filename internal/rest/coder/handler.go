@@ -13,6 +13,7 @@ import (
 
 	"k8s.io/apiserver/pkg/endpoints/request"
 
+	"github.com/latchkey-dev/latchkey/internal/rest/exchange"
 	"github.com/latchkey-dev/latchkey/internal/rules"
 )
 
@@ -89,6 +90,8 @@ var (
 
 // ServeHTTP implements [http.Handler].
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	r, done := exchange.Account(r)
+	defer done()
 	where, found := parsePath(h.config.Prefix, r.URL.EscapedPath())
 	if !found {
 		writeJSON(w, http.StatusNotFound, errorBody{Message: "Route not found."})

@@ -2,9 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package exchange is what the REST dialects have in common of one HTTP
-// exchange: reading the request's body whole, writing the answer whole, and
-// telling an outage from a fault. It knows no dialect's words, reads nothing but
-// the body and keeps nothing.
+// exchange: reading the request's body whole, in memory that all requests share,
+// writing the answer whole, and telling an outage from a fault. It knows no dialect's
+// words, reads nothing but the body and keeps nothing.
 package exchange
 
 import (
@@ -12,26 +12,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"net/http"
 
 	"github.com/latchkey-dev/latchkey/internal/store"
 )
-
-// ReadBody reads a body to its end, so that its size is judged before its
-// content. One over the limit is a *http.MaxBytesError. Every other failure is
-// io.ErrUnexpectedEOF: that the body broke off is all that its sender is told,
-// not what the network said about it.
-func ReadBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
-	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
-		return nil, tooLarge
-	}
-	if err != nil {
-		return nil, io.ErrUnexpectedEOF
-	}
-	return body, nil
-}
 
 // WriteJSON writes a whole answer at once. An answer that cannot be encoded
 // becomes a status of 500 with the body fault, and not half a body.

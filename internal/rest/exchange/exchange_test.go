@@ -89,3 +89,50 @@ func TestOutage(t *testing.T) {
 		})
 	}
 }
+
+// What large bodies take together is bounded; small ones are read whatever others do.
+func TestManyLargeBodies(t *testing.T) {
+	const limit = 8 << 20
+	read := func(size int64) (done func(), err error) {
+		body := io.LimitReader(zeros{}, size)
+		r, done := Account(httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", body))
+		got, err := ReadBody(httptest.NewRecorder(), r, limit)
+		if err == nil && int64(len(got)) != size {
+			t.Fatalf("%d bytes were read, want %d", len(got), size)
+		}
+		return done, err
+	}
+	var held []func()
+	for {
+		done, err := read(limit)
+		held = append(held, done)
+		if errors.Is(err, ErrBusy) {
+			break
+		}
+		if err != nil || len(held) > roomBytes/limit {
+			t.Fatalf("%d bodies of 8 MiB are in memory, and the last answer was %v", len(held), err)
+		}
+	}
+	if len(held) < 3 {
+		t.Errorf("only %d large bodies found room", len(held)-1)
+	}
+	done, err := read(firstPiece / 2)
+	done()
+	if err != nil {
+		t.Errorf("a small body was refused: %v", err)
+	}
+	if !Outage(ErrBusy) {
+		t.Error("a busy server is no outage")
+	}
+	for _, done := range held {
+		done()
+	}
+	if !room.TryAcquire(roomBytes) {
+		t.Fatal("not all room was given back")
+	}
+	room.Release(roomBytes)
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }

@@ -13,6 +13,7 @@ import (
 
 	"k8s.io/apiserver/pkg/endpoints/request"
 
+	"github.com/latchkey-dev/latchkey/internal/rest/exchange"
 	"github.com/latchkey-dev/latchkey/internal/store"
 )
 
@@ -80,6 +81,8 @@ var operations = map[resource][]operation{
 
 // ServeHTTP implements [http.Handler].
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	r, done := exchange.Account(r)
+	defer done()
 	c := &call{w: w, r: r}
 	body, err := h.serve(c)
 	if err != nil {
