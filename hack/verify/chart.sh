@@ -9,7 +9,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 echo "chart: it renders what config/ has, refuses wrong values, installs and goes, and passes helm lint and kube-score"
 
-make bin/tools/helm bin/tools/kube-score bin/tools/golangci-lint
+make build bin/tools/helm bin/tools/kube-score bin/tools/golangci-lint
 HELM=$PWD/bin/tools/helm
 KUBE_SCORE=$PWD/bin/tools/kube-score
 KUBEBUILDER_ASSETS=$(hack/controlplane/build.sh --print-assets | tail -n 1)
