@@ -28,8 +28,13 @@ import (
 // Path is where a replica tells the others when its cache has come to a write.
 const Path = "/latchkey/seen"
 
-// askFor is how long one question waits for its answer.
-const askFor = 3 * time.Second
+const (
+	// askFor is how long one question waits for its answer.
+	askFor = 3 * time.Second
+	// awaitFor is how long a replica is waited for that neither answers nor dies. It is
+	// longer than one that died is, so that a death delays a write and fails none.
+	awaitFor = waitFor + askFor
+)
 
 // Peers asks the other replicas.
 type Peers struct {
@@ -60,6 +65,8 @@ func (p *Peers) Await(ctx context.Context, mark store.Mark) error {
 	if err != nil {
 		return fmt.Errorf("%w: reach the other replicas: %w", store.ErrUnavailable, err)
 	}
+	ctx, cancel := context.WithTimeout(ctx, awaitFor)
+	defer cancel()
 	group, ctx := errgroup.WithContext(ctx)
 	for name, address := range alive {
 		group.Go(func() error { return p.awaitOne(ctx, hc, name, address, mark) })
@@ -69,8 +76,8 @@ func (p *Peers) Await(ctx context.Context, mark store.Mark) error {
 
 // awaitOne asks one replica until it has seen the mark, or does not serve any more.
 func (p *Peers) awaitOne(ctx context.Context, hc *http.Client, name, address string, mark store.Mark) error {
-	for p.members.isAlive(name) {
-		err := ask(ctx, hc, address, mark)
+	for left := p.members.left(name); left > 0; left = p.members.left(name) {
+		err := ask(ctx, hc, address, mark, min(askFor, left))
 		switch {
 		case err == nil, errors.Is(err, syscall.ECONNREFUSED):
 			return nil
@@ -85,8 +92,8 @@ func (p *Peers) awaitOne(ctx context.Context, hc *http.Client, name, address str
 	return nil
 }
 
-func ask(ctx context.Context, hc *http.Client, address string, mark store.Mark) error {
-	ctx, cancel := context.WithTimeout(ctx, askFor)
+func ask(ctx context.Context, hc *http.Client, address string, mark store.Mark, patience time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	q := url.Values{"kind": {mark.Kind}}
 	if mark.Gone != "" {

@@ -31,7 +31,7 @@ const (
 	serveFor = 8 * time.Second
 	// waitFor is how long after the last renewal that it saw a writer waits for a
 	// replica. It is longer than serveFor, by more than a watch lags.
-	waitFor = 15 * time.Second
+	waitFor = 12 * time.Second
 	// settleFor is how long a new replica waits, once it has a Lease, before it is
 	// ready: by then every writer knows of it.
 	settleFor = time.Second
@@ -113,12 +113,16 @@ func (m *Members) alive() map[string]string {
 	return out
 }
 
-// isAlive tells whether a replica is still to be waited for.
-func (m *Members) isAlive(name string) bool {
+// left returns for how long a replica is still to be waited for, if it does not renew
+// its Lease; 0 or less if it is not.
+func (m *Members) left(name string) time.Duration {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	o, known := m.others[name]
-	return known && time.Since(o.seen) < waitFor
+	if !known {
+		return 0
+	}
+	return waitFor - time.Since(o.seen)
 }
 
 func (m *Members) leaseName() string { return "latchkey-server-" + m.identity }

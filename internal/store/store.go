@@ -105,13 +105,13 @@ func (c *core) Seen(ctx context.Context, mark Mark) error {
 // everywhere waits until all replicas have seen mark, so that whoever reads after
 // the answer sees the write, whichever replica they reach.
 func (c *core) everywhere(ctx context.Context, mark Mark) error {
-	ctx, cancel := context.WithTimeout(ctx, catchUp)
+	waiting, cancel := context.WithTimeout(ctx, catchUp)
 	defer cancel()
 	mark.Kind = c.kind
-	if err := c.Seen(ctx, mark); err != nil || c.Peers == nil {
+	if err := c.Seen(waiting, mark); err != nil || c.Peers == nil {
 		return err
 	}
-	return c.Peers.Await(ctx, mark)
+	return c.Peers.Await(ctx, mark) // it knows how long a replica that died is waited for
 }
 
 func versionMark(obj client.Object) Mark {

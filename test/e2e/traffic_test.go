@@ -166,8 +166,8 @@ var _ = Describe("REST traffic", func() {
 			pods := &corev1.PodList{}
 			Expect(api.List(ctx, pods, client.InNamespace(systemNamespace), client.MatchingLabels(deployment(ctx, serverName).Spec.Selector.MatchLabels))).To(Succeed())
 			ready := slices.DeleteFunc(pods.Items, func(p corev1.Pod) bool { return !isReady(&p) })
-			victim := &ready[rand.IntN(len(ready))]
-			grace := client.GracePeriodSeconds(0) // without a word
+			victim := &ready[rand.IntN(len(ready))] //nolint:gosec // which one it is, is no secret
+			grace := client.GracePeriodSeconds(0)   // without a word
 			if i%2 == 1 {
 				grace = client.GracePeriodSeconds(60)
 			}
