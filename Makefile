@@ -20,11 +20,13 @@ REQUESTS ?= 600
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 IMAGE ?= ghcr.io/latchkey-dev/latchkey:v0.1.0-dev
 PLATFORMS ?= linux/amd64,linux/arm64
+VULNDB ?= https://vuln.go.dev
 
 GOBUILD := CGO_ENABLED=0 go build -trimpath -buildvcs=false
 TOOLS := bin/tools
 CONTROLLER_GEN := $(TOOLS)/controller-gen
 GOLANGCI_LINT := $(TOOLS)/golangci-lint
+GOVULNCHECK := $(TOOLS)/govulncheck
 
 ##@ Start
 
@@ -109,6 +111,11 @@ lint: $(GOLANGCI_LINT) ## Run the linters.
 	$(GOLANGCI_LINT) config verify
 	$(GOLANGCI_LINT) run
 
+.PHONY: vulncheck
+vulncheck: $(GOVULNCHECK) ## Look for known vulnerabilities in VULNDB=, which takes a network. No part of verify.
+	$(GOVULNCHECK) -db $(VULNDB) ./...
+	$(GOVULNCHECK) -db $(VULNDB) -C hack/image ./...
+
 .PHONY: verify
 verify: $(CONTROLLER_GEN) $(GOLANGCI_LINT) ## Run every check there is, and list those that failed.
 	hack/verify/all.sh
@@ -121,4 +128,8 @@ $(GOLANGCI_LINT): package := github.com/golangci/golangci-lint/v2/cmd/golangci-l
 $(CONTROLLER_GEN) $(GOLANGCI_LINT): hack/tools/go.mod hack/tools/go.sum
 	@echo "building $@ (a first build takes minutes)"
 	cd hack/tools && $(GOBUILD) -ldflags '-s -w' -o ../../$@ $(package)
+	@touch $@
+
+$(GOVULNCHECK): hack/tools/govulncheck/go.mod hack/tools/govulncheck/go.sum
+	cd hack/tools/govulncheck && $(GOBUILD) -ldflags '-s -w' -o ../../../$@ golang.org/x/vuln/cmd/govulncheck
 	@touch $@
