@@ -22,6 +22,7 @@ OBJECTS ?= 2000
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 IMAGE ?= ghcr.io/latchkey-dev/latchkey:v0.1.0-dev
 PLATFORMS ?= linux/amd64,linux/arm64
+VULNDB ?= https://vuln.go.dev
 
 GOBUILD := CGO_ENABLED=0 go build -trimpath -buildvcs=false
 TOOLS := bin/tools
@@ -29,6 +30,7 @@ CONTROLLER_GEN := $(TOOLS)/controller-gen
 GOLANGCI_LINT := $(TOOLS)/golangci-lint
 HELM := $(TOOLS)/helm
 KUBE_SCORE := $(TOOLS)/kube-score
+GOVULNCHECK := $(TOOLS)/govulncheck
 
 ##@ Start
 
@@ -136,6 +138,11 @@ lint: $(GOLANGCI_LINT) ## Run the linters.
 	$(GOLANGCI_LINT) config verify
 	$(GOLANGCI_LINT) run
 
+.PHONY: vulncheck
+vulncheck: $(GOVULNCHECK) ## Look for known vulnerabilities in VULNDB=, which takes a network. No part of verify.
+	$(GOVULNCHECK) -db $(VULNDB) ./...
+	$(GOVULNCHECK) -db $(VULNDB) -C hack/image ./...
+
 .PHONY: verify
 verify: $(CONTROLLER_GEN) $(GOLANGCI_LINT) $(HELM) $(KUBE_SCORE) ## Run every check there is, and list those that failed.
 	hack/verify/all.sh
@@ -146,11 +153,13 @@ $(CONTROLLER_GEN): package := sigs.k8s.io/controller-tools/cmd/controller-gen
 $(GOLANGCI_LINT): package := github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 $(HELM): package := helm.sh/helm/v4/cmd/helm
 $(KUBE_SCORE): package := github.com/zegl/kube-score/cmd/kube-score
+$(GOVULNCHECK): package := golang.org/x/vuln/cmd/govulncheck
 
 $(CONTROLLER_GEN) $(GOLANGCI_LINT): hack/tools/go.mod hack/tools/go.sum
 $(HELM): hack/tools/helm/go.mod hack/tools/helm/go.sum
 $(KUBE_SCORE): hack/tools/kube-score/go.mod hack/tools/kube-score/go.sum
-$(CONTROLLER_GEN) $(GOLANGCI_LINT) $(HELM) $(KUBE_SCORE):
+$(GOVULNCHECK): hack/tools/govulncheck/go.mod hack/tools/govulncheck/go.sum
+$(CONTROLLER_GEN) $(GOLANGCI_LINT) $(HELM) $(KUBE_SCORE) $(GOVULNCHECK):
 	@echo "building $@ (a first build takes minutes)"
 	cd $(<D) && $(GOBUILD) -ldflags '-s -w' -o $(CURDIR)/$@ $(package)
 	@touch $@

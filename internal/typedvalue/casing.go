@@ -48,7 +48,7 @@ func appendLower(out []byte, c rune) []byte {
 // appendUpper adds the full upper-case mapping of c, such as SS for ß.
 func appendUpper(out []byte, c rune) []byte {
 	if c < utf8.RuneSelf {
-		return append(out, byte(unicode.ToUpper(c)))
+		return utf8.AppendRune(out, unicode.ToUpper(c))
 	}
 	return append(out, cases.Upper(language.Und).String(string(c))...)
 }

@@ -88,7 +88,7 @@ func (r intRange) integer(n number) (int64, bool) {
 		if n.positive > r.max {
 			return 0, false
 		}
-		return int64(n.positive), true
+		return int64(n.positive), true //nolint:gosec // r.max is an int64's at most
 	case classSigned:
 		return n.negative, n.negative >= r.min
 	}
