@@ -289,8 +289,11 @@ func TestWithNamedTenantsNothingReachesFurther(t *testing.T) {
 // need any more, and cert-manager has a CA to inject.
 func TestWithCertManagerTheControllerLeavesTrustAlone(t *testing.T) {
 	got := rendered(t, "certificates: {certManager: {enabled: true}}")
-	if text := fmt.Sprint(got.get(t, "ClusterRole /latchkey-controller").Object); strings.Contains(text, "mutatingwebhookconfigurations") || strings.Contains(text, "apiservices") {
+	if text := fmt.Sprint(got.get(t, "ClusterRole /latchkey-controller").Object); strings.Contains(text, "mutatingwebhookconfigurations") || strings.Contains(text, "update") {
 		t.Errorf("the controller may still change trust: %s", text)
+	}
+	if text := fmt.Sprint(rendered(t, "certificates: {certManager: {enabled: true}}\naggregatedAPI: {enabled: false}").get(t, "ClusterRole /latchkey-controller").Object); strings.Contains(text, "apiservices") {
+		t.Errorf("the controller may change APIServices that there are not: %s", text)
 	}
 	if text := fmt.Sprint(got.get(t, "Role latchkey-system/latchkey-controller").Object); strings.Contains(text, "[secrets]") {
 		t.Errorf("the controller may still change the certificate: %s", text)
