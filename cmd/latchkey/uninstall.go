@@ -18,6 +18,7 @@ import (
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/tools/clientcmd"
 
+	"github.com/latchkey-dev/latchkey/controllers/aggregation"
 	"github.com/latchkey-dev/latchkey/internal/certs"
 	"github.com/latchkey-dev/latchkey/internal/logging"
 )
@@ -26,11 +27,15 @@ import (
 type uninstallOptions struct {
 	logging    logging.Options
 	kubeconfig string
+	namespace  string
 	timeout    time.Duration
 }
 
 func (o *uninstallOptions) validate() error {
 	err := o.logging.Validate()
+	if !namespacePattern.MatchString(o.namespace) {
+		err = errors.Join(err, errors.New("--namespace must be the name of a namespace"))
+	}
 	if o.timeout <= 0 {
 		err = errors.Join(err, errors.New("--timeout must be above 0"))
 	}
@@ -44,8 +49,8 @@ func uninstallCommand() *cobra.Command {
 		Short: "Take the API server off Latchkey, before its processes go",
 		Long: `Take the API server off Latchkey, before its processes go.
 
-Deletes the APIServices and the webhook configuration, and nothing else: objects,
-sealing keys and native Secrets stay. Without them, the API server would go on asking a
+Deletes the APIServices, what the controller would make them anew from, and the webhook
+configuration, and nothing else: objects, sealing keys and native Secrets stay. Without them, the API server would go on asking a
 server that is gone, which stops pods of tenants from being made and namespaces from
 being deleted. What is not there is passed over. The Helm chart runs it before it
 deletes anything else.`,
@@ -65,11 +70,12 @@ deletes anything else.`,
 			if err != nil {
 				return fmt.Errorf("reach the API server: %w", err)
 			}
-			return detach(ctx, c, log)
+			return detach(ctx, c, o.namespace, log)
 		},
 	}
 	o.logging.AddFlags(cmd.Flags())
 	cmd.Flags().StringVar(&o.kubeconfig, "kubeconfig", "", "Kubeconfig file. Without it, the pod's own service account is used.")
+	cmd.Flags().StringVar(&o.namespace, "namespace", "latchkey-system", "Latchkey's own namespace.")
 	cmd.Flags().DurationVar(&o.timeout, "timeout", time.Minute, "How long it may take.")
 	return cmd
 }
@@ -77,22 +83,23 @@ deletes anything else.`,
 // detach deletes what makes the API server ask Latchkey. It needs no discovery, which
 // an APIService without a server slows down. One failure does not keep it from the
 // rest.
-func detach(ctx context.Context, c dynamic.Interface, log logr.Logger) error {
+func detach(ctx context.Context, c dynamic.Interface, namespace string, log logr.Logger) error {
 	type object struct {
 		schema.GroupVersionResource
-		name string
+		namespace, name string
 	}
-	var objects []object
+	// First what the controller withdrew: from there, it would put them back.
+	objects := []object{{schema.GroupVersionResource{Version: "v1", Resource: "configmaps"}, namespace, aggregation.ConfigMapName}}
 	for _, name := range certs.APIServices() {
-		objects = append(objects, object{schema.GroupVersionResource{Group: "apiregistration.k8s.io", Version: "v1", Resource: "apiservices"}, name})
+		objects = append(objects, object{schema.GroupVersionResource{Group: "apiregistration.k8s.io", Version: "v1", Resource: "apiservices"}, "", name})
 	}
 	objects = append(objects, object{
 		schema.GroupVersionResource{Group: "admissionregistration.k8s.io", Version: "v1", Resource: "mutatingwebhookconfigurations"},
-		certs.WebhookConfiguration,
+		"", certs.WebhookConfiguration,
 	})
 	var errs []error
 	for _, o := range objects {
-		err := c.Resource(o.GroupVersionResource).Delete(ctx, o.name, metav1.DeleteOptions{})
+		err := c.Resource(o.GroupVersionResource).Namespace(o.namespace).Delete(ctx, o.name, metav1.DeleteOptions{})
 		switch {
 		case apierrors.IsNotFound(err):
 			log.Info("It is not there", "resource", o.Resource, "name", o.name)

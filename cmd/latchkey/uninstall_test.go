@@ -33,6 +33,9 @@ func TestDetach(t *testing.T) {
 		clusterObject(registration, "APIService", "v1.golem.latchkey.dev"),
 		clusterObject(admission, "MutatingWebhookConfiguration", "latchkey"),
 	}
+	withdrawn, keys := clusterObject("v1", "ConfigMap", "latchkey-withdrawn-apis"), clusterObject("v1", "ConfigMap", "latchkey-public-keys")
+	withdrawn.SetNamespace("latchkey-system")
+	keys.SetNamespace("latchkey-system")
 	for name, tt := range map[string]struct {
 		present  []*unstructured.Unstructured
 		failing  string // the resource that cannot be deleted
@@ -46,9 +49,11 @@ func TestDetach(t *testing.T) {
 			present: own, failing: "apiservices", wantLeft: []string{"v1.golem.latchkey.dev", "v2.coder.latchkey.dev"},
 			wantErrs: []string{"delete apiservices v2.coder.latchkey.dev: no", "delete apiservices v1.golem.latchkey.dev: no"},
 		},
+		"what was withdrawn does not come back": {present: []*unstructured.Unstructured{withdrawn, keys}, wantLeft: []string{"latchkey-public-keys"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			lists := map[schema.GroupVersionResource]string{
+				{Version: "v1", Resource: "configmaps"}:                                                           "ConfigMapList",
 				{Group: "apiregistration.k8s.io", Version: "v1", Resource: "apiservices"}:                         "APIServiceList",
 				{Group: "admissionregistration.k8s.io", Version: "v1", Resource: "mutatingwebhookconfigurations"}: "MutatingWebhookConfigurationList",
 			}
@@ -60,7 +65,7 @@ func TestDetach(t *testing.T) {
 			if tt.failing != "" {
 				c.PrependReactor("delete", tt.failing, func(clienttesting.Action) (bool, runtime.Object, error) { return true, nil, errors.New("no") })
 			}
-			err := detach(t.Context(), c, logr.Discard())
+			err := detach(t.Context(), c, "latchkey-system", logr.Discard())
 			if (err != nil) != (len(tt.wantErrs) > 0) {
 				t.Errorf("detach = %v", err)
 			}
@@ -72,7 +77,7 @@ func TestDetach(t *testing.T) {
 			var left []string
 			for resource := range lists {
 				for _, o := range tt.present {
-					if _, err := c.Tracker().Get(resource, "", o.GetName()); err == nil {
+					if _, err := c.Tracker().Get(resource, o.GetNamespace(), o.GetName()); err == nil {
 						left = append(left, o.GetName())
 					}
 				}
@@ -87,10 +92,11 @@ func TestDetach(t *testing.T) {
 
 func TestUninstallNamesWrongFlags(t *testing.T) {
 	for flag, want := range map[string]string{
-		"--timeout=0":                "--timeout must be above 0",
-		"--v=-1":                     "--v must be 0 or more",
-		"--kubeconfig=/none/such":    "--kubeconfig",
-		"--namespace=latchkey-other": "unknown flag",
+		"--timeout=0":             "--timeout must be above 0",
+		"--v=-1":                  "--v must be 0 or more",
+		"--kubeconfig=/none/such": "--kubeconfig",
+		"--namespace=a/b":         "--namespace must be the name of a namespace",
+		"--workers=1":             "unknown flag",
 	} {
 		t.Run(flag, func(t *testing.T) {
 			cmd := uninstallCommand()

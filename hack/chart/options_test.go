@@ -202,7 +202,8 @@ func TestWhatIsSwitchedOffIsNotThere(t *testing.T) {
 		}},
 		"the hook": {"uninstallHook: {enabled: false}", []string{
 			"ClusterRole /latchkey-uninstall", "ClusterRoleBinding /latchkey-uninstall", "Job latchkey-system/latchkey-uninstall",
-			"NetworkPolicy latchkey-system/latchkey-uninstall", "ServiceAccount latchkey-system/latchkey-uninstall",
+			"NetworkPolicy latchkey-system/latchkey-uninstall", "Role latchkey-system/latchkey-uninstall",
+			"RoleBinding latchkey-system/latchkey-uninstall", "ServiceAccount latchkey-system/latchkey-uninstall",
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -224,6 +225,15 @@ func TestWhatIsSwitchedOffIsNotThere(t *testing.T) {
 			}
 		})
 	}
+	t.Run("nothing to withdraw", func(t *testing.T) {
+		const controller = "Deployment latchkey-system/latchkey-controller"
+		for values, want := range map[string]bool{"": false, "aggregatedAPI: {enabled: false}": true} {
+			args := fmt.Sprint(field(rendered(t, values).get(t, controller), "spec", "template", "spec", "containers", 0, "args"))
+			if got := strings.Contains(args, "--withdraw-apis-after=0"); got != want {
+				t.Errorf("with %q the controller is told not to withdraw: %t", values, got)
+			}
+		}
+	})
 	t.Run("pods without injection", func(t *testing.T) {
 		webhooks, _ := field(rendered(t, "webhooks: {pods: {enabled: false}}").get(t, "MutatingWebhookConfiguration /latchkey"), "webhooks").([]any)
 		if len(webhooks) != 2 {
