@@ -1,0 +1,98 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package agentbundle
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+	"github.com/latchkey-dev/latchkey/internal/bundle"
+	"github.com/latchkey-dev/latchkey/internal/limits"
+	"github.com/latchkey-dev/latchkey/internal/seal"
+)
+
+// secret returns an AgentSecret of type Str and ten bytes in a namespace.
+func secret(namespace, name string) *v1alpha1.AgentSecret {
+	return &v1alpha1.AgentSecret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, UID: types.UID("uid-" + name)},
+		Spec: v1alpha1.AgentSecretSpec{
+			Path: []string{name}, SecretType: runtime.RawExtension{Raw: []byte(`{"type":"Str"}`)},
+			SealedValue: "lk1.0123456789abcdef." + base64.RawURLEncoding.EncodeToString(make([]byte, seal.Overhead+10)),
+		},
+	}
+}
+
+func reader(t *testing.T, objects ...client.Object) client.WithWatch {
+	t.Helper()
+	scheme := runtime.NewScheme()
+	if err := v1alpha1.AddToScheme(scheme); err != nil {
+		t.Fatal(err)
+	}
+	return fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).Build()
+}
+
+func TestWhatBelongsToATenant(t *testing.T) {
+	r := reader(t, secret("prod", "a"), secret("prod", "b"), secret("test", "c"))
+	members, err := Adapter(limits.DefaultAgent()).List(t.Context(), r, "prod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]bool{}
+	for _, m := range members {
+		a, ok := m.Object.(*v1alpha1.AgentSecret)
+		if !ok || m.Status != &a.Status || m.Item.UID != a.UID || m.Item.File != a.Name {
+			t.Errorf("%s comes with the status or the item of another", m.Object.GetName())
+		}
+		got[m.Object.GetName()] = true
+	}
+	if diff := cmp.Diff(map[string]bool{"a": true, "b": true}, got); diff != "" {
+		t.Errorf("members (-want +got):\n%s", diff)
+	}
+}
+
+func TestAListThatFailsIsAnError(t *testing.T) {
+	broken := errors.New("no cache")
+	r := interceptor.NewClient(reader(t), interceptor.Funcs{
+		List: func(context.Context, client.WithWatch, client.ObjectList, ...client.ListOption) error { return broken },
+	})
+	if members, err := Adapter(limits.DefaultAgent()).List(t.Context(), r, "prod"); !errors.Is(err, broken) {
+		t.Errorf("List = %v, %v, want %v", members, err, broken)
+	}
+}
+
+// TestTheAdapterLandsWhereItSays holds that the bundles which are watched and written
+// are those that the values are laid out for, and that limits are kept.
+func TestTheAdapterLandsWhereItSays(t *testing.T) {
+	l := limits.DefaultAgent()
+	l.Secrets = 1
+	a := Adapter(l)
+	if _, ok := a.Prototype.(*v1alpha1.AgentSecret); !ok || a.Kind != "AgentSecret" {
+		t.Errorf("it is about %T, sealed as %s", a.Prototype, a.Kind)
+	}
+	first, second := secret("prod", "a"), secret("prod", "b")
+	first.ResourceVersion, second.ResourceVersion = "1", "2"
+	ds := a.Decide([]bundle.Item{bundle.AgentItem(second), bundle.AgentItem(first)})
+	filled, err := a.Fill(ds, map[types.UID]bundle.Opened{"uid-a": {Value: seal.ValueOf(`"x"`)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []bundle.Outcome{{
+		Ready: true, Reason: v1alpha1.ReasonProjected, Message: "projected as variable A of Secret latchkey-agent-env and file a of Secret latchkey-agent-files",
+		Env: &v1alpha1.Landing{SecretName: a.EnvBundle, Key: "A"}, File: &v1alpha1.Landing{SecretName: a.FilesBundle, Key: "a"},
+	}, {Reason: v1alpha1.ReasonLimitExceeded, Message: "2 secrets exceed the tenant's limit of 1: delete some"}}
+	if diff := cmp.Diff(want, filled.Outcomes); diff != "" {
+		t.Errorf("outcomes (-want +got):\n%s", diff)
+	}
+}
