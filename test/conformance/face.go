@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"strings"
 	"time"
@@ -106,11 +107,18 @@ type Account struct {
 type Tenants struct {
 	// Admin is the administrator's client.
 	Admin client.Client
+	// Labels are put on every namespace, beside those that it needs.
+	Labels map[string]string
 }
 
 // New makes a namespace with the labels given and a service account in it.
 func (t Tenants) New(ctx context.Context, name string, labels, annotations map[string]string) (Account, error) {
-	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels, Annotations: annotations}}
+	all := maps.Clone(t.Labels)
+	if all == nil {
+		all = map[string]string{}
+	}
+	maps.Copy(all, labels)
+	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: all, Annotations: annotations}}
 	if err := t.Admin.Create(ctx, ns); err != nil {
 		return Account{}, err
 	}

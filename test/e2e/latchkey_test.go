@@ -15,6 +15,7 @@ import (
 	. "github.com/onsi/gomega"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -39,14 +40,31 @@ func deployment(ctx context.Context, name string) *appsv1.Deployment {
 }
 
 // scale sets the number of replicas of one of Latchkey's Deployments and waits until
-// there are as many, and no more.
+// there are as many, and no more. Pods that end have a second for it: how they end in
+// good order is another spec's.
 func scale(ctx context.Context, name string, replicas int32) {
 	GinkgoHelper()
 	d := deployment(ctx, name)
 	before := d.DeepCopy()
 	d.Spec.Replicas = &replicas
 	Expect(api.Patch(ctx, d, client.MergeFrom(before))).To(Succeed())
+	Eventually(ctx, func(g Gomega) {
+		g.Expect(deployment(ctx, name).Status.ObservedGeneration).To(BeNumerically(">=", d.Generation))
+	}).Should(Succeed())
+	for _, pod := range podsOf(ctx, d) {
+		if pod.DeletionTimestamp != nil || replicas == 0 {
+			Expect(client.IgnoreNotFound(api.Delete(ctx, &pod, client.GracePeriodSeconds(1)))).To(Succeed())
+		}
+	}
 	awaitDeployment(ctx, name)
+}
+
+// podsOf lists the pods of a Deployment of Latchkey.
+func podsOf(ctx context.Context, d *appsv1.Deployment) []corev1.Pod {
+	GinkgoHelper()
+	list := &corev1.PodList{}
+	Expect(api.List(ctx, list, client.InNamespace(systemNamespace), client.MatchingLabels(d.Spec.Selector.MatchLabels))).To(Succeed())
+	return list.Items
 }
 
 // awaitDeployment waits until a Deployment of Latchkey is as it should be, with no pod
@@ -137,18 +155,14 @@ func setArguments(ctx context.Context, name string, args []string) {
 func restart(ctx context.Context, name string) {
 	GinkgoHelper()
 	d := deployment(ctx, name)
-	old := &corev1.PodList{}
-	Expect(api.List(ctx, old, client.InNamespace(systemNamespace), client.MatchingLabels(d.Spec.Selector.MatchLabels))).To(Succeed())
-	for i := range old.Items {
-		Expect(api.Delete(ctx, &old.Items[i], client.GracePeriodSeconds(1))).To(Succeed())
+	old := map[types.UID]bool{}
+	for _, pod := range podsOf(ctx, d) {
+		old[pod.UID] = true
+		Expect(api.Delete(ctx, &pod, client.GracePeriodSeconds(1))).To(Succeed())
 	}
 	Eventually(ctx, func(g Gomega) {
-		now := &corev1.PodList{}
-		g.Expect(api.List(ctx, now, client.InNamespace(systemNamespace), client.MatchingLabels(d.Spec.Selector.MatchLabels))).To(Succeed())
-		for i := range now.Items {
-			for j := range old.Items {
-				g.Expect(now.Items[i].UID).NotTo(Equal(old.Items[j].UID))
-			}
+		for _, pod := range podsOf(ctx, d) {
+			g.Expect(old[pod.UID]).To(BeFalse(), pod.Name)
 		}
 	}).Should(Succeed())
 	awaitDeployment(ctx, name)

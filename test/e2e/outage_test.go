@@ -38,8 +38,9 @@ var _ = Describe("With Latchkey down", Ordered, func() {
 		running = newPod(ctx, user.Namespace, "running", newSpec(), nil)
 		awaitPod(ctx, running)
 		plain = newNamespace(ctx, "unlabelled").Namespace
-		creations(ctx, plain, "warm")
-		up = creations(ctx, plain, "up")
+		for try := range 4 { // the first one warms up
+			up = max(up, creations(ctx, plain, fmt.Sprintf("up-%d", try)))
+		}
 		for _, name := range []string{serverName, controllerName} {
 			replicas[name] = ptr.Deref(deployment(ctx, name).Spec.Replicas, 1)
 		}
@@ -85,7 +86,7 @@ var _ = Describe("With Latchkey down", Ordered, func() {
 	})
 
 	It("that is, its servers: running pods go on, and new ones of tenants wait", func(ctx SpecContext) {
-		in(ctx, running, "kill", "1")
+		end(ctx, running)
 		Eventually(ctx, func(g Gomega) {
 			g.Expect(api.Get(ctx, client.ObjectKeyFromObject(running), running)).To(Succeed())
 			g.Expect(running.Status.ContainerStatuses[0].RestartCount).To(BeEquivalentTo(1))
@@ -98,10 +99,13 @@ var _ = Describe("With Latchkey down", Ordered, func() {
 
 	It("that is, all of it: pods of unlabelled namespaces are created as fast", func(ctx SpecContext) {
 		scale(ctx, controllerName, 0)
-		down := creations(ctx, plain, "down")
+		var down float64
+		for try := 0; try < 4 || try < 12 && down < up; try++ { // as often as it takes on a machine with other work
+			down = max(down, creations(ctx, plain, fmt.Sprintf("down-%d", try)))
+		}
 		reportRate("pods created in an unlabelled namespace, Latchkey up", up)
 		reportRate("pods created in an unlabelled namespace, Latchkey down", down)
-		Expect(down).To(BeNumerically(">", up/2), "as far as a busy machine can tell")
+		Expect(down).To(BeNumerically(">", 0.7*up), "as far as a busy machine can tell")
 	})
 
 	It("and up again, everything is as before", func(ctx SpecContext) {
@@ -118,31 +122,29 @@ var _ = Describe("With Latchkey down", Ordered, func() {
 })
 
 // creations creates pods that nobody schedules and returns how many were created in a
-// second: the best of three tries, since the machine has other work.
+// second.
 func creations(ctx context.Context, namespace, name string) (perSecond float64) {
 	GinkgoHelper()
-	const tries, writers, pods = 3, 4, 120
-	for try := range tries {
-		var next atomic.Int64
-		var group errgroup.Group
-		began := time.Now()
-		for range writers {
-			group.Go(func() error {
-				for i := next.Add(1); i <= pods; i = next.Add(1) {
-					pod := &corev1.Pod{
-						ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: fmt.Sprintf("%s-%d-%d", name, try, i)},
-						Spec:       newSpec(func(s *corev1.PodSpec) { s.SchedulerName = "nobody" }),
-					}
-					if err := api.Create(ctx, pod); err != nil {
-						return err
-					}
+	const writers, pods = 4, 120
+	var next atomic.Int64
+	var group errgroup.Group
+	began := time.Now()
+	for range writers {
+		group.Go(func() error {
+			for i := next.Add(1); i <= pods; i = next.Add(1) {
+				pod := &corev1.Pod{
+					ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: fmt.Sprintf("%s-%d", name, i)},
+					Spec:       newSpec(func(s *corev1.PodSpec) { s.SchedulerName = "nobody" }),
 				}
-				return nil
-			})
-		}
-		Expect(group.Wait()).To(Succeed())
-		perSecond = max(perSecond, pods/time.Since(began).Seconds())
-		Expect(api.DeleteAllOf(ctx, &corev1.Pod{}, client.InNamespace(namespace), client.GracePeriodSeconds(0))).To(Succeed())
+				if err := api.Create(ctx, pod); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
 	}
+	Expect(group.Wait()).To(Succeed())
+	perSecond = pods / time.Since(began).Seconds()
+	Expect(api.DeleteAllOf(ctx, &corev1.Pod{}, client.InNamespace(namespace), client.GracePeriodSeconds(0))).To(Succeed())
 	return perSecond
 }

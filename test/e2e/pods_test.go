@@ -153,6 +153,10 @@ func inContainer(ctx context.Context, pod *corev1.Pod, container string, command
 	return out
 }
 
+// end ends the container main of a pod, which is started again. Its command may end with
+// it before it can say how it went.
+func end(ctx context.Context, pod *corev1.Pod) { _, _ = tryIn(ctx, pod, "main", "kill", "1") }
+
 // variables returns the environment of a container's processes.
 func variables(ctx context.Context, pod *corev1.Pod, container string) map[string]string {
 	GinkgoHelper()

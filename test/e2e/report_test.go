@@ -8,9 +8,11 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
+	"github.com/onsi/ginkgo/v2/types"
 )
 
 // report adds a measured time to the report.
@@ -27,10 +29,14 @@ func reportRate(what string, perSecond float64) {
 var _ = ReportAfterSuite("summary", func(r Report) {
 	fmt.Printf("\n\ne2e: what was looked at\n")
 	for _, spec := range r.SpecReports {
-		if spec.FullText() == "" {
-			continue // before and after the suite
+		name := spec.FullText()
+		if name == "" {
+			name = spec.LeafNodeType.String() // before and after the suite
 		}
-		fmt.Printf("e2e: %-8s %5.1f s  %s\n", spec.State, spec.RunTime.Seconds(), spec.FullText())
+		if name = strings.TrimSpace(name); spec.State.Is(types.SpecStateSkipped) && spec.Failure.Message == "" {
+			continue // left out by -ginkgo.focus
+		}
+		fmt.Printf("e2e: %-8s %5.1f s  %s\n", spec.State, spec.RunTime.Seconds(), name)
 		for _, entry := range spec.ReportEntries {
 			if entry.Visibility == ReportEntryVisibilityNever {
 				fmt.Printf("e2e:                    %s: %s\n", entry.Name, entry.StringRepresentation())

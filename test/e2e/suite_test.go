@@ -6,10 +6,11 @@
 // Package e2e holds what users see, against an installed Latchkey: pods that a kubelet
 // runs have their secrets, as variables and as files, whatever happens to Latchkey.
 //
-// It needs a cluster with a node (KUBECONFIG) on which Latchkey is installed, and an
-// image with a shell (BUSYBOX_IMAGE). `make e2e` provides all of that. Namespaces that
-// it makes have names of their own and are deleted at the end; what it does to Latchkey
-// itself, such as scaling it to nothing, it undoes.
+// It needs a cluster with a node (KUBECONFIG), and an image with a shell (BUSYBOX_IMAGE).
+// Where Latchkey is not installed, it is, by the commands of the README with the Helm
+// that HELM names. `make e2e` provides all of that. Namespaces that the specs make have
+// names of their own and are deleted at the end; what they do to Latchkey itself, such as
+// scaling it to nothing, they undo. A Latchkey that was there before is not removed.
 package e2e
 
 import (
@@ -67,6 +68,7 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	Expect(connect()).To(Succeed())
 	logs = keepLogs(GinkgoT().TempDir())
 	DeferCleanup(logs.stop)
+	install(ctx)
 	awaitLatchkey(ctx)
 	Expect(knock(ctx)).To(Succeed())
 	DeferCleanup(deleteTenants)

@@ -54,11 +54,11 @@ func newUser(ctx context.Context, purpose string, more ...labels) conformance.Ac
 
 func newAccount(ctx context.Context, name string, more ...labels) conformance.Account {
 	GinkgoHelper()
-	all := labels{labelRun: runID}
+	all := labels{}
 	for _, m := range more {
 		maps.Copy(all, m)
 	}
-	account, err := conformance.Tenants{Admin: api}.New(ctx, name, all, map[string]string{
+	account, err := conformance.Tenants{Admin: api, Labels: labels{labelRun: runID}}.New(ctx, name, all, map[string]string{
 		v1alpha1.AnnotationSubjects: fmt.Sprintf("system:serviceaccount:%s:caller", name),
 	})
 	Expect(err).NotTo(HaveOccurred())

@@ -163,9 +163,7 @@ var _ = Describe("REST traffic", func() {
 		DeferCleanup(func(ctx SpecContext) { scale(ctx, serverName, before) })
 		t := startTraffic(ctx, "killed", 4)
 		for i := range 4 {
-			pods := &corev1.PodList{}
-			Expect(api.List(ctx, pods, client.InNamespace(systemNamespace), client.MatchingLabels(deployment(ctx, serverName).Spec.Selector.MatchLabels))).To(Succeed())
-			ready := slices.DeleteFunc(pods.Items, func(p corev1.Pod) bool { return !isReady(&p) })
+			ready := slices.DeleteFunc(podsOf(ctx, deployment(ctx, serverName)), func(p corev1.Pod) bool { return !isReady(&p) })
 			victim := &ready[rand.IntN(len(ready))] //nolint:gosec // which one it is, is no secret
 			grace := client.GracePeriodSeconds(0)   // without a word
 			if i%2 == 1 {

@@ -115,7 +115,7 @@ spec: {envName: BY_KUBECTL, filePath: ~/by-kubectl, value: %sby-kubectl}
 	})
 
 	It("has everything anew when its container restarts", func(ctx SpecContext) {
-		in(ctx, pod, "kill", "1")
+		end(ctx, pod)
 		Eventually(ctx, func(g Gomega) {
 			g.Expect(api.Get(ctx, client.ObjectKeyFromObject(pod), pod)).To(Succeed())
 			g.Expect(pod.Status.ContainerStatuses[0].RestartCount).To(BeEquivalentTo(1))
