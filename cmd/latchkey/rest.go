@@ -77,16 +77,36 @@ func addREST(ctx context.Context, mgr ctrl.Manager, o *serverOptions, ring *keyr
 	if err != nil {
 		return nil, err
 	}
+	served := make(chan struct{})
 	return members.Serving, errors.Join(
-		mgr.Add(runnable(server.Run)),
+		mgr.Add(runnable(func(ctx context.Context) error {
+			defer close(served)
+			return server.Run(ctx)
+		})),
 		mgr.Add(runnable(func(ctx context.Context) error {
 			// Others may count on this replica's cache only once it is there.
 			if !mgr.GetCache().WaitForCacheSync(ctx) {
 				return nil
 			}
-			return members.Start(ctx)
+			return outlive(ctx, served, members.Start)
 		})),
 	)
+}
+
+// outlive runs keep until served is closed, also after ctx has ended. Told to stop, a
+// replica goes on answering for a while, and as long as it does, writers elsewhere
+// must wait for it: it gives up its Lease last.
+func outlive(ctx context.Context, served <-chan struct{}, keep func(context.Context) error) error {
+	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	go func() {
+		select {
+		case <-served:
+			stop()
+		case <-ctx.Done():
+		}
+	}()
+	return keep(ctx)
 }
 
 // joinReplicas makes this process known to the other replicas of the server.

@@ -50,10 +50,10 @@ func uninstallCommand() *cobra.Command {
 		Long: `Take the API server off Latchkey, before its processes go.
 
 Deletes the APIServices, what the controller would make them anew from, and the webhook
-configuration, and nothing else: objects, sealing keys and native Secrets stay. Without them, the API server would go on asking a
-server that is gone, which stops pods of tenants from being made and namespaces from
-being deleted. What is not there is passed over. The Helm chart runs it before it
-deletes anything else.`,
+configuration, and nothing else: objects, sealing keys and native Secrets stay. If they
+were left behind, the API server would go on asking a server that is gone, which stops
+pods of tenants from being made and namespaces from being deleted. What is not there is
+passed over. The Helm chart runs it before it deletes anything else.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := o.validate(); err != nil {

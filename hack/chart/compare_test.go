@@ -5,10 +5,12 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -96,5 +98,18 @@ func TestGeneratedFilesAreUpToDate(t *testing.T) {
 		if name, _ := filepath.Rel(root, path); files[name] == nil {
 			t.Errorf("%s is not generated any more: delete it", name)
 		}
+	}
+}
+
+// TestMakeImageMakesTheImageThatIsInstalled: what `make image` builds is what the chart
+// asks for, so that a node with it imported needs no settings.
+func TestMakeImageMakesTheImageThatIsInstalled(t *testing.T) {
+	makefile, err := os.ReadFile(filepath.Join(root, "Makefile"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	image := field(rendered(t, "").get(t, "Deployment latchkey-system/latchkey-server"), "spec", "template", "spec", "containers", 0, "image")
+	if want := fmt.Sprintf("\nIMAGE ?= %s\n", image); !strings.Contains(string(makefile), want) {
+		t.Errorf("the Makefile does not have %q", want)
 	}
 }
