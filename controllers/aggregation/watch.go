@@ -22,6 +22,9 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, slices cache.Cache) erro
 	if err := mgr.Add(slices); err != nil {
 		return err
 	}
+	for _, name := range apiServices {
+		withdrawn.WithLabelValues(name) // the series is there before there is anything to say
+	}
 	// There is one thing to look at, whatever changed.
 	one := handler.TypedEnqueueRequestsFromMapFunc(func(context.Context, *discoveryv1.EndpointSlice) []reconcile.Request {
 		return []reconcile.Request{{}}
