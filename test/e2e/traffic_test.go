@@ -6,7 +6,9 @@
 package e2e
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -35,6 +37,7 @@ type traffic struct {
 // caller is one of them. What it was told it remembers.
 type caller struct {
 	user conformance.Account
+	face conformance.Face
 	// values are what it was told is stored, by name.
 	values map[string]string
 	// unsure are names of which it was not told: the connection broke.
@@ -50,14 +53,14 @@ type caller struct {
 // kept is how many secrets each caller has at a time, below the limit of a user.
 const kept = 12
 
-// startTraffic starts callers, each a new user.
+// startTraffic starts callers, each a new user, half of them on each face.
 func startTraffic(ctx context.Context, purpose string, callers int) *traffic {
 	GinkgoHelper()
 	running, cancel := context.WithCancel(context.Background())
 	t := &traffic{cancel: cancel}
 	for i := range callers {
 		t.callers = append(t.callers, &caller{
-			user: newUser(ctx, fmt.Sprintf("%s-%d", purpose, i)), values: map[string]string{}, unsure: map[string]bool{},
+			face: []conformance.Face{direct, aggregated}[i%2], user: newUser(ctx, fmt.Sprintf("%s-%d", purpose, i)), values: map[string]string{}, unsure: map[string]bool{},
 		})
 	}
 	for _, c := range t.callers {
@@ -105,7 +108,10 @@ func (c *caller) try(about, method, name string, want int, body string) bool {
 	header := http.Header{"Authorization": {"Bearer " + c.user.Token}, "Content-Type": {"application/json"}}
 	c.requests++
 	began := time.Now()
-	answer, err := direct.Do(context.Background(), method, mySecrets(direct, name), header, body)
+	answer, err := c.face.Do(context.Background(), method, mySecrets(c.face, name), header, body)
+	if c.face.Aggregated && answer.Status == http.StatusServiceUnavailable && bytes.Contains(answer.Body, []byte("error trying to reach service")) {
+		err = errors.New("the API server's connection broke")
+	}
 	switch {
 	case err != nil:
 		c.broken++
