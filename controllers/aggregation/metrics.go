@@ -10,7 +10,7 @@ import (
 
 var withdrawn = prometheus.NewGaugeVec(prometheus.GaugeOpts{
 	Name: "latchkey_apiservice_withdrawn",
-	Help: "1 for an aggregated API that was taken out of the cluster since no server is ready, 0 once it is back.",
+	Help: "1 for an aggregated API that was taken out of the cluster since no server is ready, 0 where it was not, or is back.",
 }, []string{"apiservice"})
 
 func init() { metrics.Registry.MustRegister(withdrawn) }

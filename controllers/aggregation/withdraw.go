@@ -36,11 +36,13 @@ var kind = schema.GroupVersionKind{Group: "apiregistration.k8s.io", Version: "v1
 // withdraw deletes the APIServices that lead to a server, once they are kept.
 func (r *Reconciler) withdraw(ctx context.Context) error {
 	found := map[string]*unstructured.Unstructured{}
+	var gone []string
 	for _, name := range apiServices {
 		o := &unstructured.Unstructured{}
 		o.SetGroupVersionKind(kind)
 		err := r.Live.Get(ctx, client.ObjectKey{Name: name}, o)
 		if apierrors.IsNotFound(err) {
+			gone = append(gone, name)
 			continue
 		}
 		if err != nil {
@@ -50,8 +52,8 @@ func (r *Reconciler) withdraw(ctx context.Context) error {
 			found[name] = o
 		}
 	}
-	if len(found) == 0 {
-		return nil
+	if err := r.recall(ctx, gone); err != nil || len(found) == 0 {
+		return err
 	}
 	if err := r.keep(ctx, found); err != nil {
 		return err
@@ -65,6 +67,23 @@ func (r *Reconciler) withdraw(ctx context.Context) error {
 		}
 		withdrawn.WithLabelValues(name).Set(1)
 		ctrl.LoggerFrom(ctx).Info("Withdrew an aggregated API, since no server is ready", "apiservice", name)
+	}
+	return nil
+}
+
+// recall counts what a leader before has withdrawn.
+func (r *Reconciler) recall(ctx context.Context, gone []string) error {
+	if len(gone) == 0 {
+		return nil
+	}
+	kept, err := r.kept(ctx)
+	if kept == nil || err != nil {
+		return err
+	}
+	for _, name := range gone {
+		if _, ours := kept.Data[name]; ours {
+			withdrawn.WithLabelValues(name).Set(1)
+		}
 	}
 	return nil
 }

@@ -1,0 +1,7 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package aggregation
+
+// Withdrawn is the gauge, which outlives a reconciler here, as it does not elsewhere.
+var Withdrawn = withdrawn
