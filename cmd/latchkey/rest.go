@@ -29,7 +29,7 @@ import (
 
 // addREST adds the REST APIs. It returns a check of whether this replica may answer
 // readers.
-func addREST(ctx context.Context, mgr ctrl.Manager, o *serverOptions, ring *keyring.Ring, keeper *certs.Keeper) (func() error, error) {
+func addREST(ctx context.Context, mgr ctrl.Manager, o *serverOptions, ring *keyring.Ring, keeper *certs.Keeper, standing *apiserver.Standing) (func() error, error) {
 	live, err := client.NewWithWatch(mgr.GetConfig(), client.Options{Scheme: mgr.GetScheme()})
 	if err != nil {
 		return nil, fmt.Errorf("reach the API server: %w", err)
@@ -67,6 +67,7 @@ func addREST(ctx context.Context, mgr ctrl.Manager, o *serverOptions, ring *keyr
 	server, err := apiserver.New(ctx, o.rest, apiserver.Deps{
 		Config:          mgr.GetConfig(),
 		Certificate:     keeper,
+		Standing:        standing,
 		CoderDirect:     coderAt(apiserver.CoderDirect),
 		CoderAggregated: coderAt(apiserver.CoderAggregated),
 		GolemDirect:     golemAt(apiserver.GolemDirect),

@@ -80,6 +80,8 @@ func runServer(ctx context.Context, o *serverOptions) error {
 	if err != nil {
 		return err
 	}
+	standing := &apiserver.Standing{}
+	cfg.Wrap(standing.Wrap)
 	keeper := &certs.Keeper{}
 	host, port, err := hostPort("webhook-bind-address", o.webhookAddr)
 	if err != nil {
@@ -107,7 +109,7 @@ func runServer(ctx context.Context, o *serverOptions) error {
 	if err := addWebhooks(ctx, mgr, o, ring); err != nil {
 		return err
 	}
-	joined, err := addREST(ctx, mgr, o, ring, keeper)
+	joined, err := addREST(ctx, mgr, o, ring, keeper, standing)
 	if err != nil {
 		return err
 	}

@@ -129,5 +129,6 @@ func (c completedConfig) server() (*Server, error) {
 		prepared:    generic.PrepareRun(),
 		certificate: c.deps.Certificate,
 		bindAddress: c.options.BindAddress,
+		standing:    c.deps.Standing,
 	}, nil
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/certs"
 )
 
-// Deps are what the server is made of. All but Plain and Checks are required.
+// Deps are what the server is made of. All but Plain, Standing and Checks are required.
 type Deps struct {
 	// Config reaches the cluster that authenticates callers.
 	Config *rest.Config
@@ -28,6 +28,8 @@ type Deps struct {
 	// Plain are further handlers by exact path. The cluster decides who may use them,
 	// as rights on non-resource URLs.
 	Plain map[string]http.Handler
+	// Standing sees the API server's answers to this process; nil where nobody looks.
+	Standing *Standing
 	// Checks are what readiness depends on, by name. Discovery and the OpenAPI
 	// documents are served whatever they say.
 	Checks map[string]func() error
@@ -38,6 +40,7 @@ type Server struct {
 	generic     *genericapiserver.GenericAPIServer
 	prepared    interface{ RunWithContext(context.Context) error }
 	certificate *certs.Keeper
+	standing    *Standing
 	bindAddress string
 }
 
@@ -65,6 +68,9 @@ func (s *Server) Run(ctx context.Context) error {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.bindAddress)
 	if err != nil {
 		return fmt.Errorf("listen on --secure-bind-address: %w", err)
+	}
+	if s.standing != nil {
+		listener = s.standing.listen(listener)
 	}
 	s.generic.SecureServingInfo.Listener = listener
 	return s.prepared.RunWithContext(ctx)
