@@ -17,7 +17,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 readonly unsuitable=3
 node=bin/tools/node
-logs=bin/e2e/log
+logs=$PWD/bin/e2e/log
 
 # The image as the chart has it, and the tag under which the node has the one before.
 readonly repository=ghcr.io/latchkey-dev/latchkey tag=e2e-previous
@@ -47,11 +47,10 @@ up() {
 down() {
   local status=$?
   trap - EXIT
-  rm -rf "$logs"
   if ((status != 0)) && [[ -d bin/node/log ]]; then
-    mkdir -p "${logs%/*}"
-    cp -r bin/node/log "$logs"
-    say "the logs of the node's processes and pods are in $logs"
+    mkdir -p "$logs"
+    cp -r bin/node/log "$logs/node"
+    say "all logs are in ${logs#"$PWD"/}"
   fi
   "$node" down >"bin/node-down.log" 2>&1 || { cat bin/node-down.log; say "the node is not down: run make node-down"; exit 1; }
   rm -f bin/node-down.log
@@ -92,6 +91,8 @@ if [[ ${KUBECONFIG:-$PWD/bin/node/admin.kubeconfig} == "$PWD/bin/node/admin.kube
   export E2E_VOLUMES=$PWD/bin/node/volumes
   import
 fi
+rm -rf "$logs"
+export E2E_LOGS=$logs/latchkey
 make bin/tools/helm
 export HELM=$PWD/bin/tools/helm
 

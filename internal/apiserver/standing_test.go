@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"sync/atomic"
 	"testing"
 )
 
@@ -17,7 +18,7 @@ func TestStanding(t *testing.T) {
 		outcomes    []int // of this process's own requests, the last one last
 		want        int   // status; 0 means that the connection breaks
 		wantSecond  int
-		wantHandled int // requests that came to the handler
+		wantHandled int32 // requests that came to the handler
 	}{
 		"nothing was asked":                {nil, 200, 200, 2},
 		"the API server answered":          {[]int{200}, 200, 200, 2},
@@ -29,13 +30,15 @@ func TestStanding(t *testing.T) {
 		for _, version := range []string{"HTTP/1.1", "HTTP/2.0"} {
 			t.Run(name+", "+version, func(t *testing.T) {
 				standing := &Standing{}
-				handled := 0
+				var handled atomic.Int32
+				done := make(chan struct{}, 2)
 				server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-					handled++
+					defer func() { done <- struct{}{} }()
+					call := handled.Add(1)
 					if r.Proto != version {
 						t.Errorf("the request came by %s", r.Proto)
 					}
-					if handled == 1 {
+					if call == 1 {
 						for _, status := range tc.outcomes {
 							standing.askAndGet(t, r, status)
 						}
@@ -51,10 +54,12 @@ func TestStanding(t *testing.T) {
 					if got, err := post(server); got != want {
 						t.Errorf("call %d gets %d, %v; want %d", i+1, got, err, want)
 					}
-					server.Client().CloseIdleConnections() // the next one comes by another
+					if i == 0 {
+						<-done // the connection breaks before the handler ends
+					}
 				}
-				if handled != tc.wantHandled {
-					t.Errorf("%d requests were handled, want %d", handled, tc.wantHandled)
+				if got := handled.Load(); got != tc.wantHandled {
+					t.Errorf("%d requests were handled, want %d", got, tc.wantHandled)
 				}
 			})
 		}
@@ -74,8 +79,11 @@ func (s *Standing) askAndGet(t *testing.T, r *http.Request, status int) {
 	_ = response.Body.Close()
 }
 
+// post calls by a connection of its own.
 func post(server *httptest.Server) (int, error) {
-	response, err := server.Client().Post(server.URL, "text/plain", http.NoBody)
+	caller := http.Client{Transport: server.Client().Transport.(*http.Transport).Clone()}
+	defer caller.CloseIdleConnections()
+	response, err := caller.Post(server.URL, "text/plain", http.NoBody)
 	if err != nil {
 		return 0, err
 	}
@@ -94,7 +102,6 @@ func TestStandingForgetsClosedConnections(t *testing.T) {
 		if _, err := post(server); err != nil {
 			t.Fatal(err)
 		}
-		server.Client().CloseIdleConnections()
 	}
 	server.Close()
 	standing.mu.Lock()

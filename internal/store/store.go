@@ -76,6 +76,7 @@ type core struct {
 }
 
 func newCore(ctx context.Context, o Options, kind string, prototype client.Object) (*core, error) {
+	o.Live = persistent{o.Live}
 	c := &core{Options: o, kind: kind, tracker: newTracker()}
 	informer, err := o.Cache.GetInformer(ctx, prototype, cache.BlockUntilSynced(false))
 	if err != nil {

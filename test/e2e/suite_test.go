@@ -66,7 +66,9 @@ func TestE2E(t *testing.T) {
 
 var _ = BeforeSuite(func(ctx SpecContext) {
 	Expect(connect()).To(Succeed())
-	logs = keepLogs(GinkgoT().TempDir())
+	folder := valueOr(os.Getenv("E2E_LOGS"), GinkgoT().TempDir())
+	Expect(os.MkdirAll(folder, 0o700)).To(Succeed())
+	logs = keepLogs(folder)
 	DeferCleanup(logs.stop)
 	install(ctx)
 	awaitLatchkey(ctx)
