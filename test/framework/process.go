@@ -20,8 +20,9 @@ import (
 const (
 	// startTimeout is how long a process may take until it is ready.
 	startTimeout = time.Minute
-	// stopTimeout is how long it may take to end.
-	stopTimeout = 30 * time.Second
+	// stopTimeout is how long it may take to end: longer than the 30 s after which a
+	// manager gives up waiting for what it was only about to start.
+	stopTimeout = time.Minute
 	pollEvery   = 20 * time.Millisecond
 )
 
