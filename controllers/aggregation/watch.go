@@ -14,6 +14,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"github.com/latchkey-dev/latchkey/internal/certs"
 )
 
 // SetupWithManager starts the controller with mgr. Slices is the cache that r.Slices
@@ -22,7 +24,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, slices cache.Cache) erro
 	if err := mgr.Add(slices); err != nil {
 		return err
 	}
-	for _, name := range apiServices {
+	for _, name := range certs.APIServices() {
 		withdrawn.WithLabelValues(name) // the series is there before there is anything to say
 	}
 	// There is one thing to look at, whatever changed.

@@ -18,6 +18,8 @@ import (
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/latchkey-dev/latchkey/internal/certs"
 )
 
 const (
@@ -28,16 +30,13 @@ const (
 	ConfigMapName = "latchkey-withdrawn-apis"
 )
 
-// apiServices are the APIServices that are withdrawn.
-var apiServices = []string{"v2.coder.latchkey.dev", "v1.golem.latchkey.dev"}
-
 var kind = schema.GroupVersionKind{Group: "apiregistration.k8s.io", Version: "v1", Kind: "APIService"}
 
 // withdraw deletes the APIServices that lead to a server, once they are kept.
 func (r *Reconciler) withdraw(ctx context.Context) error {
 	found := map[string]*unstructured.Unstructured{}
 	var gone []string
-	for _, name := range apiServices {
+	for _, name := range certs.APIServices() {
 		o := &unstructured.Unstructured{}
 		o.SetGroupVersionKind(kind)
 		err := r.Live.Get(ctx, client.ObjectKey{Name: name}, o)
@@ -153,7 +152,7 @@ func (r *Reconciler) restore(ctx context.Context) error {
 	}
 	var errs []error
 	before := len(kept.Data)
-	for _, name := range apiServices { // nothing else, whoever wrote it there
+	for _, name := range certs.APIServices() { // nothing else, whoever wrote it there
 		text, ok := kept.Data[name]
 		if !ok {
 			continue

@@ -31,7 +31,7 @@ const (
 	WebhookConfiguration = "latchkey"
 )
 
-// APIServices returns the names of the APIServices whose caBundle is kept.
+// APIServices returns the names of Latchkey's APIServices, whose caBundle is kept.
 func APIServices() []string { return []string{"v2.coder.latchkey.dev", "v1.golem.latchkey.dev"} }
 
 // services are the Services under whose names the servers are reached.

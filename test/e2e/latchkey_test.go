@@ -20,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+	"github.com/latchkey-dev/latchkey/internal/certs"
 	"github.com/latchkey-dev/latchkey/test/framework"
 )
 
@@ -29,7 +30,7 @@ const (
 	serverName      = "latchkey-server"
 )
 
-var apiServices = []string{"v2.coder.latchkey.dev", "v1.golem.latchkey.dev"}
+var apiServices = certs.APIServices()
 
 // deployment reads one of Latchkey's own.
 func deployment(ctx context.Context, name string) *appsv1.Deployment {
