@@ -8,7 +8,6 @@ package e2e
 import (
 	"context"
 	"fmt"
-	"sync/atomic"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -126,21 +125,15 @@ var _ = Describe("With Latchkey down", Ordered, func() {
 func creations(ctx context.Context, namespace, name string) (perSecond float64) {
 	GinkgoHelper()
 	const writers, pods = 4, 120
-	var next atomic.Int64
 	var group errgroup.Group
+	group.SetLimit(writers)
 	began := time.Now()
-	for range writers {
+	for i := range pods {
 		group.Go(func() error {
-			for i := next.Add(1); i <= pods; i = next.Add(1) {
-				pod := &corev1.Pod{
-					ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: fmt.Sprintf("%s-%d", name, i)},
-					Spec:       newSpec(func(s *corev1.PodSpec) { s.SchedulerName = "nobody" }),
-				}
-				if err := api.Create(ctx, pod); err != nil {
-					return err
-				}
-			}
-			return nil
+			return api.Create(ctx, &corev1.Pod{
+				ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: fmt.Sprintf("%s-%d", name, i)},
+				Spec:       newSpec(func(s *corev1.PodSpec) { s.SchedulerName = "nobody" }),
+			})
 		})
 	}
 	Expect(group.Wait()).To(Succeed())

@@ -5,11 +5,10 @@ package integration
 
 import (
 	"fmt"
-	"sync"
-	"sync/atomic"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	"golang.org/x/sync/errgroup"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -101,21 +100,18 @@ func named(f conformance.Face, name string, err error) error {
 
 // inParallel runs jobs, some at once, and returns their failures.
 func inParallel(width int, jobs []func() error) []string {
-	var mu sync.Mutex
-	var failures []string
-	var next atomic.Int64
-	var wg sync.WaitGroup
-	for range width {
-		wg.Go(func() {
-			for i := next.Add(1) - 1; i < int64(len(jobs)); i = next.Add(1) - 1 {
-				if err := jobs[i](); err != nil {
-					mu.Lock()
-					failures = append(failures, err.Error())
-					mu.Unlock()
-				}
-			}
-		})
+	errs := make([]error, len(jobs))
+	var group errgroup.Group
+	group.SetLimit(width)
+	for i, job := range jobs {
+		group.Go(func() error { errs[i] = job(); return nil })
 	}
-	wg.Wait()
+	_ = group.Wait() // errs has them all
+	var failures []string
+	for _, err := range errs {
+		if err != nil {
+			failures = append(failures, err.Error())
+		}
+	}
 	return failures
 }

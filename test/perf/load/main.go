@@ -15,10 +15,9 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"sync"
-	"sync/atomic"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -187,21 +186,12 @@ func completeBundles(ctx context.Context, c client.Client, namespaces []string) 
 	return bundles, nil
 }
 
-// each calls f for 0 to n-1 from several goroutines.
+// each calls f for 0 to n-1, by so many writers.
 func each(n int, f func(i int) error) error {
-	var next atomic.Int64
-	errs := make([]error, writers)
-	var wg sync.WaitGroup
-	for w := range writers {
-		wg.Go(func() {
-			for i := next.Add(1) - 1; i < int64(n); i = next.Add(1) - 1 {
-				if err := f(int(i)); err != nil {
-					errs[w] = err
-					return
-				}
-			}
-		})
+	var group errgroup.Group
+	group.SetLimit(writers)
+	for i := range n {
+		group.Go(func() error { return f(i) })
 	}
-	wg.Wait()
-	return errors.Join(errs...)
+	return group.Wait()
 }

@@ -16,10 +16,10 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -102,24 +102,20 @@ func (b *bench) measure(ctx context.Context, conns int, f request) figures {
 // send sends n requests over conns connections and returns the time of all and that
 // of each.
 func (b *bench) send(ctx context.Context, conns, n int, f request) (time.Duration, []time.Duration, error) {
-	var next atomic.Int64
 	times := make([]time.Duration, n)
-	errs := make([]error, conns)
+	var group errgroup.Group
+	group.SetLimit(conns)
 	began := time.Now()
-	var wg sync.WaitGroup
-	for w := range conns {
-		wg.Go(func() {
-			for i := next.Add(1); i <= int64(n); i = next.Add(1) {
-				t := time.Now()
-				if err := f(ctx, int(i)%len(b.users)); err != nil {
-					errs[w] = err
-				}
-				times[i-1] = time.Since(t)
-			}
+	for i := range n {
+		group.Go(func() error {
+			t := time.Now()
+			err := f(ctx, i%len(b.users))
+			times[i] = time.Since(t)
+			return err
 		})
 	}
-	wg.Wait()
-	return time.Since(began), times, errors.Join(errs...)
+	err := group.Wait()
+	return time.Since(began), times, err
 }
 
 func setUp(ctx context.Context, n int) (*bench, error) {
