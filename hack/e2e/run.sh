@@ -9,8 +9,7 @@
 # is there is tested as it is, but for its removal; otherwise it is installed, and removed in the end. BUSYBOX_IMAGE is
 # an image with a shell, and E2E_HELM_ARGS tells helm where the image of Latchkey is (--set image.repository=...).
 #
-# Arguments go to `go test`, such as -ginkgo.focus='agent environment'. E2E_KILLS=true adds the spec that kills servers
-# while they are used, in which a request now and then still fails.
+# Arguments go to `go test`, such as -ginkgo.focus='agent environment'.
 # Exit status: 0, 1 where something failed, 3 where no node can run, with the reasons.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -98,12 +97,6 @@ export HELM=$PWD/bin/tools/helm
 
 started=$SECONDS
 rc=0
-kills=(-ginkgo.label-filter='!kills')
-if [[ ${E2E_KILLS:-} == true ]]; then
-  kills=()
-else
-  say "LEFT OUT: killing servers at random under traffic, where a request now and then still fails; E2E_KILLS=true runs it"
-fi
-go test -tags e2e -count=1 -timeout 15m -v ./test/e2e -ginkgo.no-color "${kills[@]}" "$@" || rc=$?
+go test -tags e2e -count=1 -timeout 15m -v ./test/e2e -ginkgo.no-color "$@" || rc=$?
 say "the specs took $((SECONDS - started)) s and $( ((rc == 0)) && echo passed || echo FAILED)"
 exit "$((rc != 0))"
