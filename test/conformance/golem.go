@@ -71,11 +71,6 @@ func RunGolem(ctx context.Context, f Face, t Tenants, c GolemCase, name string) 
 	if err != nil {
 		return err
 	}
-	for _, role := range []string{"latchkey-view", "latchkey-edit"} {
-		if err := t.Grant(ctx, env.Namespace, "caller", role); err != nil {
-			return err
-		}
-	}
 	caller := env
 	if strings.Contains(c.Request.Given, "viewer") {
 		if caller.Token, err = t.Token(ctx, env.Namespace, "viewer"); err != nil {
@@ -84,6 +79,9 @@ func RunGolem(ctx context.Context, f Face, t Tenants, c GolemCase, name string) 
 		if err := t.Grant(ctx, env.Namespace, "viewer", viewer); err != nil {
 			return err
 		}
+	}
+	if err := t.GrantEditor(ctx, env); err != nil {
+		return err
 	}
 	id, err := f.given(ctx, c, env)
 	if err != nil {
@@ -128,6 +126,18 @@ func (t Tenants) Prepare(ctx context.Context) error {
 		Rules:      []rbacv1.PolicyRule{{APIGroups: []string{""}, Resources: []string{"namespaces"}, Verbs: []string{"get"}}},
 	})
 	return client.IgnoreAlreadyExists(err)
+}
+
+// GrantEditor lets an account look at and change what is in its namespace. The right to
+// list comes last: the API server learns of bindings in their order, so whoever may list
+// has all other rights by then.
+func (t Tenants) GrantEditor(ctx context.Context, a Account) error {
+	for _, role := range []string{"latchkey-edit", "latchkey-view"} {
+		if err := t.Grant(ctx, a.Namespace, "caller", role); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Grant binds a ClusterRole to a service account within a namespace.

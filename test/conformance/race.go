@@ -172,10 +172,8 @@ func (r Races) RunRevision(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	for _, role := range []string{"latchkey-view", "latchkey-edit"} {
-		if err := r.Tenants.Grant(ctx, env.Namespace, "caller", role); err != nil {
-			return err
-		}
+	if err := r.Tenants.GrantEditor(ctx, env); err != nil {
+		return err
 	}
 	var id string
 	for _, f := range r.Faces {

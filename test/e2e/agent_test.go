@@ -30,10 +30,7 @@ var _ = Describe("An agent environment's pod", Ordered, func() {
 
 	BeforeAll(func(ctx SpecContext) {
 		environment = newNamespace(ctx, "agent", injected, labels{v1alpha1.LabelEnvironment: "e2e-" + runID + "-agent"})
-		tenants := conformance.Tenants{Admin: api}
-		for _, role := range []string{"latchkey-view", "latchkey-edit"} {
-			Expect(tenants.Grant(ctx, environment.Namespace, "caller", role)).To(Succeed())
-		}
+		Expect(conformance.Tenants{Admin: api}.GrantEditor(ctx, environment)).To(Succeed())
 		apply(ctx, fmt.Sprintf(`
 apiVersion: latchkey.dev/v1alpha1
 kind: AgentSecret

@@ -17,7 +17,7 @@ import (
 )
 
 // The cases of both REST contracts, through the Service and through the API server.
-var _ = Describe("The REST contracts", Ordered, func() {
+var _ = Describe("The REST contracts", Ordered, ContinueOnFailure, func() {
 	BeforeAll(func(ctx SpecContext) {
 		Expect(conformance.Tenants{Admin: api}.Prepare(ctx)).To(Succeed())
 	})
@@ -36,13 +36,14 @@ var _ = Describe("The REST contracts", Ordered, func() {
 			var group errgroup.Group
 			group.SetLimit(8)
 			var ran atomic.Int64
+			prefix := fmt.Sprintf("e2e-%s-%s%d", runID, name[:1], CurrentSpecReport().NumAttempts)
 			for i, c := range coder {
 				if c.NotOn(f) != "" {
 					continue
 				}
 				group.Go(func() error {
 					ran.Add(1)
-					if err := conformance.RunCoder(ctx, f, tenants, c, fmt.Sprintf("e2e-%s-%sc%d", runID, name[:1], i)); err != nil {
+					if err := conformance.RunCoder(ctx, f, tenants, c, fmt.Sprintf("%sc%d", prefix, i)); err != nil {
 						return fmt.Errorf("coder, %s: %w", c.Name, err)
 					}
 					return nil
@@ -54,7 +55,7 @@ var _ = Describe("The REST contracts", Ordered, func() {
 				}
 				group.Go(func() error {
 					ran.Add(1)
-					if err := conformance.RunGolem(ctx, f, tenants, c, fmt.Sprintf("e2e-%s-%sg%d", runID, name[:1], i)); err != nil {
+					if err := conformance.RunGolem(ctx, f, tenants, c, fmt.Sprintf("%sg%d", prefix, i)); err != nil {
 						return fmt.Errorf("golem, %s: %w", c.Name, err)
 					}
 					return nil

@@ -46,9 +46,14 @@ var _ = ReportAfterSuite("summary", func(r Report) {
 	fmt.Printf("e2e: all of it took %.0f s\n", r.RunTime.Seconds())
 })
 
-// What pods waited for, where a spec failed.
+// Why a try failed, which Ginkgo says of the last one only, and what pods waited for.
 var _ = JustAfterEach(func(ctx SpecContext) {
-	if !CurrentSpecReport().Failed() || api == nil {
+	spec := CurrentSpecReport()
+	if !spec.Failed() {
+		return
+	}
+	AddReportEntry(fmt.Sprintf("try %d", spec.NumAttempts), spec.FailureMessage(), ReportEntryVisibilityFailureOrVerbose)
+	if api == nil {
 		return
 	}
 	for _, args := range [][]string{

@@ -38,9 +38,7 @@ var _ = Describe("Somebody else's secret", Ordered, func() {
 		Expect(err).NotTo(HaveOccurred())
 		theirs, err = tenants.NewEnvironment(ctx, "privacy-environment")
 		Expect(err).NotTo(HaveOccurred())
-		for _, role := range []string{"latchkey-view", "latchkey-edit"} {
-			Expect(tenants.Grant(ctx, theirs.Namespace, "caller", role)).To(Succeed())
-		}
+		Expect(tenants.GrantEditor(ctx, theirs)).To(Succeed())
 		asking.Set("Authorization", "Bearer "+stranger.Token)
 		asking.Set("Content-Type", "application/json")
 

@@ -150,10 +150,8 @@ func setUp(ctx context.Context, n int) (*bench, error) {
 		if err != nil {
 			return nil, err
 		}
-		for _, role := range []string{"latchkey-view", "latchkey-edit"} {
-			if err := tenants.Grant(ctx, u.Namespace, "caller", role); err != nil {
-				return nil, err
-			}
+		if err := tenants.GrantEditor(ctx, u); err != nil {
+			return nil, err
 		}
 		b.users = append(b.users, u)
 	}
