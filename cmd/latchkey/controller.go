@@ -123,6 +123,9 @@ func runController(ctx context.Context, o *controllerOptions) error {
 	if err != nil {
 		return fmt.Errorf("reach the API server: %w", err)
 	}
+	if err := o.settleTenants(ctx, live); err != nil {
+		return err
+	}
 	store := &keyring.Store{Reader: live, Writer: live, Namespace: o.namespace}
 	macKey, err := store.EnsureMACKey(ctx)
 	if err != nil {

@@ -29,17 +29,13 @@ import (
 
 // addREST adds the REST APIs. It returns a check of whether this replica may answer
 // readers.
-func addREST(ctx context.Context, mgr ctrl.Manager, o *serverOptions, ring *keyring.Ring, keeper *certs.Keeper, standing *apiserver.Standing) (func() error, error) {
-	live, err := client.NewWithWatch(mgr.GetConfig(), client.Options{Scheme: mgr.GetScheme()})
-	if err != nil {
-		return nil, fmt.Errorf("reach the API server: %w", err)
-	}
+func addREST(ctx context.Context, mgr ctrl.Manager, o *serverOptions, live client.WithWatch, ring *keyring.Ring, keeper *certs.Keeper, standing *apiserver.Standing) (func() error, error) {
 	members, err := joinReplicas(ctx, mgr, o, live)
 	if err != nil {
 		return nil, err
 	}
 	others := peers.New(members, mgr.GetConfig(), keeper.CA, fmt.Sprintf("latchkey-server.%s.svc", o.namespace))
-	so := store.Options{Cache: mgr.GetCache(), Live: live, Keyring: ring, Peers: others}
+	so := store.Options{Cache: mgr.GetCache(), Namespaces: o.tenants, Live: live, Keyring: ring, Peers: others}
 	users, err := store.NewUsers(ctx, so, o.user)
 	if err != nil {
 		return nil, err

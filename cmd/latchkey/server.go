@@ -82,14 +82,22 @@ func runServer(ctx context.Context, o *serverOptions) error {
 	}
 	standing := &apiserver.Standing{}
 	cfg.Wrap(standing.Wrap)
+	scheme := newScheme()
+	live, err := client.NewWithWatch(cfg, client.Options{Scheme: scheme})
+	if err != nil {
+		return fmt.Errorf("reach the API server: %w", err)
+	}
+	if err := o.settleTenants(ctx, live); err != nil {
+		return err
+	}
 	keeper := &certs.Keeper{}
 	host, port, err := hostPort("webhook-bind-address", o.webhookAddr)
 	if err != nil {
 		return err
 	}
 	mgr, err := ctrl.NewManager(cfg, ctrl.Options{
-		Scheme:                 newScheme(),
-		Cache:                  caches.Server(),
+		Scheme:                 scheme,
+		Cache:                  caches.Server(o.tenants),
 		Metrics:                metricsserver.Options{BindAddress: o.metricsAddr},
 		HealthProbeBindAddress: o.healthAddr,
 		LivenessEndpointName:   "/livez",
@@ -106,10 +114,10 @@ func runServer(ctx context.Context, o *serverOptions) error {
 	if err := watchOwnSecrets(ctx, mgr, o.namespace, ring, keeper); err != nil {
 		return err
 	}
-	if err := addWebhooks(ctx, mgr, o, ring); err != nil {
+	if err := addWebhooks(ctx, mgr, o, live, ring); err != nil {
 		return err
 	}
-	joined, err := addREST(ctx, mgr, o, ring, keeper, standing)
+	joined, err := addREST(ctx, mgr, o, live, ring, keeper, standing)
 	if err != nil {
 		return err
 	}
@@ -139,26 +147,27 @@ func watchOwnSecrets(ctx context.Context, mgr ctrl.Manager, namespace string, ri
 }
 
 // addWebhooks adds the admission of both kinds.
-func addWebhooks(ctx context.Context, mgr ctrl.Manager, o *serverOptions, ring *keyring.Ring) error {
-	self, err := selfName(ctx, mgr)
+func addWebhooks(ctx context.Context, mgr ctrl.Manager, o *serverOptions, live client.Client, ring *keyring.Ring) error {
+	self, err := selfName(ctx, live)
 	if err != nil {
 		return err
 	}
+	tenants := caches.Served(mgr.GetClient(), o.tenants)
 	mgr.GetWebhookServer().Register(usersecret.Path, &webhook.Admission{Handler: &usersecret.Handler{
-		Reader:  mgr.GetClient(),
+		Reader:  tenants,
 		Access:  usersecret.Reviews{Client: mgr.GetClient()},
 		Keyring: ring,
 		Limits:  o.user,
 		Now:     time.Now,
 	}})
 	mgr.GetWebhookServer().Register(agentsecret.Path, &webhook.Admission{Handler: &agentsecret.Handler{
-		Reader:  mgr.GetClient(),
+		Reader:  tenants,
 		Keyring: ring,
 		Limits:  o.agent,
 		Server:  self,
 	}})
 	mgr.GetWebhookServer().Register(pod.Path, &webhook.Admission{Handler: &pod.Handler{
-		Reader:  mgr.GetClient(),
+		Reader:  tenants,
 		Limits:  o.user,
 		Options: o.projection,
 	}})
@@ -166,11 +175,7 @@ func addWebhooks(ctx context.Context, mgr ctrl.Manager, o *serverOptions, ring *
 }
 
 // selfName returns the user name under which this process reaches the API server.
-func selfName(ctx context.Context, mgr ctrl.Manager) (string, error) {
-	live, err := client.New(mgr.GetConfig(), client.Options{Scheme: mgr.GetScheme()})
-	if err != nil {
-		return "", fmt.Errorf("reach the API server: %w", err)
-	}
+func selfName(ctx context.Context, live client.Client) (string, error) {
 	review := &authenticationv1.SelfSubjectReview{}
 	if err := live.Create(ctx, review); err != nil {
 		return "", fmt.Errorf("ask the API server who we are: %w", err)

@@ -249,8 +249,8 @@ func TestWhatIsSwitchedOffIsNotThere(t *testing.T) {
 	})
 }
 
-// TestWithNamedTenantsNothingReachesFurther: the accounts can read and write Secrets,
-// and write objects, nowhere but in the tenants' and Latchkey's own namespaces.
+// TestWithNamedTenantsNothingReachesFurther: the accounts have rights to Secrets, objects,
+// workloads and events nowhere but in the tenants' and Latchkey's own namespaces.
 func TestWithNamedTenantsNothingReachesFurther(t *testing.T) {
 	got := rendered(t, "tenantNamespaces: [alice, shop-prod]")
 	for key, o := range got {
@@ -260,9 +260,10 @@ func TestWithNamedTenantsNothingReachesFurther(t *testing.T) {
 		rules, _ := field(o, "rules").([]any)
 		for _, rule := range rules {
 			text := fmt.Sprint(rule)
-			if strings.Contains(text, "[secrets]") || strings.Contains(text, "deployments") || strings.Contains(text, "events") ||
-				strings.Contains(text, "usersecrets") && !strings.Contains(text, "verbs:[get list watch]") {
-				t.Errorf("%s reaches every namespace: %s", key, text)
+			for _, namespaced := range []string{"[secrets]", "usersecrets", "agentsecrets", "deployments", "events"} {
+				if strings.Contains(text, namespaced) {
+					t.Errorf("%s reaches every namespace: %s", key, text)
+				}
 			}
 		}
 	}

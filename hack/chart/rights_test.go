@@ -5,6 +5,10 @@ package main
 
 import (
 	"bytes"
+	"crypto/tls"
+	"fmt"
+	"net"
+	"net/http"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -15,27 +19,35 @@ import (
 
 	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
+// token returns a token of a service account.
+func (c *cluster) token(t *testing.T, account *corev1.ServiceAccount) string {
+	t.Helper()
+	request := &authenticationv1.TokenRequest{}
+	if err := c.SubResource("token").Create(t.Context(), account, request); err != nil {
+		t.Fatal(err)
+	}
+	return request.Status.Token
+}
+
 // as returns a kubeconfig with the rights of a service account of the chart.
 func (c *cluster) as(t *testing.T, account string) string {
 	t.Helper()
-	request := &authenticationv1.TokenRequest{}
-	owner := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: account}}
-	if err := c.SubResource("token").Create(t.Context(), owner, request); err != nil {
-		t.Fatal(err)
-	}
+	token := c.token(t, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: account}})
 	config, err := clientcmd.LoadFromFile(c.kubeconfig)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for name := range config.AuthInfos {
-		config.AuthInfos[name] = &clientcmdapi.AuthInfo{Token: request.Status.Token}
+		config.AuthInfos[name] = &clientcmdapi.AuthInfo{Token: token}
 	}
 	path := filepath.Join(t.TempDir(), "kubeconfig")
 	if err := clientcmd.WriteToFile(*config, path); err != nil {
@@ -96,11 +108,41 @@ func eventually(t *testing.T, what string, log *output, holds func() bool) {
 	}
 }
 
+// call asks a server of the REST APIs as an account, and returns the status.
+func (c *cluster) call(t *testing.T, token, method, url, body string) int {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header = http.Header{"Authorization": {"Bearer " + token}, "Content-Type": {"application/json"}}
+	insecure := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}} //nolint:gosec // it is ours, on loopback
+	defer insecure.CloseIdleConnections()
+	answer, err := insecure.Do(request)
+	if err != nil {
+		return 0
+	}
+	defer answer.Body.Close()
+	return answer.StatusCode
+}
+
+// address returns a free address.
+func address(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	return listener.Addr().String()
+}
+
 // TestTheRolesAreEnough runs the program with the rights that the chart gives it, and
-// no others: the uninstall, then a controller for one tenant.
+// no others: the uninstall, then a controller and a server for one tenant, beside one
+// whose namespace was made anew without the Roles.
 func TestTheRolesAreEnough(t *testing.T) {
 	c := newCluster(t)
-	values := []string{"--set", "tenantNamespaces={alice}", "--set", "certificates.certManager.enabled=false"}
+	values := []string{"--set", "tenantNamespaces={alice,shop-prod}", "--set", "certificates.certManager.enabled=false"}
 	c.run(t, append([]string{"install", "latchkey", chartPath}, values...)...)
 	all := rendered(t, "", values...)
 	for key, o := range all {
@@ -121,19 +163,33 @@ func TestTheRolesAreEnough(t *testing.T) {
 		}
 	}
 
+	if err := c.DeleteAllOf(t.Context(), &rbacv1.RoleBinding{}, client.InNamespace("shop-prod")); err != nil {
+		t.Fatal(err)
+	}
 	// Without the webhook, objects are stored as they are.
+	callers := map[string]string{}
 	for _, ns := range []string{"alice", "shop-prod"} {
 		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "a"}, StringData: map[string]string{"b": "value"}}
+		caller := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "caller"}}
 		object := userSecret()
 		object.SetNamespace(ns)
-		for _, o := range []client.Object{secret, object} {
+		for _, o := range []client.Object{secret, caller, object} {
 			if err := c.Create(t.Context(), o); err != nil {
 				t.Fatal(err)
 			}
 		}
+		callers[ns] = c.token(t, caller)
+		user := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: ns}}
+		patch := fmt.Sprintf(`{"metadata":{"labels":{"latchkey.dev/user":%q},"annotations":{"latchkey.dev/subjects":"system:serviceaccount:%s:caller"}}}`, ns, ns)
+		if err := c.Patch(t.Context(), user, client.RawPatch(types.MergePatchType, []byte(patch))); err != nil {
+			t.Fatal(err)
+		}
 	}
-	log, _ = c.latchkey(t, "latchkey-controller", "controller", "--tenant-namespaces=alice",
-		"--manage-certificate=false", "--metrics-bind-address=0", "--health-probe-bind-address=0")
+	controllerLog, _ := c.latchkey(t, "latchkey-controller", "controller", "--tenant-namespaces=alice,shop-prod",
+		"--withdraw-apis-after=0", "--metrics-bind-address=0", "--health-probe-bind-address=0")
+	rest := address(t)
+	serverLog, _ := c.latchkey(t, "latchkey-server", "server", "--tenant-namespaces=alice,shop-prod", "--secure-bind-address="+rest,
+		"--advertise-address="+rest, "--webhook-bind-address="+address(t), "--metrics-bind-address=0", "--health-probe-bind-address=0")
 	bundle := func(ns string) *unstructured.Unstructured {
 		o := &unstructured.Unstructured{}
 		o.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
@@ -141,16 +197,33 @@ func TestTheRolesAreEnough(t *testing.T) {
 		o.SetName("latchkey-user-env")
 		return c.find(t, o)
 	}
-	eventually(t, "alice's bundle", log, func() bool { return bundle("alice") != nil })
-	if bundle("shop-prod") != nil {
-		t.Error("a namespace that is no tenant has a bundle")
+	mine := "https://" + rest + "/api/v2/users/me/secrets"
+	eventually(t, "a secret of alice's through REST", serverLog, func() bool {
+		return c.call(t, callers["alice"], http.MethodPost, mine, `{"name":"rest","value":"v","env_name":"REST"}`) == http.StatusCreated
+	})
+	eventually(t, "alice's bundle", controllerLog, func() bool {
+		o := bundle("alice")
+		return o != nil && field(o, "data", "REST") != nil
+	})
+	if got := c.call(t, callers["shop-prod"], http.MethodGet, mine, ""); got != http.StatusBadRequest {
+		t.Errorf("a user without Roles is answered %d, want 400 as everybody who is no user", got)
 	}
-	if strings.Contains(log.String(), "orbidden") {
-		t.Errorf("the controller lacks a right:\n%s", log)
+	if bundle("shop-prod") != nil {
+		t.Error("a namespace without Roles has a bundle")
+	}
+	for _, log := range []*output{controllerLog, serverLog} {
+		if strings.Contains(log.String(), "orbidden") {
+			t.Errorf("a right is missing:\n%s", log)
+		}
+		if !strings.Contains(log.String(), `Tenants are left out until the next start`) {
+			t.Errorf("nobody is told that a tenant is left out:\n%s", log)
+		}
 	}
 	// The rights to one tenant are no rights to another.
-	kubectl := exec.CommandContext(t.Context(), kubectlPath(t), "--kubeconfig", c.as(t, "latchkey-controller"), "--namespace", "shop-prod", "get", "secrets")
-	if out, err := kubectl.CombinedOutput(); err == nil || !strings.Contains(string(out), "forbidden") {
-		t.Errorf("the controller reads Secrets of a namespace that is no tenant: %s", out)
+	for account, resource := range map[string]string{"latchkey-controller": "secrets", "latchkey-server": "usersecrets"} {
+		kubectl := exec.CommandContext(t.Context(), kubectlPath(t), "--kubeconfig", c.as(t, account), "--namespace", "shop-prod", "get", resource)
+		if out, err := kubectl.CombinedOutput(); err == nil || !strings.Contains(string(out), "forbidden") {
+			t.Errorf("%s reads %s of a namespace that is no tenant: %s", account, resource, out)
+		}
 	}
 }

@@ -55,9 +55,12 @@ func Controller(digest toolscache.TransformFunc, tenants []string) cache.Options
 	}
 }
 
-// Server returns the server's main cache: all UserSecrets and AgentSecrets, and the
+// Server returns the server's main cache: the UserSecrets and AgentSecrets of the
+// tenants, which are the namespaces named, or all where none is named, and the
 // Namespaces. It sees no Secret of any tenant.
-func Server() cache.Options { return cache.Options{DefaultTransform: slim} }
+func Server(tenants []string) cache.Options {
+	return cache.Options{DefaultTransform: slim, DefaultNamespaces: Only(tenants)}
+}
 
 // Keys returns a cache of the sealing keys alone: Secrets of Latchkey's own
 // namespace that have the keyring's label.

@@ -95,9 +95,8 @@ func (p *Peers) awaitOne(ctx context.Context, hc *http.Client, name, address str
 func ask(ctx context.Context, hc *http.Client, address string, mark store.Mark, patience time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	q := url.Values{"kind": {mark.Kind}}
+	q := url.Values{"kind": {mark.Kind}, "namespace": {mark.Namespace}}
 	if mark.Gone != "" {
-		q.Set("namespace", mark.Namespace)
 		q.Set("name", mark.Name)
 		q.Set("gone", string(mark.Gone))
 	} else {

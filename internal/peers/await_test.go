@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"k8s.io/client-go/rest"
 
 	"github.com/latchkey-dev/latchkey/internal/store"
@@ -65,5 +66,36 @@ func TestAwait(t *testing.T) {
 				t.Errorf("it took %s, want a little more than %s", took, tc.wantMin)
 			}
 		})
+	}
+}
+
+// seer notes what it is asked.
+type seer struct{ asked []store.Mark }
+
+func (s *seer) Seen(_ context.Context, mark store.Mark) error {
+	s.asked = append(s.asked, mark)
+	return nil
+}
+
+// TestAQuestionArrivesAsItWasAsked lets one replica ask another.
+func TestAQuestionArrivesAsItWasAsked(t *testing.T) {
+	asked := &seer{}
+	server := httptest.NewTLSServer(Handler(map[string]Seer{"UserSecret": asked}))
+	defer server.Close()
+	address := strings.TrimPrefix(server.URL, "https://")
+	marks := []store.Mark{
+		{Kind: "UserSecret", Namespace: "alice", Version: 7},
+		{Kind: "UserSecret", Namespace: "alice", Name: "a&b", Gone: "1"},
+	}
+	for _, mark := range marks {
+		if err := ask(t.Context(), server.Client(), address, mark, time.Minute); err != nil {
+			t.Errorf("ask(%v) = %v", mark, err)
+		}
+	}
+	if diff := cmp.Diff(marks, asked.asked); diff != "" {
+		t.Errorf("asked (-want +got):\n%s", diff)
+	}
+	if err := ask(t.Context(), server.Client(), address, store.Mark{Kind: "Secret", Version: 7}, time.Minute); err == nil {
+		t.Error("a question about a kind that is none is answered")
 	}
 }

@@ -141,7 +141,7 @@ func (s *Agents) Create(ctx context.Context, namespace string, n NewAgent) (*v1a
 		if !lost(err) {
 			return nil, err
 		}
-		s.pause(ctx)
+		s.pause(ctx, namespace)
 	}
 	return nil, err
 }

@@ -23,7 +23,7 @@ import (
 // rounds is how often a race is run.
 const rounds = 10
 
-func startUsers(t *testing.T, n int, l limits.User) (*apiServer, []*Users) {
+func startUsers(t *testing.T, n int, l limits.User, namespaces ...string) (*apiServer, []*Users) {
 	t.Helper()
 	return start(t, n, func(o Options) (*Users, *core) {
 		s, err := NewUsers(t.Context(), o, l)
@@ -31,7 +31,7 @@ func startUsers(t *testing.T, n int, l limits.User) (*apiServer, []*Users) {
 			t.Fatal(err)
 		}
 		return s, s.core
-	})
+	}, namespaces...)
 }
 
 // one returns the index of the only success, and fails if there is not one or a

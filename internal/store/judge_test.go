@@ -61,7 +61,7 @@ func problemsOf(err error) problems {
 
 func userCore(l limits.User) *core {
 	return &core{
-		kind: "UserSecret", tracker: newTracker(),
+		kind: "UserSecret", trackers: newTrackers(nil),
 		limit: l.Check, unique: func(v1alpha1.ClaimKind) bool { return true },
 	}
 }
@@ -210,7 +210,7 @@ func TestSettle(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := userCore(limits.DefaultUser())
-			c.tracker.observe(&v1alpha1.UserSecret{ObjectMeta: metav1.ObjectMeta{ResourceVersion: "7"}})
+			c.trackers.observe(&v1alpha1.UserSecret{ObjectMeta: metav1.ObjectMeta{ResourceVersion: "7"}})
 			asked := false
 			c.cached = func(context.Context, string, ...client.ListOption) ([]record, error) { return tt.cached, nil }
 			c.exact = func(_ context.Context, namespace string, opts ...client.ListOption) ([]record, error) {

@@ -128,7 +128,7 @@ var claimFields = map[v1alpha1.ClaimKind]string{
 func (c *core) settle(ctx context.Context, namespace string, ps []proposal, version string) error {
 	waiting, cancel := context.WithTimeout(ctx, catchUp)
 	defer cancel()
-	if err := c.Seen(waiting, Mark{Kind: c.kind, Version: parseVersion(version)}); err != nil {
+	if err := c.Seen(waiting, Mark{Kind: c.kind, Namespace: namespace, Version: parseVersion(version)}); err != nil {
 		return err
 	}
 	if c.check(ctx, namespace, ps) == nil {
@@ -150,9 +150,13 @@ func lost(err error) bool {
 	return errors.As(err, &conflict) || errors.As(err, &limit)
 }
 
-// pause waits for the cache to learn something, for a short while at most.
-func (c *core) pause(ctx context.Context) {
-	_, changed := c.tracker.state()
+// pause waits for the cache to learn something of a namespace, for a short while at
+// most.
+func (c *core) pause(ctx context.Context, namespace string) {
+	var changed <-chan struct{}
+	if t := c.trackers.of(namespace); t != nil {
+		_, changed = t.state()
+	}
 	timer := time.NewTimer(50 * time.Millisecond)
 	defer timer.Stop()
 	select {

@@ -37,17 +37,22 @@ type Peers interface {
 type Mark struct {
 	// Kind is UserSecret or AgentSecret.
 	Kind string
+	// Namespace is where it was written or deleted.
+	Namespace string
 	// Version is a resourceVersion that the cache must have reached; 0 for Gone.
 	Version uint64
-	// Namespace, Name and Gone name an object that must no longer be there.
-	Namespace, Name string
-	Gone            types.UID
+	// Name and Gone name an object that must no longer be there.
+	Name string
+	Gone types.UID
 }
 
 // Options make a store.
 type Options struct {
 	// Cache reads; its informers' objects are not copied and must not be changed.
 	Cache cache.Cache
+	// Namespaces are those that Cache watches, each by itself; none where it watches all
+	// at once.
+	Namespaces []string
 	// Live writes to, and reads from, the API server.
 	Live client.WithWatch
 	// Keyring seals and opens.
@@ -62,8 +67,8 @@ const catchUp = 10 * time.Second
 // core is what both kinds' stores share.
 type core struct {
 	Options
-	kind    string
-	tracker *tracker
+	kind     string
+	trackers trackers
 	// present tells whether the cache has the object.
 	present func(ctx context.Context, key client.ObjectKey, uid types.UID) bool
 	// cached and exact read a tenant's records, from the cache and from the API
@@ -77,12 +82,12 @@ type core struct {
 
 func newCore(ctx context.Context, o Options, kind string, prototype client.Object) (*core, error) {
 	o.Live = persistent{o.Live}
-	c := &core{Options: o, kind: kind, tracker: newTracker()}
+	c := &core{Options: o, kind: kind, trackers: newTrackers(o.Namespaces)}
 	informer, err := o.Cache.GetInformer(ctx, prototype, cache.BlockUntilSynced(false))
 	if err != nil {
 		return nil, fmt.Errorf("watch %ss: %w", kind, err)
 	}
-	if _, err := informer.AddEventHandler(c.tracker); err != nil {
+	if _, err := informer.AddEventHandler(c.trackers); err != nil {
 		return nil, fmt.Errorf("watch %ss: %w", kind, err)
 	}
 	c.present = func(ctx context.Context, key client.ObjectKey, uid types.UID) bool {
@@ -92,10 +97,15 @@ func newCore(ctx context.Context, o Options, kind string, prototype client.Objec
 	return c, nil
 }
 
-// Seen waits until this replica's cache has seen what mark says.
+// Seen waits until this replica's cache has seen what mark says. Of a namespace that it
+// does not watch it answers nobody, so there it is never behind.
 func (c *core) Seen(ctx context.Context, mark Mark) error {
+	t := c.trackers.of(mark.Namespace)
+	if t == nil {
+		return nil
+	}
 	key := client.ObjectKey{Namespace: mark.Namespace, Name: mark.Name}
-	return c.tracker.until(ctx, func(seen uint64) bool {
+	return t.until(ctx, func(seen uint64) bool {
 		if mark.Gone != "" {
 			return !c.present(ctx, key, mark.Gone)
 		}
@@ -116,7 +126,7 @@ func (c *core) everywhere(ctx context.Context, mark Mark) error {
 }
 
 func versionMark(obj client.Object) Mark {
-	return Mark{Version: parseVersion(obj.GetResourceVersion())}
+	return Mark{Namespace: obj.GetNamespace(), Version: parseVersion(obj.GetResourceVersion())}
 }
 
 func goneMark(obj client.Object) Mark {

@@ -9,13 +9,66 @@ import (
 	"strconv"
 	"sync"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// tracker knows how far the cache of one kind of object has come. It is an event
-// handler of the cache's informer, which calls it after the cache took an event
-// in, in the order of the API server's resourceVersions.
+// trackers know how far the cache of one kind of object has come, by namespace where
+// each has a watch of its own, else by "". They are an event handler of the cache's
+// informer, which calls it after the cache took an event in, for every watch in the
+// order of the API server's resourceVersions.
+type trackers map[string]*tracker
+
+// newTrackers returns what tracks a watch of each namespace, or one of all where none
+// is named.
+func newTrackers(namespaces []string) trackers {
+	if len(namespaces) == 0 {
+		namespaces = []string{metav1.NamespaceAll}
+	}
+	ts := make(trackers, len(namespaces))
+	for _, namespace := range namespaces {
+		ts[namespace] = newTracker()
+	}
+	return ts
+}
+
+// of returns the tracker of the watch that sees a namespace; nil where none does.
+func (ts trackers) of(namespace string) *tracker {
+	if t := ts[metav1.NamespaceAll]; t != nil {
+		return t
+	}
+	return ts[namespace]
+}
+
+// OnAdd implements cache.ResourceEventHandler.
+func (ts trackers) OnAdd(obj any, _ bool) { ts.observe(obj) }
+
+// OnUpdate implements cache.ResourceEventHandler.
+func (ts trackers) OnUpdate(_, obj any) { ts.observe(obj) }
+
+// OnDelete implements cache.ResourceEventHandler.
+func (ts trackers) OnDelete(obj any) {
+	if tomb, ok := obj.(toolscache.DeletedFinalStateUnknown); ok {
+		obj = tomb.Obj
+	}
+	ts.observe(obj)
+}
+
+func (ts trackers) observe(obj any) {
+	o, ok := obj.(client.Object)
+	if !ok {
+		for _, t := range ts { // something is gone, and nobody knows what
+			t.observe(0)
+		}
+		return
+	}
+	if t := ts.of(o.GetNamespace()); t != nil {
+		t.observe(parseVersion(o.GetResourceVersion()))
+	}
+}
+
+// tracker knows how far one watch has come.
 type tracker struct {
 	mu      sync.Mutex
 	seen    uint64
@@ -24,25 +77,8 @@ type tracker struct {
 
 func newTracker() *tracker { return &tracker{changed: make(chan struct{})} }
 
-// OnAdd implements cache.ResourceEventHandler.
-func (t *tracker) OnAdd(obj any, _ bool) { t.observe(obj) }
-
-// OnUpdate implements cache.ResourceEventHandler.
-func (t *tracker) OnUpdate(_, obj any) { t.observe(obj) }
-
-// OnDelete implements cache.ResourceEventHandler.
-func (t *tracker) OnDelete(obj any) {
-	if tomb, ok := obj.(toolscache.DeletedFinalStateUnknown); ok {
-		obj = tomb.Obj
-	}
-	t.observe(obj)
-}
-
-func (t *tracker) observe(obj any) {
-	var version uint64
-	if o, ok := obj.(client.Object); ok {
-		version = parseVersion(o.GetResourceVersion())
-	}
+// observe takes note of an event, and wakes whoever waits for one.
+func (t *tracker) observe(version uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.seen = max(t.seen, version)

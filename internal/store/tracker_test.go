@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -35,21 +34,22 @@ func bounded(t *testing.T) context.Context {
 }
 
 func TestTrackerKeepsTheHighestVersion(t *testing.T) {
-	tr := newTracker()
+	trs := newTrackers(nil)
+	tr := trs.of("alice")
 	for _, step := range []struct {
 		name string
 		does func()
 		want uint64
 	}{
-		{"an object", func() { tr.OnAdd(at("5"), true) }, 5},
-		{"an update", func() { tr.OnUpdate(at("5"), at("9")) }, 9},
-		{"an older object of a list", func() { tr.OnAdd(at("7"), true) }, 9},
-		{"versions as numbers, not as text", func() { tr.OnUpdate(at("9"), at("10")) }, 10},
-		{"a deletion", func() { tr.OnDelete(at("12")) }, 12},
-		{"a deletion that was missed", func() { tr.OnDelete(toolscache.DeletedFinalStateUnknown{Obj: at("13")}) }, 13},
-		{"a deletion of which nothing is known", func() { tr.OnDelete(toolscache.DeletedFinalStateUnknown{}) }, 13},
-		{"a version that is none", func() { tr.OnAdd(at("x"), false) }, 13},
-		{"what is no object", func() { tr.OnAdd("x", false) }, 13},
+		{"an object", func() { trs.OnAdd(at("5"), true) }, 5},
+		{"an update", func() { trs.OnUpdate(at("5"), at("9")) }, 9},
+		{"an older object of a list", func() { trs.OnAdd(at("7"), true) }, 9},
+		{"versions as numbers, not as text", func() { trs.OnUpdate(at("9"), at("10")) }, 10},
+		{"a deletion", func() { trs.OnDelete(at("12")) }, 12},
+		{"a deletion that was missed", func() { trs.OnDelete(toolscache.DeletedFinalStateUnknown{Obj: at("13")}) }, 13},
+		{"a deletion of which nothing is known", func() { trs.OnDelete(toolscache.DeletedFinalStateUnknown{}) }, 13},
+		{"a version that is none", func() { trs.OnAdd(at("x"), false) }, 13},
+		{"what is no object", func() { trs.OnAdd("x", false) }, 13},
 	} {
 		_, before := tr.state()
 		step.does()
@@ -87,7 +87,7 @@ func TestNobodyWhoWaitsIsForgotten(t *testing.T) {
 	for range 4 {
 		group.Go(func() {
 			for n := next.Add(1); n <= versions; n = next.Add(1) {
-				tr.OnUpdate(nil, at(strconv.FormatUint(n, 10)))
+				tr.observe(n)
 			}
 		})
 	}
@@ -119,7 +119,7 @@ func TestSeenWaitsUntilAnObjectIsGone(t *testing.T) {
 	var there atomic.Bool
 	there.Store(true)
 	asked := make(chan string, 100)
-	c := &core{tracker: newTracker(), present: func(_ context.Context, key client.ObjectKey, uid types.UID) bool {
+	c := &core{trackers: newTrackers(nil), present: func(_ context.Context, key client.ObjectKey, uid types.UID) bool {
 		asked <- fmt.Sprint(key, " ", uid)
 		return there.Load()
 	}}
@@ -128,10 +128,10 @@ func TestSeenWaitsUntilAnObjectIsGone(t *testing.T) {
 	if got, want := <-asked, "alice/a 1"; got != want {
 		t.Errorf("asked for %q, want %q", got, want)
 	}
-	c.tracker.OnAdd(at("99"), false) // a version is not enough
+	c.trackers.OnAdd(at("99"), false) // a version is not enough
 	<-asked
 	there.Store(false)
-	c.tracker.OnDelete(at("100"))
+	c.trackers.OnDelete(at("100"))
 	if err := <-result; err != nil {
 		t.Errorf("Seen = %v", err)
 	}
@@ -159,25 +159,25 @@ func TestEverywhereAsksTheOtherReplicas(t *testing.T) {
 		"a replica that does not catch up is a failure": {&peers{err: slow}, slow},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := &core{kind: "UserSecret", tracker: newTracker()}
+			c := &core{kind: "UserSecret", trackers: newTrackers(nil)}
 			if tt.peers != nil {
 				c.Peers = tt.peers
 			}
-			c.tracker.OnAdd(at("7"), false)
+			c.trackers.OnAdd(at("7"), false)
 			if err := c.everywhere(bounded(t), versionMark(at("7"))); !errors.Is(err, tt.want) {
 				t.Errorf("everywhere = %v, want %v", err, tt.want)
 			}
 			if tt.peers == nil {
 				return
 			}
-			if diff := cmp.Diff([]Mark{{Kind: "UserSecret", Version: 7}}, tt.peers.marks); diff != "" {
+			if diff := cmp.Diff([]Mark{{Kind: "UserSecret", Namespace: "alice", Version: 7}}, tt.peers.marks); diff != "" {
 				t.Errorf("marks (-want +got):\n%s", diff)
 			}
 		})
 	}
 	t.Run("others are not asked for what this replica has not seen", func(t *testing.T) {
 		p := &peers{}
-		c := &core{Options: Options{Peers: p}, tracker: newTracker()}
+		c := &core{Options: Options{Peers: p}, trackers: newTrackers(nil)}
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		if err := c.everywhere(ctx, versionMark(at("7"))); !errors.Is(err, ErrUnavailable) || len(p.marks) > 0 {

@@ -28,7 +28,7 @@ func (s *Users) Update(ctx context.Context, namespace, name string, change UserC
 		}
 		if holding(before, time.Now()) {
 			err = fmt.Errorf("%w: another update of the secret is under way", ErrUnavailable)
-			s.pause(ctx)
+			s.pause(ctx, namespace)
 			continue
 		}
 		after := before.DeepCopy()
@@ -47,7 +47,7 @@ func (s *Users) Update(ctx context.Context, namespace, name string, change UserC
 			return nil, err
 		}
 		if lost(err) {
-			s.pause(ctx)
+			s.pause(ctx, namespace)
 		}
 	}
 	if apierrors.IsConflict(err) {

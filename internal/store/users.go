@@ -119,7 +119,7 @@ func (s *Users) Create(ctx context.Context, namespace string, secrets []NewUser)
 		if !lost(err) {
 			return nil, err
 		}
-		s.pause(ctx)
+		s.pause(ctx, namespace)
 	}
 	return nil, err
 }

@@ -22,6 +22,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
+	"github.com/latchkey-dev/latchkey/internal/caches"
 	"github.com/latchkey-dev/latchkey/internal/limits"
 	"github.com/latchkey-dev/latchkey/internal/projector"
 )
@@ -54,7 +55,10 @@ func (h *Handler) Handle(ctx context.Context, req admission.Request) admission.R
 		return admission.Errored(http.StatusBadRequest, errors.New("pod cannot be read: check the types of its fields"))
 	}
 	content, err := h.content(ctx, req.Namespace)
-	if err != nil {
+	switch {
+	case errors.Is(err, caches.ErrNotServed): // nothing will ever be projected: there are no bundles
+		return admission.Allowed("").WithWarnings("the pod gets no secrets: " + err.Error())
+	case err != nil:
 		return admission.Errored(http.StatusServiceUnavailable, err)
 	}
 	result := projector.Project(pod, content, h.Options)

@@ -20,6 +20,7 @@ import (
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/internal/bundle"
+	"github.com/latchkey-dev/latchkey/internal/caches"
 	"github.com/latchkey-dev/latchkey/internal/limits"
 	"github.com/latchkey-dev/latchkey/internal/projector"
 	"github.com/latchkey-dev/latchkey/webhook/pod"
@@ -242,6 +243,15 @@ func TestPodsThatAreLeftAlone(t *testing.T) {
 				t.Errorf("patch %q, warnings %q, want none", resp.Patch, resp.Warnings)
 			}
 		})
+	}
+}
+
+func TestAPodOfANamespaceThatIsNotServedIsAllowed(t *testing.T) {
+	objects := newStore()
+	objects.err = caches.ErrNotServed
+	_, resp := admit(t, handler(objects), review(t, plainPod))
+	if len(resp.Patch) != 0 || len(resp.Warnings) != 1 || !strings.Contains(resp.Warnings[0], "--tenant-namespaces") {
+		t.Errorf("patch %q, warnings %q, want a warning of what to do", resp.Patch, resp.Warnings)
 	}
 }
 

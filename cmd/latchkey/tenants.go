@@ -1,0 +1,48 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	authorizationv1 "k8s.io/api/authorization/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+)
+
+// settleTenants leaves those out of --tenant-namespaces in which this process has no
+// rights, with their namespaces gone, or made anew without the Roles. A cache of one of
+// those never fills, and whoever deletes their own namespace must not keep Latchkey
+// from starting for all others.
+func (o *commonOptions) settleTenants(ctx context.Context, c client.Writer) error {
+	var granted, refused []string
+	for _, tenant := range o.tenants {
+		review := &authorizationv1.SelfSubjectAccessReview{Spec: authorizationv1.SelfSubjectAccessReviewSpec{
+			ResourceAttributes: &authorizationv1.ResourceAttributes{
+				Namespace: tenant, Verb: "watch", Group: v1alpha1.GroupVersion.Group, Resource: "usersecrets",
+			},
+		}}
+		if err := c.Create(ctx, review); err != nil {
+			return fmt.Errorf("ask what is allowed in namespace %s: %w", tenant, err)
+		}
+		if review.Status.Allowed {
+			granted = append(granted, tenant)
+		} else {
+			refused = append(refused, tenant)
+		}
+	}
+	if len(refused) == 0 {
+		return nil
+	}
+	if len(granted) == 0 { // an empty list would stand for all
+		return fmt.Errorf("no right to UserSecrets in any of --tenant-namespaces (%s): create the namespaces, and install the chart anew for the Roles in them", strings.Join(refused, ", "))
+	}
+	ctrl.LoggerFrom(ctx).Error(nil, "Tenants are left out until the next start, for want of rights in their namespaces: create these, install the chart anew for the Roles in them, then restart Latchkey", "namespaces", refused)
+	o.tenants = granted
+	return nil
+}

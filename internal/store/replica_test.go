@@ -1,0 +1,131 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package store
+
+import (
+	"context"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"sync"
+	"testing"
+
+	toolscache "k8s.io/client-go/tools/cache"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// replica is the cache of one replica of the server, which is behind by an
+// unpredictable while, and its place among its peers.
+type replica struct {
+	cache.Cache
+	cache.Informer
+
+	mu       sync.Mutex
+	objects  map[string]client.Object
+	handlers []toolscache.ResourceEventHandler
+	seen     func(context.Context, Mark) error
+	others   []*replica
+}
+
+func (r *replica) GetInformer(context.Context, client.Object, ...cache.InformerGetOption) (cache.Informer, error) {
+	return r, nil
+}
+
+func (r *replica) IndexField(context.Context, client.Object, string, client.IndexerFunc) error {
+	return nil
+}
+
+func (r *replica) AddEventHandler(h toolscache.ResourceEventHandler) (toolscache.ResourceEventHandlerRegistration, error) {
+	r.handlers = append(r.handlers, h)
+	return nil, nil //nolint:nilnil // nobody looks at it
+}
+
+func (r *replica) Get(_ context.Context, key client.ObjectKey, obj client.Object, _ ...client.GetOption) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return get(r.objects, key, obj)
+}
+
+func (r *replica) List(_ context.Context, list client.ObjectList, opts ...client.ListOption) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	fill(r.objects, list, (&client.ListOptions{}).ApplyOptions(opts))
+	return nil
+}
+
+func (r *replica) Await(ctx context.Context, mark Mark) error {
+	for _, o := range r.others {
+		if err := o.seen(ctx, mark); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// follow takes every write in a namespace in, or every write where it is "", one by one,
+// until the API server is closed.
+func (r *replica) follow(s *apiServer, namespace string) {
+	for next := 0; ; next++ {
+		s.mu.Lock()
+		for next == len(s.log) && !s.closed {
+			s.written.Wait()
+		}
+		if next == len(s.log) {
+			s.mu.Unlock()
+			return
+		}
+		c := s.log[next]
+		s.mu.Unlock()
+		if namespace != "" && namespace != c.object.GetNamespace() {
+			continue
+		}
+		for range rand.IntN(50) { //nolint:gosec // a delay, not a secret
+			runtime.Gosched()
+		}
+		r.mu.Lock()
+		if r.objects[c.key] = c.object; c.deleted {
+			delete(r.objects, c.key)
+		}
+		r.mu.Unlock()
+		for _, h := range r.handlers {
+			if c.deleted {
+				h.OnDelete(c.object)
+			} else {
+				h.OnUpdate(nil, c.object)
+			}
+		}
+	}
+}
+
+// start runs replicas of one API server until the test ends. Every replica's store
+// is made by newStore. It watches the namespaces, each by itself, or all at once.
+func start[S any](t *testing.T, n int, newStore func(Options) (S, *core), namespaces ...string) (*apiServer, []S) {
+	t.Helper()
+	s := newAPIServer()
+	replicas := make([]*replica, n)
+	stores := make([]S, n)
+	for i := range replicas {
+		r := &replica{objects: map[string]client.Object{}}
+		var c *core
+		stores[i], c = newStore(Options{Cache: r, Namespaces: namespaces, Live: s, Keyring: sized{}, Peers: r})
+		r.seen = c.Seen
+		replicas[i] = r
+	}
+	var following sync.WaitGroup
+	for i, r := range replicas {
+		r.others = slices.Delete(slices.Clone(replicas), i, i+1)
+		for namespace := range newTrackers(namespaces) {
+			following.Go(func() { r.follow(s, namespace) })
+		}
+	}
+	t.Cleanup(func() {
+		s.mu.Lock()
+		s.closed = true
+		s.written.Broadcast()
+		s.mu.Unlock()
+		following.Wait()
+	})
+	return s, stores
+}
