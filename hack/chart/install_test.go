@@ -6,6 +6,8 @@ package main
 import (
 	"context"
 	"encoding/base64"
+	"encoding/json"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -237,19 +239,52 @@ func (c *cluster) podsAreAdmitted(t *testing.T, all objects) {
 	}
 }
 
+// others are the CRDs of kinds that the chart makes and others own, by their modules,
+// which hack/tools/crds pins.
+var others = map[string][]string{
+	"github.com/cert-manager/cert-manager": {"deploy/crds/cert-manager.io_certificates.yaml", "deploy/crds/cert-manager.io_issuers.yaml"},
+	"github.com/prometheus-operator/prometheus-operator": {
+		"example/prometheus-operator-crd/monitoring.coreos.com_prometheusrules.yaml",
+		"example/prometheus-operator-crd/monitoring.coreos.com_servicemonitors.yaml",
+	},
+	"sigs.k8s.io/gateway-api": {
+		"config/crd/standard/gateway.networking.k8s.io_backendtlspolicies.yaml",
+		"config/crd/standard/gateway.networking.k8s.io_httproutes.yaml",
+	},
+}
+
+// installOthers makes the kinds known that others own.
+func (c *cluster) installOthers(t *testing.T) {
+	t.Helper()
+	args := []string{"--kubeconfig", c.kubeconfig, "create"}
+	for module, files := range others {
+		download := exec.CommandContext(t.Context(), "go", "mod", "download", "-json", module)
+		download.Dir = root + "/hack/tools/crds"
+		out, err := download.Output()
+		var at struct{ Dir, Error string }
+		if err := errors.Join(err, json.Unmarshal(out, &at)); err != nil || at.Error != "" {
+			t.Fatalf("go mod download %s: %v %s", module, err, at.Error)
+		}
+		for _, file := range files {
+			args = append(args, "-f", filepath.Join(at.Dir, file))
+		}
+	}
+	for _, args := range [][]string{args, {"--kubeconfig", c.kubeconfig, "wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"}} {
+		if out, err := exec.CommandContext(t.Context(), kubectlPath(t), args...).CombinedOutput(); err != nil {
+			t.Fatalf("kubectl %v: %v\n%s", args, err, out)
+		}
+	}
+}
+
 // TestTheAPIServerTakesAllManifests applies what can be rendered, for show.
 func TestTheAPIServerTakesAllManifests(t *testing.T) {
 	c := newCluster(t)
-	// The kinds that others define are not known to this API server.
-	others := map[string]bool{"monitoring.coreos.com": true, "cert-manager.io": true, "gateway.networking.k8s.io": true}
+	c.installOthers(t)
 	for name, values := range map[string]string{"by default": "", "with everything": everything} {
 		t.Run(name, func(t *testing.T) {
 			var manifests strings.Builder
 			// A namespace that enforces "restricted" has no pods on the node's network.
 			for _, o := range rendered(t, values, "--set", "server.hostNetwork=false") {
-				if others[o.GroupVersionKind().Group] {
-					continue
-				}
 				content, err := o.MarshalJSON()
 				if err != nil {
 					t.Fatal(err)
@@ -259,7 +294,7 @@ func TestTheAPIServerTakesAllManifests(t *testing.T) {
 			c.dryRun(t, manifests.String())
 		})
 	}
-	for _, folder := range []string{"default", "local", "manager", "rbac"} {
+	for _, folder := range []string{"default", "local", "manager", "monitoring", "rbac"} {
 		t.Run("config/"+folder, func(t *testing.T) {
 			manifests, err := kustomize(t.Context(), root, kubectlPath(t), folder)
 			if err != nil {
