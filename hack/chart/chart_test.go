@@ -83,6 +83,15 @@ func helmWith(t *testing.T, stdin string, args ...string) (stdout, stderr string
 	return out.String(), problem.String(), err
 }
 
+// kubectlWith runs kubectl with what stdin says, and returns all that it prints.
+func kubectlWith(t *testing.T, kubeconfig, stdin string, args ...string) (string, error) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), kubectlPath(t), append([]string{"--kubeconfig", kubeconfig}, args...)...)
+	cmd.Stdin = strings.NewReader(stdin)
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
 // template renders the chart. Values are a YAML document.
 func template(t *testing.T, values string, more ...string) (objects, string) {
 	t.Helper()

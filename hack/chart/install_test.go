@@ -81,10 +81,8 @@ func (c *cluster) run(t *testing.T, args ...string) {
 // dryRun lets the API server look at manifests without taking them.
 func (c *cluster) dryRun(t *testing.T, manifests string) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), kubectlPath(t), "--kubeconfig", c.kubeconfig, "apply", "--server-side", "--force-conflicts", "--dry-run=server", "-f", "-")
-	cmd.Stdin = strings.NewReader(manifests)
-	out, err := cmd.CombinedOutput()
-	if err != nil || strings.Contains(string(out), "Warning") {
+	out, err := kubectlWith(t, c.kubeconfig, manifests, "apply", "--server-side", "--force-conflicts", "--dry-run=server", "-f", "-")
+	if err != nil || strings.Contains(out, "Warning") {
 		t.Errorf("kubectl apply: %v\n%s", err, out)
 	}
 }
@@ -256,7 +254,7 @@ var others = map[string][]string{
 // installOthers makes the kinds known that others own.
 func (c *cluster) installOthers(t *testing.T) {
 	t.Helper()
-	args := []string{"--kubeconfig", c.kubeconfig, "create"}
+	create := []string{"create"}
 	for module, files := range others {
 		download := exec.CommandContext(t.Context(), "go", "mod", "download", "-json", module)
 		download.Dir = root + "/hack/tools/crds"
@@ -266,11 +264,11 @@ func (c *cluster) installOthers(t *testing.T) {
 			t.Fatalf("go mod download %s: %v %s", module, err, at.Error)
 		}
 		for _, file := range files {
-			args = append(args, "-f", filepath.Join(at.Dir, file))
+			create = append(create, "-f", filepath.Join(at.Dir, file))
 		}
 	}
-	for _, args := range [][]string{args, {"--kubeconfig", c.kubeconfig, "wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"}} {
-		if out, err := exec.CommandContext(t.Context(), kubectlPath(t), args...).CombinedOutput(); err != nil {
+	for _, args := range [][]string{create, {"wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"}} {
+		if out, err := kubectlWith(t, c.kubeconfig, "", args...); err != nil {
 			t.Fatalf("kubectl %v: %v\n%s", args, err, out)
 		}
 	}

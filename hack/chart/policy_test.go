@@ -51,6 +51,7 @@ func lacks(o *unstructured.Unstructured) []string {
 		out = append(out, fmt.Sprintf("there are %d containers, want one", len(containers)))
 	}
 	expect("runAsNonRoot", true, "containers", 0, "securityContext", "runAsNonRoot")
+	expect("privileged", false, "containers", 0, "securityContext", "privileged")
 	expect("what is dropped", []any{"ALL"}, "containers", 0, "securityContext", "capabilities", "drop")
 	volumes, _ := field(o, "spec", "template", "spec", "volumes").([]any)
 	for i := range volumes {

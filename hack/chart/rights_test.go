@@ -6,6 +6,7 @@ package main
 import (
 	"bytes"
 	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"net"
 	"net/http"
@@ -108,17 +109,34 @@ func eventually(t *testing.T, what string, log *output, holds func() bool) {
 	}
 }
 
-// call asks a server of the REST APIs as an account, and returns the status.
-func (c *cluster) call(t *testing.T, token, method, url, body string) int {
+// caller returns a client that trusts the certificate of the servers and no other, once
+// the controller has made it.
+func (c *cluster) caller(t *testing.T, log *output) *http.Client {
+	t.Helper()
+	certificate := &corev1.Secret{}
+	eventually(t, "a serving certificate", log, func() bool {
+		key := client.ObjectKey{Namespace: namespace, Name: "latchkey-server-tls"}
+		return c.Get(t.Context(), key, certificate) == nil && len(certificate.Data["ca.crt"]) > 0
+	})
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(certificate.Data["ca.crt"]) {
+		t.Fatalf("ca.crt of %s is no certificate", certificate.Name)
+	}
+	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, ServerName: "latchkey-server." + namespace + ".svc", MinVersion: tls.VersionTLS13}}
+	t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{Transport: transport}
+}
+
+// call asks a server of the REST APIs as an account, and returns the status; 0 where
+// there is no answer.
+func call(t *testing.T, caller *http.Client, token, method, url, body string) int {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
 	request.Header = http.Header{"Authorization": {"Bearer " + token}, "Content-Type": {"application/json"}}
-	insecure := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}} //nolint:gosec // it is ours, on loopback
-	defer insecure.CloseIdleConnections()
-	answer, err := insecure.Do(request)
+	answer, err := caller.Do(request)
 	if err != nil {
 		return 0
 	}
@@ -167,7 +185,7 @@ func TestTheRolesAreEnough(t *testing.T) {
 		t.Fatal(err)
 	}
 	// Without the webhook, objects are stored as they are.
-	callers := map[string]string{}
+	tokens := map[string]string{}
 	for _, ns := range []string{"alice", "shop-prod"} {
 		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "a"}, StringData: map[string]string{"b": "value"}}
 		caller := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "caller"}}
@@ -178,7 +196,7 @@ func TestTheRolesAreEnough(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		callers[ns] = c.token(t, caller)
+		tokens[ns] = c.token(t, caller)
 		user := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: ns}}
 		patch := fmt.Sprintf(`{"metadata":{"labels":{"latchkey.dev/user":%q},"annotations":{"latchkey.dev/subjects":"system:serviceaccount:%s:caller"}}}`, ns, ns)
 		if err := c.Patch(t.Context(), user, client.RawPatch(types.MergePatchType, []byte(patch))); err != nil {
@@ -197,15 +215,16 @@ func TestTheRolesAreEnough(t *testing.T) {
 		o.SetName("latchkey-user-env")
 		return c.find(t, o)
 	}
+	caller := c.caller(t, controllerLog)
 	mine := "https://" + rest + "/api/v2/users/me/secrets"
 	eventually(t, "a secret of alice's through REST", serverLog, func() bool {
-		return c.call(t, callers["alice"], http.MethodPost, mine, `{"name":"rest","value":"v","env_name":"REST"}`) == http.StatusCreated
+		return call(t, caller, tokens["alice"], http.MethodPost, mine, `{"name":"rest","value":"v","env_name":"REST"}`) == http.StatusCreated
 	})
 	eventually(t, "alice's bundle", controllerLog, func() bool {
 		o := bundle("alice")
 		return o != nil && field(o, "data", "REST") != nil
 	})
-	if got := c.call(t, callers["shop-prod"], http.MethodGet, mine, ""); got != http.StatusBadRequest {
+	if got := call(t, caller, tokens["shop-prod"], http.MethodGet, mine, ""); got != http.StatusBadRequest {
 		t.Errorf("a user without Roles is answered %d, want 400 as everybody who is no user", got)
 	}
 	if bundle("shop-prod") != nil {
@@ -221,8 +240,7 @@ func TestTheRolesAreEnough(t *testing.T) {
 	}
 	// The rights to one tenant are no rights to another.
 	for account, resource := range map[string]string{"latchkey-controller": "secrets", "latchkey-server": "usersecrets"} {
-		kubectl := exec.CommandContext(t.Context(), kubectlPath(t), "--kubeconfig", c.as(t, account), "--namespace", "shop-prod", "get", resource)
-		if out, err := kubectl.CombinedOutput(); err == nil || !strings.Contains(string(out), "forbidden") {
+		if out, err := kubectlWith(t, c.as(t, account), "", "--namespace", "shop-prod", "get", resource); err == nil || !strings.Contains(out, "forbidden") {
 			t.Errorf("%s reads %s of a namespace that is no tenant: %s", account, resource, out)
 		}
 	}

@@ -2,13 +2,14 @@
 # Copyright The Latchkey Authors.
 # SPDX-License-Identifier: Apache-2.0
 #
-# What a linter does not look at: the length of files, the licence header, a description of every package.
+# What a linter does not look at: the length of files, the licence header, a description of every package, and the format
+# of modules that it is not run on.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 max_lines=400
 
-echo "files: Go files have the licence header and at most $max_lines lines, packages have a doc comment"
+echo "files: Go files have the licence header and at most $max_lines lines, packages have a doc comment, all are formatted"
 
 sources=()
 while IFS= read -r -d '' file; do
@@ -56,5 +57,11 @@ if [[ -n $found ]]; then
   echo "$found"
   echo "files: split a long file by what it is about; the header is hack/boilerplate.go.txt and a blank line;"
   echo "files: a doc comment says what the package owns, reads and writes"
+  exit 1
+fi
+
+unformatted=$(gofmt -l "${sources[@]}")
+if [[ -n $unformatted ]]; then
+  echo "files: run gofmt -w on: ${unformatted//$'\n'/ }"
   exit 1
 fi

@@ -7,7 +7,7 @@
 package crds
 
 import (
-	_ "github.com/cert-manager/cert-manager/pkg/apis/meta/v1"                    // deploy/crds
+	_ "github.com/cert-manager/cert-manager/pkg/apis/meta/v1"              // deploy/crds
 	_ "github.com/prometheus-operator/prometheus-operator/pkg/versionutil" // example/prometheus-operator-crd
-	_ "sigs.k8s.io/gateway-api/pkg/consts"                                      // config/crd/standard
+	_ "sigs.k8s.io/gateway-api/pkg/consts"                                 // config/crd/standard
 )
