@@ -17,6 +17,8 @@ type memory struct {
 	due map[Workload]time.Time
 	// last is what was last noted or rolled to.
 	last map[Workload]note
+	// first is what the bundles held when a workload without a digest was first seen.
+	first map[Workload]note
 }
 
 type note struct {
@@ -43,12 +45,26 @@ func (m *memory) inStep(w Workload) {
 	waiting.Set(float64(len(m.due)))
 }
 
+// begun returns the digest that is the first one of a workload: the one given, unless
+// another was determined earlier and could not be written.
+func (m *memory) begun(w Workload, uid types.UID, hash string) string {
+	if n := m.first[w]; n.uid == uid {
+		return n.hash
+	}
+	if m.first == nil {
+		m.first = map[Workload]note{}
+	}
+	m.first[w] = note{uid: uid, hash: hash}
+	return hash
+}
+
 // wrote remembers a digest.
 func (m *memory) wrote(w Workload, uid types.UID, hash string) {
 	if m.last == nil {
 		m.last = map[Workload]note{}
 	}
 	m.last[w] = note{uid: uid, hash: hash}
+	delete(m.first, w)
 	m.inStep(w)
 }
 
@@ -63,5 +79,6 @@ func (m *memory) written(w Workload, uid types.UID) string {
 
 func (m *memory) forget(w Workload) {
 	delete(m.last, w)
+	delete(m.first, w)
 	m.inStep(w)
 }

@@ -26,6 +26,9 @@ const (
 	settle = time.Second
 	// retry is when a workload that has to wait for others asks again.
 	retry = 2 * time.Second
+	// again is when a workload is looked at again that changed as it was to be written,
+	// as one does often while its pods come up.
+	again = 100 * time.Millisecond
 )
 
 // Options are the user's choices.
@@ -93,6 +96,7 @@ func (r *Reconciler) begin(ctx context.Context, w Workload, m *metav1.PartialObj
 	if age := r.Clock.Since(m.CreationTimestamp.Time); age >= 0 && age < settle {
 		return ctrl.Result{RequeueAfter: settle - age}, nil
 	}
+	want = r.memory.begun(w, m.UID, want)
 	obj, err := r.live(ctx, w, m.UID)
 	if obj == nil || err != nil {
 		return ctrl.Result{}, err
@@ -105,8 +109,6 @@ func (r *Reconciler) begin(ctx context.Context, w Workload, m *metav1.PartialObj
 		r.memory.wrote(w, m.UID, has)
 		return ctrl.Result{RequeueAfter: retry}, nil
 	}
-	// A workload that was there when this process began has pods of that time.
-	want = cmp.Or(r.takeOver.content(w, m.UID), want)
 	_, result, err := r.write(ctx, w, obj, noted(want), want)
 	return result, err
 }
@@ -119,8 +121,8 @@ func (r *Reconciler) change(ctx context.Context, w Workload, uid types.UID, want
 	}
 	// Somebody brought an older digest back, with an older template or without. The
 	// pods that were started since have the content that this process rolled to.
-	again := r.memory.written(w, uid) == want
-	if !again && !r.admit(ctx, w) {
+	known := r.memory.written(w, uid) == want
+	if !known && !r.admit(ctx, w) {
 		return ctrl.Result{RequeueAfter: retry}, nil
 	}
 	obj, err := r.live(ctx, w, uid)
@@ -135,7 +137,7 @@ func (r *Reconciler) change(ctx context.Context, w Workload, uid types.UID, want
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	if again || tmpl.Annotations[AnnotationContentHash] == want {
+	if known || tmpl.Annotations[AnnotationContentHash] == want {
 		_, result, err := r.write(ctx, w, obj, noted(want), want)
 		return result, err
 	}
@@ -178,7 +180,7 @@ func (r *Reconciler) write(ctx context.Context, w Workload, obj client.Object, c
 	}
 	err = r.Live.Patch(ctx, obj, client.RawPatch(types.MergePatchType, data), bundler.FieldOwner)
 	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
-		return false, ctrl.Result{RequeueAfter: retry}, nil
+		return false, ctrl.Result{RequeueAfter: again}, nil
 	}
 	if err != nil {
 		return false, ctrl.Result{}, fmt.Errorf("patch %s: %w", w.Kind, err)

@@ -5,6 +5,7 @@ package rollout_test
 
 import (
 	"context"
+	"strconv"
 	"testing"
 	"time"
 
@@ -295,6 +296,31 @@ func TestNewWorkloadWaitsForItsBundles(t *testing.T) {
 	}
 	if wait := w.look(other); wait != 0 {
 		t.Errorf("where clocks differ, a workload waits for %s, want 0", wait)
+	}
+}
+
+// A StatefulSet whose pods come up changes every moment: its first digest may be written
+// only when the bundles have changed already, and is still that of what its pods have.
+func TestFirstDigestThatIsWrittenLate(t *testing.T) {
+	for name, refused := range map[string]int{"after a conflict": 1, "after many": 5} {
+		t.Run(name, func(t *testing.T) {
+			d, web := deployment("alice", "web")
+			w := newWorld(t, d, bundle("alice", "one"))
+			w.before = func(client.Object) {
+				if w.patches <= refused {
+					w.edit(web, func(d *appsv1.Deployment) { d.Labels = map[string]string{"edit": strconv.Itoa(w.patches)} })
+					w.content("alice", "two")
+				}
+			}
+			if wait := w.look(web); wait == 0 || wait > 200*time.Millisecond {
+				t.Errorf("it is looked at again after %s, want a moment", wait)
+			}
+			w.settle(web)
+			w.settle(web) // the digest that was noted is an event
+			if w.hash(web) == "" || len(w.events) != 1 || w.patches != refused+2 {
+				t.Errorf("%d rolls, %d patches, want 1 and %d: the change is missed", len(w.events), w.patches, refused+2)
+			}
+		})
 	}
 }
 

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"sync"
 
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -16,8 +15,6 @@ import (
 type takeOver struct {
 	mu   sync.Mutex
 	done bool
-	// found are the workloads that had no digest, with the content of that time.
-	found map[Workload]note
 }
 
 // TakeOver notes, once, what the leader before has left: the rollouts that it
@@ -51,17 +48,6 @@ func (r *Reconciler) TakeOver(ctx context.Context) error {
 			found[w] = note{uid: m.UID, hash: hash}
 		}
 	}
-	r.budget, r.takeOver.found, r.takeOver.done = held, found, true
+	r.budget, r.memory.first, r.takeOver.done = held, found, true
 	return nil
-}
-
-// content returns, once, the content with which the pods of a workload were started
-// that had no digest when this process began; "" for any other.
-func (t *takeOver) content(w Workload, uid types.UID) string {
-	n := t.found[w]
-	delete(t.found, w)
-	if n.uid != uid {
-		return ""
-	}
-	return n.hash
 }

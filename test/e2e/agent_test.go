@@ -29,7 +29,7 @@ var _ = Describe("An agent environment's pod", Ordered, func() {
 	var smtp string // its id
 
 	BeforeAll(func(ctx SpecContext) {
-		environment = newNamespace(ctx, "agent", injected, labels{v1alpha1.LabelEnvironment: "e2e-" + runID + "-agent"})
+		environment = newNamespace(ctx, "agent", injected, labels{v1alpha1.LabelEnvironment: tenantName("agent")})
 		Expect(conformance.Tenants{Admin: api}.GrantEditor(ctx, environment)).To(Succeed())
 		apply(ctx, fmt.Sprintf(`
 apiVersion: latchkey.dev/v1alpha1
@@ -88,7 +88,8 @@ func postTyped(ctx context.Context, f conformance.Face, environment conformance.
 	GinkgoHelper()
 	var created struct{ ID string }
 	Eventually(ctx, func(g Gomega) { // every replica learns of a new environment through a watch of its own
-		answer := ask(ctx, f, environment, http.MethodPost, f.Golem+"/envs/"+environment.ID+"/agent-secrets", body)
+		answer, err := tryAsk(ctx, f, environment, http.MethodPost, f.Golem+"/envs/"+environment.ID+"/agent-secrets", body)
+		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(answer.Status).To(Equal(http.StatusOK), string(answer.Body))
 		g.Expect(json.Unmarshal(answer.Body, &created)).To(Succeed())
 	}).Should(Succeed())

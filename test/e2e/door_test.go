@@ -20,6 +20,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/latchkey-dev/latchkey/internal/certs"
@@ -42,22 +43,38 @@ func knock(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	address := net.JoinHostPort(service.Spec.ClusterIP, "443")
-	dialer := &net.Dialer{Timeout: 3 * time.Second}
-	if connection, err := dialer.DialContext(ctx, "tcp", address); err == nil {
-		_ = connection.Close()
-	} else if address, err = forwardPort(); err != nil {
-		return err
-	}
 	transport, ok := direct.Client.Transport.(*http.Transport)
 	if !ok {
 		return errors.New("the client of the direct face has a transport of another kind")
 	}
-	transport.DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) {
-		return dialer.DialContext(ctx, network, address)
+	address := net.JoinHostPort(service.Spec.ClusterIP, "443")
+	dialer := &net.Dialer{Timeout: 3 * time.Second}
+	dial = func(ctx context.Context) (net.Conn, error) { return dialer.DialContext(ctx, "tcp", address) }
+	transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) }
+	// A Service that is new takes a moment. One that cannot be reached from here never answers.
+	if wait.PollUntilContextTimeout(ctx, 200*time.Millisecond, 10*time.Second, true, reachable) != nil {
+		if address, err = forwardPort(); err != nil {
+			return err
+		}
 	}
 	aggregated, err = conformance.Aggregated(config.Host, config.CAData)
 	return err
+}
+
+// dial connects to a server. Which one, the Service decides.
+var dial func(context.Context) (net.Conn, error)
+
+// reachable tells whether all of many connections find a server: none is sent to one
+// that is gone, which a node learns some time after the API server does.
+func reachable(ctx context.Context) (bool, error) {
+	for range 20 {
+		connection, err := dial(ctx)
+		if err != nil {
+			return false, nil
+		}
+		_ = connection.Close()
+	}
+	return true, nil
 }
 
 var forwarded = regexp.MustCompile(`^Forwarding from (127\.0\.0\.1:\d+)`)
@@ -90,10 +107,15 @@ func forwardPort() (string, error) {
 // ask sends a request of the REST APIs as an account. Its body is JSON.
 func ask(ctx context.Context, f conformance.Face, who conformance.Account, method, url, body string) conformance.Answer {
 	GinkgoHelper()
-	header := http.Header{"Authorization": {"Bearer " + who.Token}, "Content-Type": {"application/json"}}
-	answer, err := f.Do(ctx, method, url, header, body)
+	answer, err := tryAsk(ctx, f, who, method, url, body)
 	Expect(err).NotTo(HaveOccurred())
 	return answer
+}
+
+// tryAsk does the same, for those who may not get an answer.
+func tryAsk(ctx context.Context, f conformance.Face, who conformance.Account, method, url, body string) (conformance.Answer, error) {
+	header := http.Header{"Authorization": {"Bearer " + who.Token}, "Content-Type": {"application/json"}}
+	return f.Do(ctx, method, url, header, body)
 }
 
 // mySecrets is where an account finds its secrets; with a name, that one.

@@ -137,7 +137,7 @@ var _ = Describe("A namespace", func() {
 	})
 
 	It("without the label is left alone, though it has secrets", func(ctx SpecContext) {
-		name := "e2e-" + runID + "-plain"
+		name := tenantName("plain")
 		newNamespace(ctx, "plain", labels{v1alpha1.LabelUser: name})
 		userSecret(ctx, name, "token", v1alpha1.UserSecretSpec{EnvName: "TOKEN", FilePath: "~/token", Value: value("token")})
 		asked := newSpec()
@@ -171,7 +171,7 @@ func hardened(spec *corev1.PodSpec) {
 func newClaim(ctx context.Context, namespace string) string {
 	GinkgoHelper()
 	claim := &corev1.PersistentVolumeClaim{
-		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "data"},
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: ofTry("data")},
 		Spec: corev1.PersistentVolumeClaimSpec{
 			AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce},
 			Resources:   corev1.VolumeResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("10Mi")}},
@@ -183,12 +183,12 @@ func newClaim(ctx context.Context, namespace string) string {
 			Skip("the cluster has no default StorageClass, and E2E_VOLUMES names no folder of its only node")
 		}
 		volume := &corev1.PersistentVolume{
-			ObjectMeta: metav1.ObjectMeta{Name: namespace},
+			ObjectMeta: metav1.ObjectMeta{Name: namespace + "-" + claim.Name},
 			Spec: corev1.PersistentVolumeSpec{
 				AccessModes: claim.Spec.AccessModes, Capacity: claim.Spec.Resources.Requests,
 				PersistentVolumeReclaimPolicy: corev1.PersistentVolumeReclaimRetain,
 				PersistentVolumeSource: corev1.PersistentVolumeSource{HostPath: &corev1.HostPathVolumeSource{
-					Path: folder + "/" + namespace, Type: ptr.To(corev1.HostPathDirectoryOrCreate),
+					Path: folder + "/" + namespace + "-" + claim.Name, Type: ptr.To(corev1.HostPathDirectoryOrCreate),
 				}},
 				ClaimRef: &corev1.ObjectReference{Namespace: namespace, Name: claim.Name},
 			},

@@ -58,6 +58,9 @@ func scale(ctx context.Context, name string, replicas int32) {
 		}
 	}
 	awaitDeployment(ctx, name)
+	if name == serverName && replicas > 0 {
+		Eventually(ctx, reachable).Should(BeTrue())
+	}
 }
 
 // podsOf lists the pods of a Deployment of Latchkey.
@@ -159,7 +162,7 @@ func restart(ctx context.Context, name string) {
 	old := map[types.UID]bool{}
 	for _, pod := range podsOf(ctx, d) {
 		old[pod.UID] = true
-		Expect(api.Delete(ctx, &pod, client.GracePeriodSeconds(1))).To(Succeed())
+		Expect(client.IgnoreNotFound(api.Delete(ctx, &pod, client.GracePeriodSeconds(1)))).To(Succeed())
 	}
 	Eventually(ctx, func(g Gomega) {
 		for _, pod := range podsOf(ctx, d) {
@@ -167,4 +170,5 @@ func restart(ctx context.Context, name string) {
 		}
 	}).Should(Succeed())
 	awaitDeployment(ctx, name)
+	Eventually(ctx, reachable).Should(BeTrue())
 }

@@ -36,7 +36,7 @@ var _ = Describe("A release", Ordered, func() {
 		if ours == nil {
 			Skip("Latchkey was installed by somebody else, who would not want it removed")
 		}
-		user = newUser(ctx, "release", labels{v1alpha1.LabelEnvironment: "e2e-" + runID + "-release"})
+		user = newUser(ctx, "release", labels{v1alpha1.LabelEnvironment: tenantName("release")})
 		userSecret(ctx, user.Namespace, "token", v1alpha1.UserSecretSpec{EnvName: "TOKEN", FilePath: "~/token", Value: value("token")})
 		apply(ctx, fmt.Sprintf(`
 apiVersion: latchkey.dev/v1alpha1

@@ -100,7 +100,7 @@ var _ = Describe("With Latchkey down", Ordered, func() {
 		scale(ctx, controllerName, 0)
 		var down float64
 		for try := 0; try < 4 || try < 12 && down < up; try++ { // as often as it takes on a machine with other work
-			down = max(down, creations(ctx, plain, fmt.Sprintf("down-%d", try)))
+			down = max(down, creations(ctx, plain, ofTry(fmt.Sprintf("down-%d", try))))
 		}
 		reportRate("pods created in an unlabelled namespace, Latchkey up", up)
 		reportRate("pods created in an unlabelled namespace, Latchkey down", down)

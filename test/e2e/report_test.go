@@ -44,7 +44,27 @@ var _ = ReportAfterSuite("summary", func(r Report) {
 		}
 	}
 	fmt.Printf("e2e: all of it took %.0f s\n", r.RunTime.Seconds())
+	// Last, since the end is what everybody sees: what failed, and what passed only when it was tried again.
+	for _, spec := range r.SpecReports {
+		said := false
+		for _, entry := range spec.ReportEntries {
+			if strings.HasPrefix(entry.Name, failedTry) {
+				fmt.Printf("e2e: %s of %q: %s\n", entry.Name, spec.FullText(), entry.StringRepresentation())
+				said = true
+			}
+		}
+		if spec.Failed() && !said { // before or after the suite, or in a cleanup
+			fmt.Printf("e2e: %s failed: %s\n", spec.LeafNodeType, why(spec))
+		}
+	}
 })
+
+// failedTry begins the name of a report entry that says why a try failed.
+const failedTry = "failed try "
+
+func why(spec SpecReport) string {
+	return fmt.Sprintf("%s\n%s", spec.FailureLocation(), spec.FailureMessage())
+}
 
 // Why a try failed, which Ginkgo says of the last one only, and what pods waited for.
 var _ = JustAfterEach(func(ctx SpecContext) {
@@ -52,7 +72,7 @@ var _ = JustAfterEach(func(ctx SpecContext) {
 	if !spec.Failed() {
 		return
 	}
-	AddReportEntry(fmt.Sprintf("try %d", spec.NumAttempts), spec.FailureMessage(), ReportEntryVisibilityFailureOrVerbose)
+	AddReportEntry(fmt.Sprintf("%s%d", failedTry, spec.NumAttempts), why(spec), ReportEntryVisibilityFailureOrVerbose)
 	if api == nil {
 		return
 	}

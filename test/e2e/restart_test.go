@@ -28,8 +28,11 @@ var _ = Describe("A StatefulSet that asks for restarts", func() {
 			userSecret(ctx, user.Namespace, name, v1alpha1.UserSecretSpec{EnvName: name, Value: value("old")})
 		}
 		set := newStatefulSet(ctx, user.Namespace, "db", 2)
-		Eventually(ctx, settled(set)).Should(BeEquivalentTo(1))
-		Eventually(ctx, func() string { return set.Annotations[rollout.AnnotationContentHash] }).ShouldNot(BeEmpty())
+		// Its pods can be ready before Latchkey has noted what they were started with.
+		Eventually(ctx, func(g Gomega) {
+			g.Expect(settled(set)(ctx)).To(BeEquivalentTo(1))
+			g.Expect(set.Annotations).To(HaveKey(rollout.AnnotationContentHash))
+		}).Should(Succeed())
 		before := set.Generation
 		Expect(revisions(ctx, set)).To(HaveLen(1))
 

@@ -34,19 +34,32 @@ var injected = labels{v1alpha1.LabelInjection: "enabled"}
 // created there.
 func newNamespace(ctx context.Context, purpose string, more ...labels) conformance.Account {
 	GinkgoHelper()
-	return newAccount(ctx, "e2e-"+runID+"-"+purpose, more...)
+	return newAccount(ctx, tenantName(purpose), more...)
+}
+
+// tenantName returns the name of a namespace of this run and of this try of the spec.
+func tenantName(purpose string) string { return "e2e-" + runID + "-" + ofTry(purpose) }
+
+// ofTry makes a name that an earlier try of the spec has not used: what that one made is
+// still there, or on its way out.
+func ofTry(name string) string {
+	if try := CurrentSpecReport().NumAttempts; try > 1 {
+		return fmt.Sprintf("%s-%d", name, try)
+	}
+	return name
 }
 
 // newUser makes a namespace that is a user, whose pods Latchkey projects into. The
 // account in it is that user.
 func newUser(ctx context.Context, purpose string, more ...labels) conformance.Account {
 	GinkgoHelper()
-	name := "e2e-" + runID + "-" + purpose
+	name := tenantName(purpose)
 	user := newAccount(ctx, name, append(more, injected, labels{v1alpha1.LabelUser: name})...)
 	for _, f := range []conformance.Face{direct, aggregated} {
 		// Every replica learns of a new user through a watch of its own.
-		Eventually(ctx, func(ctx context.Context) int {
-			return ask(ctx, f, user, http.MethodGet, mySecrets(f, ""), "").Status
+		Eventually(ctx, func(ctx context.Context) (int, error) {
+			answer, err := tryAsk(ctx, f, user, http.MethodGet, mySecrets(f, ""), "")
+			return answer.Status, err
 		}).Should(Equal(http.StatusOK))
 	}
 	return user
