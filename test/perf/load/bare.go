@@ -1,0 +1,73 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	_ "embed"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
+)
+
+// bareDefinition is of a custom resource with a value and a status, and nothing else:
+// no rules, no admission, nobody who watches.
+//
+//go:embed bare.yaml
+var bareDefinition []byte
+
+var bareKind = schema.GroupVersionKind{Group: "bench.latchkey.dev", Version: "v1", Kind: "Bare"}
+
+// defineBare makes the API server serve the kind. It stays, as the namespaces do: with
+// it go its objects, which costs time.
+func defineBare(ctx context.Context, c client.Client) error {
+	definition := &unstructured.Unstructured{}
+	if err := yaml.Unmarshal(bareDefinition, definition); err != nil {
+		return err
+	}
+	if err := c.Create(ctx, definition); err != nil && !apierrors.IsAlreadyExists(err) {
+		return err
+	}
+	return wait.PollUntilContextTimeout(ctx, 100*time.Millisecond, 30*time.Second, true, func(ctx context.Context) (bool, error) {
+		return c.Create(ctx, bareObject("default", "probe"), client.DryRunAll) == nil, nil
+	})
+}
+
+func bareObject(namespace, name string) *unstructured.Unstructured {
+	o := &unstructured.Unstructured{Object: map[string]any{"spec": map[string]any{"value": sample}}}
+	o.SetGroupVersionKind(bareKind)
+	o.SetNamespace(namespace)
+	o.SetName(name)
+	return o
+}
+
+func measureBare(ctx context.Context, c client.Client, n int, namespaces []string) error {
+	began := time.Now()
+	err := each(n, func(i int) error {
+		o := bareObject(namespaces[i%len(namespaces)], fmt.Sprintf("o%d", i))
+		if err := c.Create(ctx, o); err != nil {
+			return err
+		}
+		at := metav1.ObjectMeta{Namespace: o.GetNamespace(), Name: o.GetName()}
+		if err := c.Create(ctx, &corev1.Secret{ObjectMeta: at, StringData: map[string]string{"value": sample}}); err != nil {
+			return err
+		}
+		o.Object["status"] = map[string]any{"conditions": []any{map[string]any{
+			"type": "Ready", "status": "True", "reason": "Projected", "message": "",
+			"lastTransitionTime": time.Now().UTC().Format(time.RFC3339), "observedGeneration": int64(1),
+		}}}
+		return c.Status().Update(ctx, o)
+	})
+	took := time.Since(began)
+	fmt.Printf("bare client:  %5d objects in %5.1f s, %4.0f/s (custom resource, Secret, status)\n", n, took.Seconds(), float64(n)/took.Seconds())
+	return err
+}
