@@ -29,9 +29,18 @@ func DecideUser(items []Item, l limits.User) []Decision {
 	return decide(items, func(it Item, use limits.Use) *limits.Excess { return l.Check(use.Add(it.Size, it.Env != "")) }, userTargets)
 }
 
+// noVariable is said of an agent secret that is a file alone.
+const noVariable = "; no variable is made from its path: set envName for one"
+
 // DecideAgent judges the agent secrets of one tenant, in the order of their claims.
 func DecideAgent(items []Item, l limits.Agent) []Decision {
-	return decide(items, func(it Item, use limits.Use) *limits.Excess { return l.Check(use.Add(it.Size, false)) }, agentTargets)
+	out := decide(items, func(it Item, use limits.Use) *limits.Excess { return l.Check(use.Add(it.Size, false)) }, agentTargets)
+	for i := range out {
+		if o := &out[i].Outcome; o.Reason == v1alpha1.ReasonProjected && out[i].Item.Env == "" {
+			o.Message += noVariable
+		}
+	}
+	return out
 }
 
 // targets says where an item's value goes, with notes on what cannot be.

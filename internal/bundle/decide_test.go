@@ -198,6 +198,11 @@ func agentLanding(variable, key string) Outcome {
 
 func TestDecideAgent(t *testing.T) {
 	segment := strings.Repeat("a", 128)
+	fileAlone := func(key string) Outcome {
+		o := agentLanding("", key)
+		o.Message += noVariable
+		return o
+	}
 	deep := agentLanding("", AgentFileKey(segment+"/"+segment))
 	deep.Ready, deep.Reason = false, v1alpha1.ReasonPathNotProjectable
 	deep.Message += "; variable is not projected: its name has 257 bytes, and a key of a Secret at most 253: set a shorter envName"
@@ -212,7 +217,18 @@ func TestDecideAgent(t *testing.T) {
 		},
 		"a path that makes no variable is a file alone": {
 			items: []Item{agent("2fa", "1")},
-			want:  []verdict{{"2fa", true, agentLanding("", "2fa")}},
+			want:  []verdict{{"2fa", true, fileAlone("2fa")}},
+		},
+		"a path that would make a variable of the system is a file alone": {
+			items: []Item{agent("path", "1"), agent("ld.preload", "2"), agent("lcAll", "3"), agent("git.token", "4")},
+			want: []verdict{
+				{"path", true, fileAlone("path")}, {"ld.preload", true, fileAlone("ld.preload")}, {"lcAll", true, fileAlone("lcAll")},
+				{"git.token", true, agentLanding("GIT_TOKEN", "git.token")},
+			},
+		},
+		"who asks for a variable of the system gets it": {
+			items: []Item{agent("searchPath", "1", func(s *v1alpha1.AgentSecretSpec) { s.EnvName = "PATH" })},
+			want:  []verdict{{"searchPath", true, agentLanding("PATH", "searchPath")}},
 		},
 		"a path that makes too long a variable is a file alone, and says so": {
 			items: []Item{agent(segment+"."+segment, "1")},

@@ -23,6 +23,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/resourceversion"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+	"github.com/latchkey-dev/latchkey/internal/rules"
 	"github.com/latchkey-dev/latchkey/internal/typedvalue"
 )
 
@@ -69,13 +70,14 @@ func OfAgent(a *v1alpha1.AgentSecret) Holder {
 }
 
 // AgentEnv returns the variable of an AgentSecret: spec.envName, else the one made
-// from its path, else "" where none can be made.
+// from its path, else "" where none can be made: nobody means to take PATH from every
+// container who has a secret at ["path"].
 func AgentEnv(a *v1alpha1.AgentSecret) string {
 	if a.Spec.EnvName != "" {
 		return a.Spec.EnvName
 	}
 	name, ok := typedvalue.EnvName(a.Spec.Path)
-	if !ok {
+	if !ok || rules.SystemEnvName(name) {
 		return ""
 	}
 	return name

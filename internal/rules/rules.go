@@ -109,6 +109,14 @@ func EnvName(name string) string {
 	return reserved(strings.ToUpper(name))
 }
 
+// SystemEnvName tells whether a variable, in upper case, is one that the programs of any
+// container depend on. It is reserved, and so are those of git and of workspaces, which
+// this does not count in: elsewhere, GIT_TOKEN is a secret like any other.
+func SystemEnvName(upper string) bool {
+	_, found := slices.BinarySearch(reservedEnvNames, upper)
+	return found || strings.HasPrefix(upper, "LC_") || strings.HasPrefix(upper, "LD_") || strings.HasPrefix(upper, "DYLD_")
+}
+
 func reserved(upper string) string {
 	if _, found := slices.BinarySearch(reservedEnvNames, upper); found {
 		return upper + " is a reserved environment variable name"

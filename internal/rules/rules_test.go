@@ -126,6 +126,17 @@ func TestEveryReservedEnvNameIsRefused(t *testing.T) {
 	}
 }
 
+func TestSystemEnvName(t *testing.T) {
+	for name, want := range map[string]bool{
+		"PATH": true, "HOME": true, "BASH_ENV": true, "LD_PRELOAD": true, "DYLD_X": true, "LC_ALL": true,
+		"PATHS": false, "LD": false, "GIT_TOKEN": false, "CODER_URL": false, "DB_PATH": false, "": false,
+	} {
+		if got := SystemEnvName(name); got != want {
+			t.Errorf("SystemEnvName(%q) = %v, want %v", name, got, want)
+		}
+	}
+}
+
 func TestReservedListsAreCopies(t *testing.T) {
 	ReservedEnvNames()[0] = "A"
 	ReservedEnvPrefixes()[0] = "A"
