@@ -8,12 +8,21 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/prometheus/client_golang/prometheus"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 )
+
+var tenantsLeftOut = prometheus.NewGauge(prometheus.GaugeOpts{
+	Name: "latchkey_tenants_left_out",
+	Help: "Namespaces of --tenant-namespaces that this process has not served since its start, for want of rights in them.",
+})
+
+func init() { metrics.Registry.MustRegister(tenantsLeftOut) }
 
 // settleTenants leaves those out of --tenant-namespaces in which this process has no
 // rights, with their namespaces gone, or made anew without the Roles. A cache of one of
@@ -43,6 +52,7 @@ func (o *commonOptions) settleTenants(ctx context.Context, c client.Writer) erro
 		return fmt.Errorf("no right to UserSecrets in any of --tenant-namespaces (%s): create the namespaces, and install the chart anew for the Roles in them", strings.Join(refused, ", "))
 	}
 	ctrl.LoggerFrom(ctx).Error(nil, "Tenants are left out until the next start, for want of rights in their namespaces: create these, install the chart anew for the Roles in them, then restart Latchkey", "namespaces", refused)
+	tenantsLeftOut.Set(float64(len(refused)))
 	o.tenants = granted
 	return nil
 }

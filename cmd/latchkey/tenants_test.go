@@ -12,6 +12,7 @@ import (
 
 	"github.com/go-logr/logr/funcr"
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -47,12 +48,16 @@ func TestSettleTenants(t *testing.T) {
 			var log strings.Builder
 			ctx := ctrl.LoggerInto(t.Context(), funcr.New(func(_, args string) { log.WriteString(args) }, funcr.Options{}))
 			o := &commonOptions{tenants: tt.tenants}
+			tenantsLeftOut.Set(0)
 			err := o.settleTenants(ctx, tt.cluster)
 			if (err != nil) != (tt.fail != "") || err != nil && !strings.Contains(err.Error(), tt.fail) {
 				t.Errorf("settleTenants = %v, want %q", err, tt.fail)
 			}
 			if diff := cmp.Diff(tt.want, o.tenants); diff != "" {
 				t.Errorf("tenants (-want +got):\n%s", diff)
+			}
+			if out := testutil.ToFloat64(tenantsLeftOut); err == nil && out != float64(len(tt.tenants)-len(o.tenants)) {
+				t.Errorf("%v are said to be left out of %v, and %v are served", out, tt.tenants, o.tenants)
 			}
 			if (log.Len() > 0) != (tt.wantLog != "") || !strings.Contains(log.String(), tt.wantLog) {
 				t.Errorf("log %q, want %q", log.String(), tt.wantLog)
