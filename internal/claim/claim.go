@@ -70,8 +70,8 @@ func OfAgent(a *v1alpha1.AgentSecret) Holder {
 }
 
 // AgentEnv returns the variable of an AgentSecret: spec.envName, else the one made
-// from its path, else "" where none can be made: nobody means to take PATH from every
-// container who has a secret at ["path"].
+// from its path, else "" where none can be made. One of the system is not made: whoever has
+// a secret at ["path"] does not mean to take PATH from every container.
 func AgentEnv(a *v1alpha1.AgentSecret) string {
 	if a.Spec.EnvName != "" {
 		return a.Spec.EnvName

@@ -29,7 +29,7 @@ import (
 
 // settleTimeout is how long the API server may take to notice a change of the
 // webhook configuration.
-const settleTimeout = 20 * time.Second
+const settleTimeout = time.Minute
 
 // RemoveWebhooks deletes the webhook configuration and waits until the API server
 // does without.

@@ -88,7 +88,7 @@ var _ = Describe("The process", func() {
 			second := int32(1)
 			l.Spec.LeaseDurationSeconds = &second
 		})
-		Eventually(ctx, condition(userSecret(tenant, "token"))).WithTimeout(slowly).Should(Equal("True StoredWithoutTarget"))
+		Eventually(ctx, condition(userSecret(tenant, "token"))).Should(Equal("True StoredWithoutTarget"))
 		Expect(api.Get(ctx, key(lease), lease)).To(Succeed())
 		Expect(*lease.Spec.HolderIdentity).NotTo(Equal(leader))
 	})

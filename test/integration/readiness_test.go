@@ -26,9 +26,6 @@ import (
 	"github.com/latchkey-dev/latchkey/test/framework"
 )
 
-// slowly is for what another process does in its own time.
-const slowly = 40 * time.Second
-
 // In a namespace of its own, a process finds nothing of what the others have made.
 var _ = Describe("A process that starts in an empty namespace", func() {
 	var namespace string
