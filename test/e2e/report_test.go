@@ -62,8 +62,10 @@ var _ = ReportAfterSuite("summary", func(r Report) {
 // failedTry begins the name of a report entry that says why a try failed.
 const failedTry = "failed try "
 
+// why says where and why a spec failed. What is left out are the fields of Go values.
 func why(spec SpecReport) string {
-	return fmt.Sprintf("%s\n%s", spec.FailureLocation(), spec.FailureMessage())
+	lines := strings.SplitAfterN(spec.FailureMessage(), "\n", 16)
+	return fmt.Sprintf("%s\n%s", spec.FailureLocation(), strings.Join(lines[:min(len(lines), 15)], ""))
 }
 
 // Why a try failed, which Ginkgo says of the last one only, and what pods waited for.
