@@ -84,6 +84,10 @@ var _ = Describe("A backup", Ordered, func() {
 	It("of keys and objects brings everything back, and running on", func(ctx SpecContext) {
 		_, err := cluster.Kubectl.Run(ctx, keys, "create", "-f", "-")
 		Expect(err).NotTo(HaveOccurred())
+		Eventually(ctx, func(ctx context.Context) error { // the server learns of the keys by a watch
+			_, err := cluster.Kubectl.Run(ctx, objects, "create", "--dry-run=server", "-f", "-")
+			return err
+		}).Should(Succeed())
 		_, err = cluster.Kubectl.Run(ctx, objects, "create", "-f", "-")
 		Expect(err).NotTo(HaveOccurred())
 		settled(ctx, tenant)

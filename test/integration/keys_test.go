@@ -104,6 +104,7 @@ var _ = Describe("Sealing keys", func() {
 		create(ctx, backup)
 		Eventually(ctx, condition(u)).Should(Equal("True Projected"))
 		Eventually(ctx, data(tenant, v1alpha1.BundleUserEnv)).Should(Equal(values{"TOKEN": canary}))
+		awaitIdle(ctx) // the objects of all other specs were without their key too
 	})
 })
 

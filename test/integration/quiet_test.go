@@ -6,6 +6,7 @@ package integration
 import (
 	"context"
 	"fmt"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -35,6 +36,7 @@ var _ = Describe("While nothing changed", Ordered, func() {
 			ValueFrom: &v1alpha1.ValueSource{SecretKeyRef: v1alpha1.SecretKeyRef{Name: "source", Key: "key"}},
 		}))
 		settled(ctx, tenant)
+		awaitIdle(ctx)
 	})
 
 	It("nothing is written, told or opened, whatever else happens", func(ctx SpecContext) {
@@ -110,6 +112,20 @@ var _ = Describe("While nothing changed", Ordered, func() {
 func notHousekeeping(r framework.Request) bool {
 	return r.Resource != "mutatingwebhookconfigurations" && r.Resource != "apiservices" &&
 		(r.Resource != "events" || r.Namespace != framework.SystemNamespace)
+}
+
+// awaitIdle waits until the controller has nothing left to do for any tenant, of all that
+// the specs before have begun: after a change of the keys it looks at everything.
+func awaitIdle(ctx context.Context) {
+	GinkgoHelper()
+	last := -1.0
+	Eventually(ctx, func(g Gomega) {
+		before := last
+		last = measured(ctx, opened)
+		g.Expect(last).To(Equal(before))
+		g.Expect(measured(ctx, "workqueue_depth")).To(BeZero())
+		g.Expect(measured(ctx, "workqueue_unfinished_work_seconds")).To(BeZero())
+	}).WithPolling(100 * time.Millisecond).MustPassRepeatedly(10).Should(Succeed())
 }
 
 // settled waits until every object of a tenant is ready.
