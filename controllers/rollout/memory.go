@@ -18,6 +18,7 @@ type memory struct {
 	// last is what was last noted or rolled to.
 	last map[Workload]note
 	// first is what the bundles held when a workload without a digest was first seen.
+	// TakeOver makes it, with those that it finds.
 	first map[Workload]note
 }
 
@@ -50,9 +51,6 @@ func (m *memory) inStep(w Workload) {
 func (m *memory) begun(w Workload, uid types.UID, hash string) string {
 	if n := m.first[w]; n.uid == uid {
 		return n.hash
-	}
-	if m.first == nil {
-		m.first = map[Workload]note{}
 	}
 	m.first[w] = note{uid: uid, hash: hash}
 	return hash

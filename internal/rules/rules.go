@@ -43,8 +43,11 @@ var reservedEnvNames = []string{
 	"XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR", "XDG_STATE_HOME",
 }
 
-// reservedEnvPrefixes change how git, the locale or the dynamic linker behave.
-var reservedEnvPrefixes = []string{"GIT_", "LC_", "LD_", "DYLD_"}
+// systemEnvPrefixes change how the locale or the dynamic linker behaves.
+var systemEnvPrefixes = []string{"LC_", "LD_", "DYLD_"}
+
+// reservedEnvPrefixes are these and git's.
+var reservedEnvPrefixes = slices.Concat([]string{"GIT_"}, systemEnvPrefixes)
 
 // ReservedEnvNames returns the environment variable names that no secret may
 // take, in upper case and sorted. Names are compared in upper case. It returns
@@ -109,16 +112,20 @@ func EnvName(name string) string {
 	return reserved(strings.ToUpper(name))
 }
 
-// SystemEnvName tells whether a variable, in upper case, is one that the programs of any
-// container depend on. It is reserved, and so are those of git and of workspaces, which
-// this does not count in: elsewhere, GIT_TOKEN is a secret like any other.
+// SystemEnvName tells whether a variable, in upper case, is one that programs depend on:
+// all that are reserved but for those that begin with GIT_ or CODER_, since for an agent
+// GIT_TOKEN is a secret like any other.
 func SystemEnvName(upper string) bool {
+	return reservedName(upper) || slices.ContainsFunc(systemEnvPrefixes, func(p string) bool { return strings.HasPrefix(upper, p) })
+}
+
+func reservedName(upper string) bool {
 	_, found := slices.BinarySearch(reservedEnvNames, upper)
-	return found || strings.HasPrefix(upper, "LC_") || strings.HasPrefix(upper, "LD_") || strings.HasPrefix(upper, "DYLD_")
+	return found
 }
 
 func reserved(upper string) string {
-	if _, found := slices.BinarySearch(reservedEnvNames, upper); found {
+	if reservedName(upper) {
 		return upper + " is a reserved environment variable name"
 	}
 	if upper == "CODER" || strings.HasPrefix(upper, "CODER_") {

@@ -36,7 +36,7 @@ var _ = Describe("The REST contracts", Ordered, ContinueOnFailure, func() {
 			var group errgroup.Group
 			group.SetLimit(8)
 			var ran atomic.Int64
-			prefix := fmt.Sprintf("e2e-%s-%s%d", runID, name[:1], CurrentSpecReport().NumAttempts)
+			prefix := tenantName(name[:1])
 			for i, c := range coder {
 				if c.NotOn(f) != "" {
 					continue

@@ -67,8 +67,8 @@ spec: {path: [port], secretType: {type: U16}, value: 587}
 		began := time.Now()
 		if first() {
 			ours.run(ctx, ours.command("helm uninstall"))
+			report("helm uninstall", time.Since(began))
 		}
-		report("helm uninstall", time.Since(began))
 
 		Expect(api.Get(ctx, client.ObjectKey{Namespace: user.Namespace, Name: "token"}, &v1alpha1.UserSecret{})).To(Succeed())
 		Expect(api.Get(ctx, client.ObjectKey{Namespace: user.Namespace, Name: "port"}, &v1alpha1.AgentSecret{})).To(Succeed())

@@ -146,8 +146,8 @@ func (t *traffic) end(ctx context.Context, what string) {
 	AddReportEntry("REST requests during "+what, fmt.Sprintf("%d, of which %d without an answer; the slowest took %.2f s",
 		requests, broken, slowest.Seconds()), ReportEntryVisibilityNever)
 	Expect(refused).To(BeEmpty(), "requests that were answered with an error")
-	Expect(requests).To(BeNumerically(">", 50), "there was traffic")
-	Expect(broken).To(BeNumerically("<", requests/3), "a connection that broke was made anew")
+	Expect(requests).To(BeNumerically(">", 100), "there was traffic")
+	Expect(broken).To(BeNumerically("<", requests/10), "a connection that broke was made anew")
 	for _, c := range t.callers {
 		Eventually(ctx, func(g Gomega) {
 			bundle := &corev1.Secret{}
