@@ -9,9 +9,7 @@ package integration
 import (
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -51,19 +49,11 @@ func TestIntegration(t *testing.T) {
 }
 
 var _ = BeforeSuite(func(ctx SpecContext) {
-	var err error
-	cluster, err = framework.Start(ctx)
+	stack, err := framework.StartStack(ctx, quickly...)
+	if stack != nil {
+		cluster, api, controller, server = stack.Cluster, stack.Client, stack.Controller, stack.Server
+	}
 	Expect(err).NotTo(HaveOccurred())
-	api = cluster.Client
-	controller, err = cluster.Controller("controller", quickly...)
-	Expect(err).NotTo(HaveOccurred())
-	server, err = cluster.Server("server")
-	Expect(err).NotTo(HaveOccurred())
-	Expect(controller.Launch(ctx)).To(Succeed())
-	Expect(server.Launch(ctx)).To(Succeed())
-	Expect(controller.AwaitReady(ctx)).To(Succeed())
-	Expect(server.AwaitReady(ctx)).To(Succeed())
-	Expect(cluster.AwaitAdmission(ctx)).To(Succeed())
 	failed = false
 })
 
@@ -77,7 +67,8 @@ var _ = AfterSuite(func(ctx SpecContext) {
 		return
 	}
 	// What every spec must leave true. The processes end whatever is found.
-	problems := crashes()
+	problems, err := cluster.Crashes()
+	Expect(err).NotTo(HaveOccurred())
 	if !failed {
 		found, err := findCanary(ctx, 0)
 		Expect(err).NotTo(HaveOccurred())
@@ -90,20 +81,3 @@ var _ = AfterSuite(func(ctx SpecContext) {
 	}
 	Expect(problems).To(BeEmpty(), "no process raced or panicked, and no value got where it must not be")
 })
-
-// crashes looks for what panics and the race detector print.
-func crashes() []string {
-	logs, err := cluster.Logs()
-	Expect(err).NotTo(HaveOccurred())
-	var found []string
-	for _, path := range logs {
-		text, err := os.ReadFile(path)
-		Expect(err).NotTo(HaveOccurred())
-		for _, sign := range []string{"WARNING: DATA RACE", "panic: ", "fatal error: ", "Observed a panic"} {
-			if strings.Contains(string(text), sign) {
-				found = append(found, filepath.Base(path)+" has "+sign)
-			}
-		}
-	}
-	return found
-}
