@@ -29,6 +29,7 @@ import (
 	"github.com/latchkey-dev/latchkey/controllers/userbundle"
 	"github.com/latchkey-dev/latchkey/internal/caches"
 	"github.com/latchkey-dev/latchkey/internal/certs"
+	"github.com/latchkey-dev/latchkey/internal/digest"
 	"github.com/latchkey-dev/latchkey/internal/keyring"
 )
 
@@ -127,13 +128,13 @@ func runController(ctx context.Context, o *controllerOptions) error {
 		return err
 	}
 	store := &keyring.Store{Reader: live, Writer: live, Namespace: o.namespace}
-	macKey, err := store.EnsureMACKey(ctx)
+	digestKey, err := store.EnsureDigestKey(ctx)
 	if err != nil {
 		return fmt.Errorf("prepare namespace %s: %w", o.namespace, err)
 	}
 	mgr, err := ctrl.NewManager(cfg, ctrl.Options{
 		Scheme:                        scheme,
-		Cache:                         caches.Controller(bundler.Digested(macKey), o.tenants),
+		Cache:                         caches.Controller(bundler.Digested(digestKey), o.tenants),
 		Metrics:                       metricsserver.Options{BindAddress: o.metricsAddr},
 		HealthProbeBindAddress:        o.healthAddr,
 		LivenessEndpointName:          "/livez",
@@ -147,7 +148,7 @@ func runController(ctx context.Context, o *controllerOptions) error {
 	}
 	var ring *keyring.Ring
 	ring = keyring.NewRing(func(ctx context.Context) error { return store.LoadInto(ctx, ring) })
-	if err := addControllers(ctx, mgr, o, live, store, ring, macKey); err != nil {
+	if err := addControllers(ctx, mgr, o, live, store, ring, digestKey); err != nil {
 		return err
 	}
 	if o.certificate {
@@ -168,7 +169,7 @@ func runController(ctx context.Context, o *controllerOptions) error {
 }
 
 // addControllers adds what reconciles.
-func addControllers(ctx context.Context, mgr ctrl.Manager, o *controllerOptions, live client.Client, store *keyring.Store, ring *keyring.Ring, macKey []byte) error {
+func addControllers(ctx context.Context, mgr ctrl.Manager, o *controllerOptions, live client.Client, store *keyring.Store, ring *keyring.Ring, digestKey digest.Key) error {
 	keys, err := caches.Keys(mgr.GetConfig(), mgr.GetScheme(), o.namespace)
 	if err != nil {
 		return fmt.Errorf("set up the cache of sealing keys: %w", err)
@@ -184,7 +185,7 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, o *controllerOptions,
 	if err := keyring.Watch(ctx, keys, o.namespace, ring); err != nil {
 		return err
 	}
-	beforeWrites, err := addRestarts(mgr, o, live)
+	beforeWrites, err := addRestarts(mgr, o, live, digestKey)
 	if err != nil {
 		return fmt.Errorf("set up the rollout controller: %w", err)
 	}
@@ -196,7 +197,7 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, o *controllerOptions,
 			Live:         live,
 			Opener:       ring,
 			Events:       mgr.GetEventRecorder("latchkey"),
-			MACKey:       macKey,
+			DigestKey:    digestKey,
 			BeforeWrites: beforeWrites,
 		}
 		if err := r.SetupWithManager(mgr, sources, keyEvents(ring), o.workers); err != nil {
@@ -218,7 +219,7 @@ const takeOverTimeout = 30 * time.Second
 
 // addRestarts adds the restarts of workloads whose secrets changed, and returns what
 // is to be called before any bundle is written.
-func addRestarts(mgr ctrl.Manager, o *controllerOptions, live client.Client) (beforeWrites func(context.Context), err error) {
+func addRestarts(mgr ctrl.Manager, o *controllerOptions, live client.Client, digestKey digest.Key) (beforeWrites func(context.Context), err error) {
 	if !o.restarts.Enabled {
 		return nil, nil
 	}
@@ -228,6 +229,7 @@ func addRestarts(mgr ctrl.Manager, o *controllerOptions, live client.Client) (be
 	}
 	r := &rollout.Reconciler{
 		Bundles:   mgr.GetClient(),
+		DigestKey: digestKey,
 		Workloads: workloads,
 		Live:      live,
 		Events:    mgr.GetEventRecorder("latchkey"),

@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+	"github.com/latchkey-dev/latchkey/internal/digest"
 )
 
 // apply writes the bundles whose contents differ from what is there.
@@ -150,7 +151,7 @@ const CachedMAC = "mac"
 // Digested returns a cache transform that replaces a bundle's data by its keyed
 // digest, so that no cache holds a value. It leaves alone what it has seen before:
 // informers that stream their first list transform every object in it twice.
-func Digested(key []byte) func(any) (any, error) {
+func Digested(key digest.Key) func(any) (any, error) {
 	return func(obj any) (any, error) {
 		secret, ok := obj.(*corev1.Secret)
 		if !ok {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/internal/bundle"
+	"github.com/latchkey-dev/latchkey/internal/digest"
 	"github.com/latchkey-dev/latchkey/internal/seal"
 )
 
@@ -63,7 +64,7 @@ func (r *Reconciler) readLive(ctx context.Context, s *scope) error {
 		case apierrors.IsNotFound(err) || err == nil && secret.Type != v1alpha1.SecretTypeBundle:
 		case err != nil:
 			return fmt.Errorf("get bundle %s: %w", name, err)
-		case secret.Annotations[v1alpha1.AnnotationMAC] == macOf(r.MACKey, secret):
+		case secret.Annotations[v1alpha1.AnnotationMAC] == macOf(r.DigestKey, secret):
 			s.live = append(s.live, secret)
 		default:
 			changed = append(changed, secret)
@@ -74,6 +75,6 @@ func (r *Reconciler) readLive(ctx context.Context, s *scope) error {
 }
 
 // macOf returns the keyed digest of a bundle's content.
-func macOf(key []byte, secret *corev1.Secret) string {
-	return bundle.MAC(key, secret.Data, secret.Annotations[v1alpha1.AnnotationPaths])
+func macOf(key digest.Key, secret *corev1.Secret) string {
+	return bundle.MAC(key, secret.Namespace, secret.Name, secret.Data, secret.Annotations[v1alpha1.AnnotationPaths])
 }

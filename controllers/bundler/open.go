@@ -55,7 +55,7 @@ func (r *Reconciler) open(ctx context.Context, s *scope) error {
 	s.memo = &memo{inputs: inputs, macs: map[string]string{}, outcomes: map[types.UID]bundle.Outcome{}}
 	for name, c := range s.contents {
 		if len(c.Data) > 0 {
-			s.memo.macs[name] = bundle.MAC(r.MACKey, reveal(c), pathsAnnotation(c))
+			s.memo.macs[name] = bundle.MAC(r.DigestKey, s.namespace, name, reveal(c), pathsAnnotation(c))
 		}
 	}
 	for i, o := range filled.Outcomes {

@@ -12,6 +12,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/latchkey-dev/latchkey/internal/digest"
 	"github.com/latchkey-dev/latchkey/internal/seal"
 )
 
@@ -43,8 +44,8 @@ type Reconciler struct {
 	Opener Opener
 	// Events tells users of transitions.
 	Events EventRecorder
-	// MACKey is the key under which the caches digest bundles.
-	MACKey []byte
+	// DigestKey is the key of the digests of bundles.
+	DigestKey digest.Key
 	// BeforeWrites, where set, is called before anything is written.
 	BeforeWrites func(context.Context)
 

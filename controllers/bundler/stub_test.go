@@ -27,6 +27,7 @@ import (
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/internal/bundle"
+	"github.com/latchkey-dev/latchkey/internal/digest"
 	"github.com/latchkey-dev/latchkey/internal/keyring"
 	"github.com/latchkey-dev/latchkey/internal/limits"
 	"github.com/latchkey-dev/latchkey/internal/seal"
@@ -36,8 +37,8 @@ import (
 const canary = "canary-9a3c"
 
 var (
-	macKey  = []byte("0123456789abcdef0123456789abcdef")
-	secrets = schema.GroupResource{Resource: "secrets"}
+	digestKey, _ = digest.NewKey([]byte("0123456789abcdef0123456789abcdef"))
+	secrets      = schema.GroupResource{Resource: "secrets"}
 )
 
 // cluster stands for the cache and the API server of one tenant, alice. It writes
@@ -93,7 +94,7 @@ func (c *cluster) reconciler() *Reconciler {
 			Decide: func(items []bundle.Item) []bundle.Decision { return bundle.DecideUser(items, limits.DefaultUser()) },
 			Fill:   bundle.FillUser,
 		},
-		Client: c, Sources: c, Live: liveReader{c}, Opener: c, Events: c, MACKey: macKey,
+		Client: c, Sources: c, Live: liveReader{c}, Opener: c, Events: c, DigestKey: digestKey,
 	}
 }
 
@@ -243,7 +244,7 @@ func (c *cluster) Patch(_ context.Context, obj client.Object, patch client.Patch
 func (c *cluster) store(secret *corev1.Secret) {
 	secret.UID, secret.ResourceVersion = "uid", "7"
 	c.live[secret.Name] = secret.DeepCopy()
-	if cached, err := Digested(macKey)(secret); err == nil {
+	if cached, err := Digested(digestKey)(secret); err == nil {
 		c.cached[secret.Name], _ = cached.(*corev1.Secret)
 	}
 }

@@ -50,7 +50,7 @@ func fullSecret() *corev1.Secret {
 }
 
 func digestedSecret() *corev1.Secret {
-	mac := bundle.MAC(macKey, map[string][]byte{"A": []byte(canary), "mac": []byte("x")}, `{"a":"~/a"}`)
+	mac := bundle.MAC(digestKey, "alice", "latchkey-user-env", map[string][]byte{"A": []byte(canary), "mac": []byte("x")}, `{"a":"~/a"}`)
 	return &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: "alice", Name: "latchkey-user-env", UID: "1", ResourceVersion: "2",
@@ -63,7 +63,7 @@ func digestedSecret() *corev1.Secret {
 }
 
 func TestDigestedLeavesNoData(t *testing.T) {
-	digest := Digested(macKey)
+	digest := Digested(digestKey)
 	var got any = fullSecret()
 	for range 2 { // informers may transform an object twice
 		var err error
@@ -101,7 +101,7 @@ func TestAnInformerDigestsItsFirstListOnce(t *testing.T) {
 			return w, nil
 		},
 	}, &corev1.Secret{}, 0, nil)
-	if err := informer.SetTransform(Digested(macKey)); err != nil {
+	if err := informer.SetTransform(Digested(digestKey)); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)

@@ -5,8 +5,6 @@ package rollout
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
 	"fmt"
 	"slices"
 
@@ -15,11 +13,12 @@ import (
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/internal/bundle"
+	"github.com/latchkey-dev/latchkey/internal/digest"
 )
 
 // contentHash digests the content of a tenant's bundles, as the cache has them. It
-// is made from the keyed digests that they carry and so gives nothing away. A
-// tenant without bundles has a digest too: getting the first secret is a change.
+// is keyed and of this namespace, like the digests that it is made from, so equal
+// content next door has another one. A tenant without bundles has a digest too: getting the first secret is a change.
 func (r *Reconciler) contentHash(ctx context.Context, namespace string) (string, error) {
 	secrets := &corev1.SecretList{}
 	err := r.Bundles.List(ctx, secrets, client.InNamespace(namespace), client.HasLabels{v1alpha1.LabelBundle}, client.UnsafeDisableDeepCopy)
@@ -29,15 +28,11 @@ func (r *Reconciler) contentHash(ctx context.Context, namespace string) (string,
 	var lines []string
 	for i := range secrets.Items {
 		if s := &secrets.Items[i]; isBundle(s) {
-			lines = append(lines, s.Name+" "+s.Annotations[v1alpha1.AnnotationMAC]+"\n")
+			lines = append(lines, s.Name+" "+s.Annotations[v1alpha1.AnnotationMAC])
 		}
 	}
 	slices.Sort(lines)
-	h := sha256.New()
-	for _, l := range lines {
-		h.Write([]byte(l))
-	}
-	return base64.RawURLEncoding.EncodeToString(h.Sum(nil)), nil
+	return r.DigestKey.Sum(digest.PurposeWorkload, namespace, lines...), nil
 }
 
 // isBundle tells a bundle from a Secret on which somebody put its label.

@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/latchkey-dev/latchkey/controllers/bundler"
+	"github.com/latchkey-dev/latchkey/internal/digest"
 )
 
 const (
@@ -46,6 +47,8 @@ type Options struct {
 type Reconciler struct {
 	// Bundles reads bundles from the cache.
 	Bundles client.Reader
+	// DigestKey is the key of the digests of content.
+	DigestKey digest.Key
 	// Workloads reads the metadata of workloads from a cache.
 	Workloads client.Reader
 	// Live reads and writes workloads at the API server.

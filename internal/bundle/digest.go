@@ -4,7 +4,6 @@
 package bundle
 
 import (
-	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
@@ -15,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+	"github.com/latchkey-dev/latchkey/internal/digest"
 )
 
 // Inputs digests everything that the content of one bundle depends on: the objects
@@ -45,15 +45,15 @@ func Inputs(ds []Decision, bundle string, sources map[types.UID]string) string {
 	return encode(h)
 }
 
-// MAC digests the content of a bundle under key: it shows whether the content is
-// what Latchkey wrote, and tells nothing about it to who lacks the key.
-func MAC(key []byte, data map[string][]byte, paths string) string {
-	h := hmac.New(sha256.New, key)
-	write(h, "latchkey bundle v1", paths)
+// MAC digests the content of a bundle of a namespace under key: it shows whether the
+// content is what Latchkey wrote, and says nothing about it to anybody without the
+// key. The same content in another namespace or bundle has another digest.
+func MAC(key digest.Key, namespace, bundle string, data map[string][]byte, paths string) string {
+	parts := append(make([]string, 0, 2+2*len(data)), bundle, paths)
 	for _, k := range slices.Sorted(maps.Keys(data)) {
-		write(h, k, string(data[k]))
+		parts = append(parts, k, string(data[k]))
 	}
-	return encode(h)
+	return key.Sum(digest.PurposeBundle, namespace, parts...)
 }
 
 // IsBundle tells whether a Secret's name is one of the bundles'.

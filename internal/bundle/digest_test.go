@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+	"github.com/latchkey-dev/latchkey/internal/digest"
 	"github.com/latchkey-dev/latchkey/internal/limits"
 )
 
@@ -96,8 +97,12 @@ func TestAgentInputsChangeWithPathAndType(t *testing.T) {
 	}
 }
 
-func TestMACTellsContentsApart(t *testing.T) {
-	key := []byte("key")
+func TestMAC_AnythingElse_GivesAnotherDigest(t *testing.T) {
+	keyed := func(fill string) digest.Key {
+		k, _ := digest.NewKey([]byte(strings.Repeat(fill, digest.KeyLen)))
+		return k
+	}
+	key, env := keyed("k"), v1alpha1.BundleUserEnv
 	bytes := func(m map[string]string) map[string][]byte {
 		out := map[string][]byte{}
 		for k, v := range m {
@@ -107,14 +112,16 @@ func TestMACTellsContentsApart(t *testing.T) {
 	}
 	seen := map[string]string{}
 	for name, mac := range map[string]string{
-		"nothing":                             MAC(key, nil, ""),
-		"an empty value":                      MAC(key, bytes(map[string]string{"a": ""}), ""),
-		"a value":                             MAC(key, bytes(map[string]string{"a": "bc"}), ""),
-		"the boundary of key and value moved": MAC(key, bytes(map[string]string{"ab": "c"}), ""),
-		"two values":                          MAC(key, bytes(map[string]string{"a": "b", "c": ""}), ""),
-		"two values, exchanged":               MAC(key, bytes(map[string]string{"a": "", "c": "b"}), ""),
-		"paths":                               MAC(key, bytes(map[string]string{"a": "bc"}), `{"a":"~/a"}`),
-		"a value under another key of the digests": MAC([]byte("other"), bytes(map[string]string{"a": "bc"}), ""),
+		"nothing":                             MAC(key, "alice", env, nil, ""),
+		"an empty value":                      MAC(key, "alice", env, bytes(map[string]string{"a": ""}), ""),
+		"a value":                             MAC(key, "alice", env, bytes(map[string]string{"a": "bc"}), ""),
+		"the boundary of key and value moved": MAC(key, "alice", env, bytes(map[string]string{"ab": "c"}), ""),
+		"two values":                          MAC(key, "alice", env, bytes(map[string]string{"a": "b", "c": ""}), ""),
+		"two values, exchanged":               MAC(key, "alice", env, bytes(map[string]string{"a": "", "c": "b"}), ""),
+		"paths":                               MAC(key, "alice", env, bytes(map[string]string{"a": "bc"}), `{"a":"~/a"}`),
+		"a value under another key":           MAC(keyed("o"), "alice", env, bytes(map[string]string{"a": "bc"}), ""),
+		"a value in another namespace":        MAC(key, "bob", env, bytes(map[string]string{"a": "bc"}), ""),
+		"a value in another bundle":           MAC(key, "alice", v1alpha1.BundleUserFiles, bytes(map[string]string{"a": "bc"}), ""),
 	} {
 		if other, taken := seen[mac]; taken {
 			t.Errorf("%q and %q digest alike", name, other)
@@ -122,9 +129,9 @@ func TestMACTellsContentsApart(t *testing.T) {
 		seen[mac] = name
 	}
 	data := map[string]string{"a": "1", "b": "2", "c": "3"}
-	once := MAC(key, bytes(data), "p")
+	once := MAC(key, "alice", env, bytes(data), "p")
 	for range 20 { // maps are iterated in random order
-		if MAC(key, bytes(data), "p") != once {
+		if MAC(key, "alice", env, bytes(data), "p") != once {
 			t.Fatal("the same content digests differently")
 		}
 	}

@@ -49,7 +49,7 @@ var _ = Describe("A backup", Ordered, func() {
 		mac := native(ctx, tenant, v1alpha1.BundleUserEnv).Annotations[v1alpha1.AnnotationMAC]
 		whileStopped(ctx, func() {
 			Expect(api.DeleteAllOf(ctx, &corev1.Secret{}, client.InNamespace(system), client.HasLabels{keyring.LabelSealingKey})).To(Succeed())
-			Expect(api.Delete(ctx, native(ctx, system, "latchkey-bundle-mac"))).To(Succeed())
+			Expect(api.Delete(ctx, native(ctx, system, "latchkey-digest-key"))).To(Succeed())
 		})
 		for _, o := range objectsOf(ctx, tenant) {
 			if sealedValueOf(o) != "" {

@@ -14,6 +14,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/latchkey-dev/latchkey/internal/digest"
 	"github.com/latchkey-dev/latchkey/internal/keyring"
 	"github.com/latchkey-dev/latchkey/internal/seal"
 )
@@ -78,23 +79,22 @@ var _ = Describe("The store of sealing keys", func() {
 	It("agrees on one key for digests, however many replicas make it at once", func(ctx SpecContext) {
 		const replicas = 8
 		var group sync.WaitGroup
-		found := make([][]byte, replicas)
+		found := make([]digest.Key, replicas)
 		errs := make([]error, replicas)
 		for i := range replicas {
-			group.Go(func() { found[i], errs[i] = store.EnsureMACKey(ctx) })
+			group.Go(func() { found[i], errs[i] = store.EnsureDigestKey(ctx) })
 		}
 		group.Wait()
 		Expect(errors.Join(errs...)).NotTo(HaveOccurred())
 		Expect(found).To(HaveEach(Equal(found[0])))
-		Expect(found[0]).To(HaveLen(32))
 	})
 
 	It("does not use a Secret of somebody else's as the key for digests", func(ctx SpecContext) {
 		create(ctx, &corev1.Secret{
-			ObjectMeta: metav1.ObjectMeta{Namespace: store.Namespace, Name: "latchkey-bundle-mac"},
+			ObjectMeta: metav1.ObjectMeta{Namespace: store.Namespace, Name: "latchkey-digest-key"},
 			Data:       map[string][]byte{"key": make([]byte, 32)},
 		})
-		_, err := store.EnsureMACKey(ctx)
+		_, err := store.EnsureDigestKey(ctx)
 		Expect(err).To(MatchError(keyring.ErrForeign))
 	})
 

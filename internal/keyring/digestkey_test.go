@@ -10,13 +10,15 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/latchkey-dev/latchkey/internal/digest"
 )
 
-func TestEnsureMACKeyReadsTheOneThereIs(t *testing.T) {
+func TestEnsureDigestKeyReadsTheOneThereIs(t *testing.T) {
 	secret := func(key string, change func(*corev1.Secret)) corev1.Secret {
 		s := corev1.Secret{
-			ObjectMeta: metav1.ObjectMeta{Name: "latchkey-bundle-mac", Namespace: ourNamespace, Labels: map[string]string{LabelBundleMAC: "true"}},
-			Type:       TypeBundleMAC,
+			ObjectMeta: metav1.ObjectMeta{Name: "latchkey-digest-key", Namespace: ourNamespace, Labels: map[string]string{LabelDigestKey: "true"}},
+			Type:       TypeDigestKey,
 			Data:       map[string][]byte{"key": []byte(key)},
 		}
 		if change != nil {
@@ -37,11 +39,12 @@ func TestEnsureMACKeyReadsTheOneThereIs(t *testing.T) {
 		"a secret of another type is too":   {secret: secret(key, func(s *corev1.Secret) { s.Type = "Opaque" }), wantErr: true, wantIs: ErrForeign},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := readOnly(answers{secrets: []corev1.Secret{tc.secret}}).EnsureMACKey(t.Context())
+			got, err := readOnly(answers{secrets: []corev1.Secret{tc.secret}}).EnsureDigestKey(t.Context())
 			if (err != nil) != tc.wantErr || tc.wantIs != nil && !errors.Is(err, tc.wantIs) {
-				t.Fatalf("EnsureMACKey() = %v, want an error: %v", err, tc.wantErr)
+				t.Fatalf("EnsureDigestKey() = %v, want an error: %v", err, tc.wantErr)
 			}
-			if err == nil && string(got) != key {
+			want, _ := digest.NewKey([]byte(key))
+			if err == nil && got.Sum(digest.PurposeBundle, "x") != want.Sum(digest.PurposeBundle, "x") {
 				t.Error("returned another key")
 			}
 			if err != nil && strings.Contains(err.Error(), "canary") {

@@ -1,0 +1,73 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package digest makes the keyed digests that Latchkey publishes where tenants can
+// read them. Each is bound to a purpose and a namespace, so that equal content gives
+// unlike digests in two places: who can make content of their own cannot compare it
+// with somebody else's. It is pure: bytes in, bytes out.
+package digest
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"hash"
+)
+
+// KeyLen is the length of a key in bytes.
+const KeyLen = 32
+
+// Key is the cluster's key for digests. It prints as [redacted].
+type Key struct{ b []byte }
+
+// NewKey returns a key of KeyLen bytes.
+func NewKey(b []byte) (Key, bool) {
+	if len(b) != KeyLen {
+		return Key{}, false
+	}
+	return Key{b: append([]byte(nil), b...)}, true
+}
+
+// String implements fmt.Stringer.
+func (Key) String() string { return "[redacted]" }
+
+// GoString implements fmt.GoStringer.
+func (Key) GoString() string { return "[redacted]" }
+
+// Purpose separates the uses of a key: digests of two purposes are unrelated.
+type Purpose string
+
+// The purposes that there are.
+const (
+	// PurposeBundle is the content of a bundle, in an annotation of it and in caches.
+	PurposeBundle Purpose = "bundle content v2"
+	// PurposeWorkload is what a workload's pods were started with, in annotations of
+	// workloads and of pod templates.
+	PurposeWorkload Purpose = "workload content v2"
+	// PurposeApproval is an approval of a source, in an annotation of a UserSecret.
+	PurposeApproval Purpose = "source approval v1"
+)
+
+// Sum returns the digest of parts for a purpose in a namespace, as unpadded URL-safe
+// base64: HMAC-SHA256 over purpose, namespace and parts, each behind its length, so
+// that no two lists of parts give the same digest.
+func (k Key) Sum(purpose Purpose, namespace string, parts ...string) string {
+	h := hmac.New(sha256.New, k.b)
+	write(h, string(purpose))
+	write(h, namespace)
+	for _, p := range parts {
+		write(h, p)
+	}
+	return base64.RawURLEncoding.EncodeToString(h.Sum(nil))
+}
+
+// Equal reports whether two digests are the same, in constant time.
+func Equal(a, b string) bool { return hmac.Equal([]byte(a), []byte(b)) }
+
+func write(h hash.Hash, part string) {
+	var n [8]byte
+	binary.BigEndian.PutUint64(n[:], uint64(len(part)))
+	h.Write(n[:])
+	h.Write([]byte(part))
+}

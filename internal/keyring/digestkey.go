@@ -1,0 +1,79 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package keyring
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/latchkey-dev/latchkey/internal/digest"
+)
+
+const (
+	// LabelDigestKey marks the Secret with the key of the digests; its value is
+	// "true".
+	LabelDigestKey = "latchkey.dev/digest-key"
+
+	// TypeDigestKey is the type of that Secret.
+	TypeDigestKey corev1.SecretType = "latchkey.dev/digest-key"
+
+	digestSecretName = "latchkey-digest-key"
+	digestDataKey    = "key"
+)
+
+// EnsureDigestKey returns the key of the digests that tenants can read, and makes it
+// if there is none.
+//
+// A plain hash of a short secret could be guessed by trying. The key outlives restarts because otherwise each one
+// would make every digest differ and write every bundle again.
+func (s *Store) EnsureDigestKey(ctx context.Context) (digest.Key, error) {
+	key, err := s.readDigestKey(ctx)
+	if !apierrors.IsNotFound(err) {
+		return key, err
+	}
+	b := make([]byte, digest.KeyLen)
+	_, _ = rand.Read(b) // Never fails: it ends the process instead.
+	key, _ = digest.NewKey(b)
+	immutable := true
+	err = s.Writer.Create(ctx, &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{
+			Name:      digestSecretName,
+			Namespace: s.Namespace,
+			Labels:    map[string]string{LabelDigestKey: labelTrue},
+		},
+		Type:      TypeDigestKey,
+		Immutable: &immutable,
+		Data:      map[string][]byte{digestDataKey: b},
+	})
+	if apierrors.IsAlreadyExists(err) {
+		// Somebody else was faster; theirs is the one.
+		return s.readDigestKey(ctx)
+	}
+	if err != nil {
+		return digest.Key{}, fmt.Errorf("store the key of the digests: %w", err)
+	}
+	return key, nil
+}
+
+func (s *Store) readDigestKey(ctx context.Context) (digest.Key, error) {
+	var secret corev1.Secret
+	err := s.Reader.Get(ctx, client.ObjectKey{Namespace: s.Namespace, Name: digestSecretName}, &secret)
+	if err != nil {
+		return digest.Key{}, fmt.Errorf("read the key of the digests: %w", err)
+	}
+	if secret.Labels[LabelDigestKey] != labelTrue || secret.Type != TypeDigestKey {
+		return digest.Key{}, fmt.Errorf("secret %s: %w", digestSecretName, ErrForeign)
+	}
+	key, ok := digest.NewKey(secret.Data[digestDataKey])
+	if !ok {
+		return digest.Key{}, fmt.Errorf("secret %s does not hold a key of %d bytes; delete it, a new one is made", digestSecretName, digest.KeyLen)
+	}
+	return key, nil
+}
