@@ -11,6 +11,7 @@ import (
 
 	"k8s.io/klog/v2"
 
+	"github.com/latchkey-dev/latchkey/internal/imports"
 	"github.com/latchkey-dev/latchkey/internal/rest/exchange"
 	"github.com/latchkey-dev/latchkey/internal/store"
 )
@@ -40,11 +41,6 @@ var (
 type malformedBodyError struct{ detail string }
 
 func (e *malformedBodyError) Error() string { return "malformed body: " + e.detail }
-
-// fileError says why a secrets file cannot be imported.
-type fileError struct{ detail string }
-
-func (e *fileError) Error() string { return "malformed secrets file: " + e.detail }
 
 // invalidError says which fields break the field rules.
 type invalidError struct{ validations []validation }
@@ -79,7 +75,7 @@ func answer(c *call, op *operation, err error) (int, errorBody) {
 	var (
 		malformed *malformedBodyError
 		tooLarge  *http.MaxBytesError
-		file      *fileError
+		file      *imports.Error
 		invalid   *invalidError
 	)
 	switch {
@@ -102,7 +98,7 @@ func answer(c *call, op *operation, err error) (int, errorBody) {
 	case errors.As(err, &malformed):
 		return http.StatusBadRequest, errorBody{Message: "Request body must be valid JSON.", Detail: malformed.detail}
 	case errors.As(err, &file):
-		return http.StatusBadRequest, errorBody{Message: "Failed to parse secrets file.", Detail: file.detail}
+		return http.StatusBadRequest, errorBody{Message: "Failed to parse secrets file.", Detail: file.Detail}
 	case errors.Is(err, errNothingToChange):
 		return http.StatusBadRequest, errorBody{Message: "At least one field must be provided."}
 	case errors.As(err, &invalid):

@@ -13,6 +13,7 @@ import (
 
 	"k8s.io/apiserver/pkg/endpoints/request"
 
+	"github.com/latchkey-dev/latchkey/internal/imports"
 	"github.com/latchkey-dev/latchkey/internal/rest/exchange"
 	"github.com/latchkey-dev/latchkey/internal/rules"
 )
@@ -243,11 +244,11 @@ func (h *Handler) importFile(c *call) (any, error) {
 }
 
 // parse parses a secrets file when it is its turn.
-func (h *Handler) parse(ctx context.Context, body importBody) ([]entry, error) {
+func (h *Handler) parse(ctx context.Context, body importBody) ([]imports.Entry, error) {
 	select {
 	case h.parsing <- struct{}{}:
 		defer func() { <-h.parsing }()
-		return parseFile(body.Format, body.Content, h.config.MaxSecrets)
+		return imports.Parse(body.Format, body.Content, h.config.MaxSecrets)
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}

@@ -1,7 +1,7 @@
 // Copyright The Latchkey Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package coder
+package imports
 
 import (
 	"strings"
@@ -11,10 +11,8 @@ import (
 
 // parseEnv reads lines of KEY=VALUE. Values end with their line, and nothing in
 // them is expanded.
-func parseEnv(content string) ([]entry, error) {
-	content = strings.TrimPrefix(content, "\ufeff")
-	content = strings.ReplaceAll(content, "\r\n", "\n")
-	var entries []entry
+func parseEnv(content string) ([]Entry, error) {
+	var entries []Entry
 	number := 0
 	for line := range strings.SplitSeq(content, "\n") {
 		number++
@@ -24,17 +22,17 @@ func parseEnv(content string) ([]entry, error) {
 		}
 		key, rest, found := strings.Cut(withoutExport(line), "=")
 		if !found {
-			return nil, fileErrorf("line %d: expected KEY=VALUE but found no '='", number)
+			return nil, errorf("line %d: expected KEY=VALUE but found no '='", number)
 		}
 		key = strings.TrimSpace(key)
 		if key == "" {
-			return nil, fileErrorf("line %d: missing key before '='", number)
+			return nil, errorf("line %d: missing key before '='", number)
 		}
 		value, problem := envValue(strings.TrimSpace(rest))
 		if problem != "" {
-			return nil, fileErrorf("line %d: %s", number, problem)
+			return nil, errorf("line %d: %s", number, problem)
 		}
-		entries = append(entries, entry{key: key, value: seal.ValueOf(value), line: number})
+		entries = append(entries, Entry{Key: key, Value: seal.ValueOf(value), Line: number})
 	}
 	return entries, nil
 }

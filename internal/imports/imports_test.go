@@ -1,7 +1,7 @@
 // Copyright The Latchkey Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package coder
+package imports
 
 import (
 	"errors"
@@ -25,16 +25,16 @@ func runImportCases(t *testing.T, format string, cases map[string]importCase) {
 	t.Helper()
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			entries, err := parseFile(format, tc.content, DefaultMaxSecrets)
+			entries, err := Parse(format, tc.content, maxKeys)
 			detail := ""
-			if file := (*fileError)(nil); errors.As(err, &file) {
-				detail = file.detail
+			if file := (*Error)(nil); errors.As(err, &file) {
+				detail = file.Detail
 			} else if err != nil {
 				t.Fatalf("error of another type: %v", err)
 			}
 			var got []string
 			for _, e := range entries {
-				got = append(got, e.key+"="+string(e.value.Reveal()))
+				got = append(got, e.Key+"="+string(e.Value.Reveal()))
 			}
 			if err != nil {
 				got = nil
@@ -48,6 +48,12 @@ func runImportCases(t *testing.T, format string, cases map[string]importCase) {
 		})
 	}
 }
+
+const maxKeys = 50
+
+// canaries are values that must show in no message: a text, and a number that a
+// decoder might repeat.
+var canaries = []string{"canary7f3a", "918273645546372819"}
 
 const noSecrets = "no secrets found in file"
 
@@ -133,7 +139,6 @@ func TestParseJSON(t *testing.T) {
 		"a comma too few":                       {content: `{"A":"1" "B":"2"}`, wantError: "invalid JSON: invalid character '\"' after object key:value pair"},
 		"a key that is no string":               {content: `{1:"secret"}`, wantError: "invalid JSON: invalid character '1'"},
 		"a word that is no JSON":                {content: `{"A":secret}`, wantError: "invalid JSON: invalid character 's' looking for beginning of value"},
-		"a BOM":                                 {content: "\ufeff{}", wantError: "invalid JSON: invalid character 'ï' looking for beginning of value"},
 		"51 keys are told before a key twice":   {content: `{"A":"1"` + strings.Repeat(`,"A":"1"`, 50) + `}`, wantError: "secrets file contains 51 secrets, which exceeds the maximum of 50 secrets per user"},
 		"a value that is no string goes before": {content: `{"A":"1","A":2}`, wantError: `value for key "A" must be a string`},
 	})
@@ -221,10 +226,10 @@ func TestParseFile(t *testing.T) {
 		"emptiness is told before the grammar": {"json", " ", noSecrets},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := parseFile(tc.format, tc.content, DefaultMaxSecrets)
+			_, err := Parse(tc.format, tc.content, maxKeys)
 			detail := ""
-			if file := (*fileError)(nil); errors.As(err, &file) {
-				detail = file.detail
+			if file := (*Error)(nil); errors.As(err, &file) {
+				detail = file.Detail
 			}
 			if detail != tc.wantError {
 				t.Errorf("detail = %q, want %q", detail, tc.wantError)
@@ -248,50 +253,50 @@ func fuzzParser(f *testing.F, format string, seeds ...[2]string) {
 		if number {
 			canary = canaries[1]
 		}
-		entries, err := parseFile(format, before+canary+after, DefaultMaxSecrets)
+		entries, err := Parse(format, before+canary+after, maxKeys)
 		if err == nil {
 			checkEntries(t, entries)
 			return
 		}
-		file := (*fileError)(nil)
+		file := (*Error)(nil)
 		if !errors.As(err, &file) {
 			t.Fatalf("error of another type: %T", err)
 		}
-		if strings.Contains(quotedKey.ReplaceAllString(file.detail, ""), canary) {
-			t.Errorf("the message repeats the value: %s", file.detail)
+		if strings.Contains(quotedKey.ReplaceAllString(file.Detail, ""), canary) {
+			t.Errorf("the message repeats the value: %s", file.Detail)
 		}
 	})
 }
 
-func checkEntries(t *testing.T, entries []entry) {
+func checkEntries(t *testing.T, entries []Entry) {
 	t.Helper()
-	if len(entries) == 0 || len(entries) > DefaultMaxSecrets {
+	if len(entries) == 0 || len(entries) > maxKeys {
 		t.Errorf("%d entries", len(entries))
 	}
 	seen := map[string]bool{}
-	for i, s := range newSecrets(entries) {
-		if seen[s.Name] {
+	for i, e := range entries {
+		if seen[e.Key] {
 			t.Errorf("key %d stands twice", i)
 		}
-		seen[s.Name] = true
-		if s.EnvName != "" && s.EnvName != s.Name {
+		seen[e.Key] = true
+		if name := e.EnvName(); name != "" && name != e.Key {
 			t.Errorf("entry %d has another variable than its key", i)
 		}
 	}
 }
 
 func FuzzImportEnv(f *testing.F) {
-	fuzzParser(f, formatEnv, [2]string{"A=", ""}, [2]string{"export A='", "'"}, [2]string{`A="\n`, `"`}, [2]string{"", "\n"},
+	fuzzParser(f, Env, [2]string{"A=", ""}, [2]string{"export A='", "'"}, [2]string{`A="\n`, `"`}, [2]string{"", "\n"},
 		[2]string{"=", ""}, [2]string{"A=\"", ""}, [2]string{"A='x' ", ""}, [2]string{"\ufeffA=1\r\n", "=A"})
 }
 
 func FuzzImportJSON(f *testing.F) {
-	fuzzParser(f, formatJSON, [2]string{`{"A":"`, `"}`}, [2]string{`{"A":`, `}`}, [2]string{`{"A":[`, `]}`}, [2]string{"", ""},
+	fuzzParser(f, JSON, [2]string{`{"A":"`, `"}`}, [2]string{`{"A":`, `}`}, [2]string{`{"A":[`, `]}`}, [2]string{"", ""},
 		[2]string{`{"A":"1"}`, ""}, [2]string{`{"A":"\`, `"}`}, [2]string{`{"A":"x","A":"`, `"}`})
 }
 
 func FuzzImportYAML(f *testing.F) {
-	fuzzParser(f, formatYAML, [2]string{"A: ", ""}, [2]string{"A: *", ""}, [2]string{"A: &", " x"}, [2]string{"A: !", " x"},
+	fuzzParser(f, YAML, [2]string{"A: ", ""}, [2]string{"A: *", ""}, [2]string{"A: &", " x"}, [2]string{"A: !", " x"},
 		[2]string{"A: |\n  ", "\n"}, [2]string{"A: [", ""}, [2]string{"%TAG ! ", "\n---\nA: !x y"}, [2]string{"A: x\n---\n", ""},
 		[2]string{"? {", "}\n: x"}, [2]string{"<<: *", ""}, [2]string{"A: !!int ", ""})
 }
