@@ -7,7 +7,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"reflect"
-	"slices"
 
 	jsonpatch "github.com/evanphx/json-patch/v5"
 	admissionv1 "k8s.io/api/admission/v1"
@@ -133,21 +132,40 @@ func ownedWithoutValue(owned *metav1.FieldsV1) (rest *metav1.FieldsV1, valued bo
 	return metav1.NewFieldsV1(string(raw)), true
 }
 
-// sameManagers tells whether two lists differ in times and order at most.
+// sameManagers reports whether two lists differ in times and order at most. Each entry
+// is brought into one form once: a writer can have as many managers as fit a request.
 func sameManagers(a, b []metav1.ManagedFieldsEntry) bool {
-	return len(a) == len(b) && !slices.ContainsFunc(a, func(x metav1.ManagedFieldsEntry) bool {
-		return !slices.ContainsFunc(b, func(y metav1.ManagedFieldsEntry) bool { return sameManager(x, y) })
-	})
+	if len(a) != len(b) {
+		return false
+	}
+	left := make(map[string]int, len(b))
+	for _, m := range b {
+		key, ok := managerKey(m)
+		if !ok {
+			return false
+		}
+		left[key]++
+	}
+	for _, m := range a {
+		key, ok := managerKey(m)
+		if !ok || left[key] == 0 {
+			return false
+		}
+		left[key]--
+	}
+	return true
 }
 
-func sameManager(a, b metav1.ManagedFieldsEntry) bool {
-	if a.Manager != b.Manager || a.Operation != b.Operation || a.APIVersion != b.APIVersion ||
-		a.Subresource != b.Subresource || a.FieldsType != b.FieldsType || a.FieldsV1 == nil || b.FieldsV1 == nil {
-		return false
+// managerKey returns a text that two entries share if they differ in their time, and
+// in the order of their fields' members, at most. An entry without fields has none.
+func managerKey(m metav1.ManagedFieldsEntry) (key string, ok bool) {
+	if m.FieldsV1 == nil {
+		return "", false
 	}
-	var x, y any // the order of members may differ
-	if json.Unmarshal(a.FieldsV1.GetRawBytes(), &x) != nil || json.Unmarshal(b.FieldsV1.GetRawBytes(), &y) != nil {
-		return false
+	var fields any
+	if json.Unmarshal(m.FieldsV1.GetRawBytes(), &fields) != nil {
+		return "", false
 	}
-	return reflect.DeepEqual(x, y)
+	raw, err := json.Marshal([]any{m.Manager, m.Operation, m.APIVersion, m.Subresource, m.FieldsType, fields})
+	return string(raw), err == nil
 }

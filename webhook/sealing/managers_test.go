@@ -6,6 +6,8 @@ package sealing
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 
 	jsonpatch "github.com/evanphx/json-patch/v5"
@@ -147,4 +149,24 @@ func entries(t *testing.T, object string) []metav1.ManagedFieldsEntry {
 		o.ManagedFields[i].FieldsV1 = metav1.NewFieldsV1(string(raw))
 	}
 	return o.ManagedFields
+}
+
+func TestManagers_ManyEntries_CostGrowsWithTheirNumber(t *testing.T) {
+	// Counted in allocations, which do not depend on what else the machine does: each
+	// entry is read once, however many there are.
+	cost := func(n int) float64 {
+		entries := make([]string, n)
+		for i := range entries {
+			entries[i] = manager("kubectl", "05", fmt.Sprintf(`{"f:spec":{"f:a%d":{}}}`, i))
+		}
+		stored := managed(`{"envName":"A"}`, strings.Join(entries, ","))
+		slices.Reverse(entries)
+		req := admission.Request{AdmissionRequest: admissionv1.AdmissionRequest{Operation: admissionv1.Update}}
+		req.Object.Raw, req.OldObject.Raw = []byte(managed(`{"envName":"A"}`, strings.Join(entries, ","))), []byte(stored)
+		return testing.AllocsPerRun(1, func() { (&Review{}).Managers(req) })
+	}
+	small, large := cost(100), cost(1600)
+	if large > 24*small {
+		t.Errorf("16 times the managers cost %.0f times as much, %.0f allocations", large/small, large)
+	}
 }
