@@ -25,6 +25,10 @@ const (
 	ReasonDisabled = "Disabled"
 	// ReasonNoValue says that an AgentSecret has no value yet.
 	ReasonNoValue = "NoValue"
+	// ReasonNotAVariable says that the value is projected as a file and not as the
+	// variable that is made from the path, since no variable can hold its bytes. Where
+	// spec.envName asks for the variable, it is a reason of Ready=False.
+	ReasonNotAVariable = "NotAVariable"
 )
 
 // Reasons of Ready=False.

@@ -28,9 +28,10 @@ const (
 const (
 	// LabelBundle marks a Secret as Latchkey's; its value is "user" or "agent".
 	LabelBundle = "latchkey.dev/bundle"
-	// AnnotationPaths maps the keys of a files bundle to the paths that users
-	// wrote, as a JSON object.
-	AnnotationPaths = "latchkey.dev/paths"
+	// AnnotationLayout is a keyed digest of the paths that pods have a files bundle's
+	// keys at. The paths themselves are in the objects alone: an annotation grows with
+	// them, and the API server bounds it.
+	AnnotationLayout = "latchkey.dev/layout"
 	// AnnotationMAC is a keyed digest of a bundle's content; it shows drift
 	// without showing the content.
 	AnnotationMAC = "latchkey.dev/mac"

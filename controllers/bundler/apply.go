@@ -62,8 +62,8 @@ func upToDate(existing *corev1.Secret, mac, label string) bool {
 func (r *Reconciler) write(ctx context.Context, s *scope, name, mac string) error {
 	c := s.contents[name]
 	annotations := map[string]string{v1alpha1.AnnotationMAC: mac}
-	if paths := pathsAnnotation(c); paths != "" {
-		annotations[v1alpha1.AnnotationPaths] = paths
+	if layout := r.layout(s.namespace, name, c); layout != "" {
+		annotations[v1alpha1.AnnotationLayout] = layout
 	}
 	secret := corev1ac.Secret(name, s.namespace).
 		WithType(v1alpha1.SecretTypeBundle).

@@ -76,5 +76,5 @@ func (r *Reconciler) readLive(ctx context.Context, s *scope) error {
 
 // macOf returns the keyed digest of a bundle's content.
 func macOf(key digest.Key, secret *corev1.Secret) string {
-	return bundle.MAC(key, secret.Namespace, secret.Name, secret.Data, secret.Annotations[v1alpha1.AnnotationPaths])
+	return bundle.MAC(key, secret.Namespace, secret.Name, secret.Data, secret.Annotations[v1alpha1.AnnotationLayout])
 }

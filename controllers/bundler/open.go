@@ -5,7 +5,6 @@ package bundler
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -55,7 +54,7 @@ func (r *Reconciler) open(ctx context.Context, s *scope) error {
 	s.memo = &memo{inputs: inputs, macs: map[string]string{}, outcomes: map[types.UID]bundle.Outcome{}}
 	for name, c := range s.contents {
 		if len(c.Data) > 0 {
-			s.memo.macs[name] = bundle.MAC(r.DigestKey, s.namespace, name, reveal(c), pathsAnnotation(c))
+			s.memo.macs[name] = bundle.MAC(r.DigestKey, s.namespace, name, reveal(c), r.layout(s.namespace, name, c))
 		}
 	}
 	for i, o := range filled.Outcomes {
@@ -117,6 +116,11 @@ func (r *Reconciler) sourceValue(ctx context.Context, namespace string, it bundl
 
 func failure(o bundle.Outcome) bundle.Opened { return bundle.Opened{Failure: &o} }
 
+// layout returns what AnnotationLayout says of a bundle.
+func (r *Reconciler) layout(namespace, name string, c bundle.Contents) string {
+	return bundle.Layout(r.DigestKey, namespace, name, c.Paths)
+}
+
 // reveal takes the values out of their redacting type, for writing them.
 func reveal(c bundle.Contents) map[string][]byte {
 	out := make(map[string][]byte, len(c.Data))
@@ -124,16 +128,4 @@ func reveal(c bundle.Contents) map[string][]byte {
 		out[k] = v.Reveal()
 	}
 	return out
-}
-
-// pathsAnnotation returns what AnnotationPaths says, or "" where there are none.
-func pathsAnnotation(c bundle.Contents) string {
-	if len(c.Paths) == 0 {
-		return ""
-	}
-	b, err := json.Marshal(c.Paths)
-	if err != nil {
-		return "" // a map of strings always marshals
-	}
-	return string(b)
 }

@@ -16,6 +16,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+	"github.com/latchkey-dev/latchkey/internal/bundle"
 	"github.com/latchkey-dev/latchkey/internal/keyring"
 )
 
@@ -123,11 +124,11 @@ func TestReconcile(t *testing.T) {
 			{does: func(_ *testing.T, c *cluster) {
 				drifted := c.live["latchkey-user-env"].DeepCopy()
 				drifted.Data["LD_PRELOAD"] = []byte("/evil.so")
-				drifted.Annotations[v1alpha1.AnnotationPaths] = "{}"
+				drifted.Annotations[v1alpha1.AnnotationLayout] = "{}"
 				c.store(drifted)
 			}, wantOpens: 2, wantWrites: []string{
 				"apply latchkey-user-env",
-				`patch latchkey-user-env {"data":{"LD_PRELOAD":null},"metadata":{"annotations":{"latchkey.dev/paths":null},"resourceVersion":"7"}}`,
+				`patch latchkey-user-env {"data":{"LD_PRELOAD":null},"metadata":{"annotations":{"latchkey.dev/layout":null},"resourceVersion":"7"}}`,
 			}},
 			{},
 		},
@@ -216,7 +217,7 @@ func TestABundleHasItsValuesAndLabels(t *testing.T) {
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: "alice", Name: "latchkey-user-files", UID: "uid", ResourceVersion: "7",
 			Labels:      map[string]string{v1alpha1.LabelBundle: "user", "app.kubernetes.io/managed-by": "latchkey"},
-			Annotations: map[string]string{v1alpha1.AnnotationMAC: mac, v1alpha1.AnnotationPaths: `{"a":"~/a"}`},
+			Annotations: map[string]string{v1alpha1.AnnotationMAC: mac, v1alpha1.AnnotationLayout: bundle.Layout(digestKey, "alice", "latchkey-user-files", map[string]string{"a": "~/a"})},
 		},
 		Type: v1alpha1.SecretTypeBundle,
 		Data: map[string][]byte{"a": []byte(canary)},

@@ -29,8 +29,8 @@ func (r *Reconciler) strip(ctx context.Context, applied *corev1ac.SecretApplyCon
 			data[key] = nil
 		}
 	}
-	if _, has := applied.Annotations[v1alpha1.AnnotationPaths]; has && len(c.Paths) == 0 {
-		annotations[v1alpha1.AnnotationPaths] = nil
+	if _, has := applied.Annotations[v1alpha1.AnnotationLayout]; has && len(c.Paths) == 0 {
+		annotations[v1alpha1.AnnotationLayout] = nil
 	}
 	if len(data) == 0 && len(annotations) == 0 {
 		return nil

@@ -40,7 +40,7 @@ func fullSecret() *corev1.Secret {
 			Namespace: "alice", Name: "latchkey-user-env", UID: "1", ResourceVersion: "2",
 			Labels: map[string]string{v1alpha1.LabelBundle: "user"},
 			Annotations: map[string]string{
-				v1alpha1.AnnotationPaths: `{"a":"~/a"}`, corev1.LastAppliedConfigAnnotation: `{"stringData":{"A":"` + canary + `"}}`,
+				v1alpha1.AnnotationLayout: "layout", corev1.LastAppliedConfigAnnotation: `{"stringData":{"A":"` + canary + `"}}`,
 			},
 			ManagedFields: []metav1.ManagedFieldsEntry{{Manager: "latchkey"}},
 		},
@@ -50,12 +50,12 @@ func fullSecret() *corev1.Secret {
 }
 
 func digestedSecret() *corev1.Secret {
-	mac := bundle.MAC(digestKey, "alice", "latchkey-user-env", map[string][]byte{"A": []byte(canary), "mac": []byte("x")}, `{"a":"~/a"}`)
+	mac := bundle.MAC(digestKey, "alice", "latchkey-user-env", map[string][]byte{"A": []byte(canary), "mac": []byte("x")}, "layout")
 	return &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: "alice", Name: "latchkey-user-env", UID: "1", ResourceVersion: "2",
 			Labels:      map[string]string{v1alpha1.LabelBundle: "user"},
-			Annotations: map[string]string{v1alpha1.AnnotationPaths: `{"a":"~/a"}`},
+			Annotations: map[string]string{v1alpha1.AnnotationLayout: "layout"},
 		},
 		Type:       v1alpha1.SecretTypeBundle,
 		StringData: map[string]string{CachedMAC: mac},
@@ -128,8 +128,8 @@ func TestContentChanged(t *testing.T) {
 		"somebody's own note is no change":    {func(s *corev1.Secret) { s.Annotations["x"] = "y" }, false},
 		"other data is a change":              {func(s *corev1.Secret) { s.StringData[CachedMAC] = "x" }, true},
 		"a label of ours that is gone is one": {func(s *corev1.Secret) { delete(s.Labels, v1alpha1.LabelBundle) }, true},
-		"a note of ours that is gone is one":  {func(s *corev1.Secret) { delete(s.Annotations, v1alpha1.AnnotationPaths) }, true},
-		"a note of ours that is other is one": {func(s *corev1.Secret) { s.Annotations[v1alpha1.AnnotationPaths] = "{}" }, true},
+		"a note of ours that is gone is one":  {func(s *corev1.Secret) { delete(s.Annotations, v1alpha1.AnnotationLayout) }, true},
+		"a note of ours that is other is one": {func(s *corev1.Secret) { s.Annotations[v1alpha1.AnnotationLayout] = "{}" }, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			is := digestedSecret()

@@ -22,11 +22,13 @@ type Decision struct {
 	Open bool
 	// Outcome is the object's outcome.
 	Outcome Outcome
+	// notes say which targets cannot be.
+	notes []string
 }
 
 // DecideUser judges the user secrets of one tenant, in the order of their claims.
 func DecideUser(items []Item, l limits.User) []Decision {
-	return decide(items, func(it Item, use limits.Use) *limits.Excess { return l.Check(use.Add(it.Size, it.Env != "")) }, userTargets)
+	return decide(items, l.Check, userTargets)
 }
 
 // noVariable is said of an agent secret that is a file alone.
@@ -34,7 +36,7 @@ const noVariable = "; no variable is made from its path: set envName for one"
 
 // DecideAgent judges the agent secrets of one tenant, in the order of their claims.
 func DecideAgent(items []Item, l limits.Agent) []Decision {
-	out := decide(items, func(it Item, use limits.Use) *limits.Excess { return l.Check(use.Add(it.Size, false)) }, agentTargets)
+	out := decide(items, l.Check, agentTargets)
 	for i := range out {
 		if o := &out[i].Outcome; o.Reason == v1alpha1.ReasonProjected && out[i].Item.Env == "" {
 			o.Message += noVariable
@@ -46,8 +48,8 @@ func DecideAgent(items []Item, l limits.Agent) []Decision {
 // targets says where an item's value goes, with notes on what cannot be.
 type targets func(Item) (env, file *v1alpha1.Landing, notes []string)
 
-// decide judges items. Layout makes the targets of those that lost no claim.
-func decide(items []Item, over func(Item, limits.Use) *limits.Excess, layout func([]Item) targets) []Decision {
+// decide judges items. Over says which limit more use exceeds, layout makes the targets of those that lost no claim.
+func decide(items []Item, over func(was, is limits.Use) *limits.Excess, layout func([]Item) targets) []Decision {
 	items = slices.Clone(items)
 	slices.SortFunc(items, func(a, b Item) int { return claim.Compare(a.Holder, b.Holder) })
 	holders := make([]claim.Holder, 0, len(items))
@@ -61,9 +63,9 @@ func decide(items []Item, over func(Item, limits.Use) *limits.Excess, layout fun
 	var use limits.Use
 	for _, it := range items {
 		d := Decision{Item: it}
-		excess := over(it, use)
-		if excess == nil {
-			use = use.Add(it.Size, it.Env != "")
+		excess := over(use, use.Add(it.Use))
+		if excess == nil && table.Counts(it.Holder) {
+			use = use.Add(it.Use)
 		}
 		losses := table.Losses(it.Holder)
 		switch {
@@ -82,7 +84,8 @@ func decide(items []Item, over func(Item, limits.Use) *limits.Excess, layout fun
 		case it.Env == "" && it.File == "":
 			d.Outcome = Outcome{Ready: true, Reason: v1alpha1.ReasonStoredWithoutTarget, Message: "stored, and not projected since it names neither a variable nor a file"}
 		default:
-			d.Outcome = projected(where(it))
+			env, file, notes := where(it)
+			d.Outcome, d.notes = projected(env, file, notes), notes
 			d.Open = d.Outcome.Env != nil || d.Outcome.File != nil
 		}
 		out = append(out, d)

@@ -48,12 +48,27 @@ func Inputs(ds []Decision, bundle string, sources map[types.UID]string) string {
 // MAC digests the content of a bundle of a namespace under key: it shows whether the
 // content is what Latchkey wrote, and says nothing about it to anybody without the
 // key. The same content in another namespace or bundle has another digest.
-func MAC(key digest.Key, namespace, bundle string, data map[string][]byte, paths string) string {
-	parts := append(make([]string, 0, 2+2*len(data)), bundle, paths)
+// Layout is what Layout returned for the bundle.
+func MAC(key digest.Key, namespace, bundle string, data map[string][]byte, layout string) string {
+	parts := append(make([]string, 0, 2+2*len(data)), bundle, layout)
 	for _, k := range slices.Sorted(maps.Keys(data)) {
 		parts = append(parts, k, string(data[k]))
 	}
 	return key.Sum(digest.PurposeBundle, namespace, parts...)
+}
+
+// Layout digests, under key, the paths of their own that a bundle's keys have in pods;
+// it returns "" where there are none. A value at another path changes no data, and pods
+// have to start again for it nevertheless.
+func Layout(key digest.Key, namespace, bundle string, paths map[string]string) string {
+	if len(paths) == 0 {
+		return ""
+	}
+	parts := append(make([]string, 0, 1+2*len(paths)), bundle)
+	for _, k := range slices.Sorted(maps.Keys(paths)) {
+		parts = append(parts, k, paths[k])
+	}
+	return key.Sum(digest.PurposeLayout, namespace, parts...)
 }
 
 // IsBundle tells whether a Secret's name is one of the bundles'.

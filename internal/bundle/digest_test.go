@@ -118,7 +118,7 @@ func TestMAC_AnythingElse_GivesAnotherDigest(t *testing.T) {
 		"the boundary of key and value moved": MAC(key, "alice", env, bytes(map[string]string{"ab": "c"}), ""),
 		"two values":                          MAC(key, "alice", env, bytes(map[string]string{"a": "b", "c": ""}), ""),
 		"two values, exchanged":               MAC(key, "alice", env, bytes(map[string]string{"a": "", "c": "b"}), ""),
-		"paths":                               MAC(key, "alice", env, bytes(map[string]string{"a": "bc"}), `{"a":"~/a"}`),
+		"paths":                               MAC(key, "alice", env, bytes(map[string]string{"a": "bc"}), "layout"),
 		"a value under another key":           MAC(keyed("o"), "alice", env, bytes(map[string]string{"a": "bc"}), ""),
 		"a value in another namespace":        MAC(key, "bob", env, bytes(map[string]string{"a": "bc"}), ""),
 		"a value in another bundle":           MAC(key, "alice", v1alpha1.BundleUserFiles, bytes(map[string]string{"a": "bc"}), ""),

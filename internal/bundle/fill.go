@@ -6,20 +6,37 @@ package bundle
 import (
 	"bytes"
 	"fmt"
+	"unicode/utf8"
 
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+	"github.com/latchkey-dev/latchkey/internal/limits"
 	"github.com/latchkey-dev/latchkey/internal/seal"
 	"github.com/latchkey-dev/latchkey/internal/typedvalue"
 )
 
-// MaxBytes is how large the data of one bundle may be: the API server's limit for a
-// Secret, 1 MiB, less some room for keys and metadata.
-const MaxBytes = 1<<20 - 64<<10
-
 // maxUserValue is the contract's limit for one user secret's value, in bytes.
 const maxUserValue = 24576
+
+// maxVariable is what Linux lets one variable have, its name, the equals sign and a
+// final NUL included.
+const maxVariable = 128 << 10
+
+// variableProblem says why a value cannot be a variable, or returns "". The kubelet
+// hands variables over as text: one that is not UTF-8 keeps every container of the
+// namespace from starting with some kubelets. A NUL ends a variable.
+func variableProblem(name string, value []byte) string {
+	switch {
+	case bytes.IndexByte(value, 0) >= 0:
+		return "the value contains a NUL byte, which no environment variable can hold"
+	case !utf8.Valid(value):
+		return "the value is not UTF-8 text, as an environment variable has to be"
+	case len(name)+len("=")+len(value) >= maxVariable:
+		return fmt.Sprintf("with its name it exceeds the %d bytes of an environment variable", maxVariable)
+	}
+	return ""
+}
 
 // Opened is the value of an object, or why there is none.
 type Opened struct {
@@ -51,9 +68,10 @@ func (op Opened) outcome(o Outcome) Outcome {
 type Contents struct {
 	// Data holds values by key.
 	Data map[string]seal.Value
-	// Paths maps the keys of files to the paths that users wrote.
+	// Paths maps the keys of files to the paths of their own that pods have them at.
 	Paths map[string]string
-	size  int
+	// size is what the content takes, see entrySize.
+	size int
 }
 
 func newContents() Contents {
@@ -69,12 +87,13 @@ func (c *Contents) add(at *v1alpha1.Landing, path string, v seal.Value) *Outcome
 		o := failed(v1alpha1.ReasonConflict, fmt.Sprintf("key %s of Secret %s is taken by an earlier object: choose another name", at.Key, at.SecretName))
 		return &o
 	}
-	if c.size+v.Len()+len(at.Key) > MaxBytes {
-		o := failed(v1alpha1.ReasonLimitExceeded, fmt.Sprintf("Secret %s is full (%d bytes): shorten or delete some secrets", at.SecretName, MaxBytes))
+	size := entrySize(len(at.Key), v.Len())
+	if c.size+size > limits.MaxBundleBytes {
+		o := full(at.SecretName)
 		return &o
 	}
 	c.Data[at.Key] = v
-	c.size += v.Len() + len(at.Key)
+	c.size += size
 	if path != "" {
 		c.Paths[at.Key] = path
 	}
@@ -85,17 +104,17 @@ func (c *Contents) remove(at *v1alpha1.Landing) {
 	if at == nil {
 		return
 	}
-	c.size -= c.Data[at.Key].Len() + len(at.Key)
+	c.size -= entrySize(len(at.Key), c.Data[at.Key].Len())
 	delete(c.Data, at.Key)
 	delete(c.Paths, at.Key)
 }
 
-// addBoth takes a value in as a variable and as a file, or in neither way.
-func addBoth(env, files *Contents, d Decision, v seal.Value) *Outcome {
+// addBoth takes a value in as a variable and as a file at a path, or in neither way.
+func addBoth(env, files *Contents, d Decision, path string, v seal.Value) *Outcome {
 	if o := env.add(d.Outcome.Env, "", v); o != nil {
 		return o
 	}
-	if o := files.add(d.Outcome.File, d.Item.File, v); o != nil {
+	if o := files.add(d.Outcome.File, path, v); o != nil {
 		env.remove(d.Outcome.Env)
 		return o
 	}
@@ -130,13 +149,21 @@ func (f *Filled) user(d Decision, opened map[types.UID]Opened) Outcome {
 	if op.Value.Len() > maxUserValue {
 		return failed(v1alpha1.ReasonInvalidValue, fmt.Sprintf("the value exceeds %d bytes: shorten it", maxUserValue))
 	}
-	if bytes.IndexByte(op.Value.Reveal(), 0) >= 0 {
-		return failed(v1alpha1.ReasonInvalidValue, "the value contains a null byte, which no environment variable can hold: encode it")
-	}
-	if o := addBoth(&f.Env, &f.Files, d, op.Value); o != nil {
+	d.Outcome = fits(d, op.Value.Reveal())
+	if o := addBoth(&f.Env, &f.Files, d, d.Item.File, op.Value); o != nil {
 		return *o
 	}
 	return op.outcome(d.Outcome)
+}
+
+// fits returns the outcome of an object whose value is known: it may be no variable.
+func fits(d Decision, value []byte) Outcome {
+	if at := d.Outcome.Env; at != nil {
+		if problem := variableProblem(at.Key, value); problem != "" {
+			return notAVariable(d, problem)
+		}
+	}
+	return d.Outcome
 }
 
 // FillAgent lays out the values of agent secrets, and the typed document of them
@@ -166,14 +193,6 @@ type treeBuilder struct {
 	bound   int
 }
 
-func entryBound(path []string, value []byte) int {
-	n := len(value) + 2
-	for _, s := range path {
-		n += 6*len(s) + 6 // a key in quotes, escaped at worst, with its colon, braces and comma
-	}
-	return n
-}
-
 func (f *Filled) agent(d Decision, opened map[types.UID]Opened, tree *treeBuilder) Outcome {
 	if !d.Open {
 		return d.Outcome
@@ -191,20 +210,19 @@ func (f *Filled) agent(d Decision, opened map[types.UID]Opened, tree *treeBuilde
 		return failed(v1alpha1.ReasonTypeMismatch, err.Error()+": set a value of the type secretType")
 	}
 	raw := typedvalue.PrintRaw(d.Item.Type, canonical)
-	o := d.Outcome
-	if o.Env != nil && bytes.IndexByte(raw, 0) >= 0 {
-		o = projected(nil, o.File, nil)
-		o.Message += "; no variable, since the value contains a null byte"
+	bound := treeSize(d.Item.Path, len(canonical))
+	d.Outcome = fits(d, raw)
+	if f.Files.size+tree.bound+bound+entrySize(len(d.Outcome.File.Key), len(raw)) > limits.MaxBundleBytes {
+		return full(v1alpha1.BundleAgentFiles)
 	}
-	bound := entryBound(d.Item.Path, canonical)
-	if f.Files.size+tree.bound+bound+len(raw) > MaxBytes {
-		return failed(v1alpha1.ReasonLimitExceeded, fmt.Sprintf("Secret %s is full (%d bytes): shorten or delete some secrets", v1alpha1.BundleAgentFiles, MaxBytes))
-	}
-	d.Outcome = o
-	if failure := addBoth(&f.Env, &f.Files, d, seal.NewValue(raw)); failure != nil {
+	if failure := addBoth(&f.Env, &f.Files, d, "", seal.NewValue(raw)); failure != nil {
 		return *failure
 	}
 	tree.entries = append(tree.entries, typedvalue.Entry{Path: d.Item.Path, Value: canonical})
 	tree.bound += bound
-	return op.outcome(o)
+	return op.outcome(d.Outcome)
+}
+
+func full(secret string) Outcome {
+	return failed(v1alpha1.ReasonLimitExceeded, fmt.Sprintf("Secret %s is full (%d bytes): shorten or delete some secrets", secret, limits.MaxBundleBytes))
 }

@@ -14,7 +14,6 @@ import (
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/internal/limits"
 	"github.com/latchkey-dev/latchkey/internal/seal"
-	"github.com/latchkey-dev/latchkey/internal/typedvalue"
 )
 
 // canary is a value that no message may show.
@@ -89,9 +88,16 @@ func TestFillUser(t *testing.T) {
 			wantEnv: map[string]string{"B": "x"}, wantFiles: map[string]string{"b": "x"}, wantPaths: map[string]string{"b": "~/b"},
 			wantReasons: map[string]string{"a": v1alpha1.ReasonUnsealable, "b": v1alpha1.ReasonProjected},
 		},
-		"a null byte fits no variable": {
-			items: []Item{both("a", "1")}, values: map[string]string{"a": canary + "\x00"},
-			wantReasons: map[string]string{"a": v1alpha1.ReasonInvalidValue},
+		"a null byte fits no variable, but a file": {
+			items: []Item{both("a", "1"), user("b", "2", env("B"))}, values: map[string]string{"a": canary + "\x00", "b": canary + "\x00"},
+			wantFiles: map[string]string{"a": canary + "\x00"}, wantPaths: map[string]string{"a": "~/a"},
+			wantReasons: map[string]string{"a": v1alpha1.ReasonNotAVariable, "b": v1alpha1.ReasonNotAVariable},
+		},
+		"bytes that are no text fit no variable, but a file": {
+			items:     []Item{both("a", "1"), user("b", "2", env("B")), user("c", "3", file("~/c"))},
+			values:    map[string]string{"a": canary + "\xff", "b": canary + "\xc3", "c": "\xed\xa0\x80"},
+			wantFiles: map[string]string{"a": canary + "\xff", "c": "\xed\xa0\x80"}, wantPaths: map[string]string{"a": "~/a", "c": "~/c"},
+			wantReasons: map[string]string{"a": v1alpha1.ReasonNotAVariable, "b": v1alpha1.ReasonNotAVariable, "c": v1alpha1.ReasonProjected},
 		},
 		"a value of 24577 bytes, as a source can have, is too long": {
 			items: []Item{both("a", "1")}, values: map[string]string{"a": canary + strings.Repeat("x", 24577-len(canary))},
@@ -157,10 +163,10 @@ func TestAFullBundleTakesASecretInBothWaysOrNot(t *testing.T) {
 	}
 	total := 0
 	for k, v := range f.Files.Data {
-		total += len(k) + v.Len()
+		total += entrySize(len(k), v.Len())
 	}
-	if total != f.Files.size || total > MaxBytes {
-		t.Errorf("the files have %d bytes, counted as %d, want at most %d", total, f.Files.size, MaxBytes)
+	if total != f.Files.size || total > limits.MaxBundleBytes {
+		t.Errorf("the files have %d bytes, counted as %d, want at most %d", total, f.Files.size, limits.MaxBundleBytes)
 	}
 }
 
@@ -211,7 +217,7 @@ func TestFillAgent(t *testing.T) {
 			wantFiles: map[string]string{
 				"a": "x\x00", TreeKey: `{"a":"x\u0000"}`,
 			},
-			wantReasons: map[string]string{"a": v1alpha1.ReasonProjected},
+			wantReasons: map[string]string{"a": v1alpha1.ReasonNotAVariable},
 		},
 		"a secret whose file would be the document's has another key": {
 			items:   []Item{agent("secrets.json", "1")},
@@ -271,32 +277,51 @@ func TestTheAgentFilesWithTheirDocumentFitASecret(t *testing.T) {
 			refused++
 		}
 	}
-	if total > MaxBytes || total < MaxBytes*9/10 || refused == 0 {
-		t.Errorf("%d bytes with %d secrets refused, want nearly %d with some refused", total, refused, MaxBytes)
+	if total > limits.MaxBundleBytes || total < limits.MaxBundleBytes*9/10 || refused == 0 {
+		t.Errorf("%d bytes with %d secrets refused, want nearly %d with some refused", total, refused, limits.MaxBundleBytes)
 	}
 }
 
-func TestTheDocumentKeepsWithinItsBound(t *testing.T) {
-	for name, paths := range map[string][][]string{
-		"one short path":                          {{"a"}},
-		"a path above another":                    {{"db"}, {"db", "password"}},
-		"segments that JSON escapes in six bytes": {{strings.Repeat("\x01", 20), "\x02"}, {strings.Repeat("\x01", 20), "\x03"}},
-		"paths that share nothing, deep":          {strings.Split("a.b.c.d.e.f.g.h.i.j", "."), strings.Split("k.l.m.n.o.p.q.r.s.t", ".")},
-	} {
-		t.Run(name, func(t *testing.T) {
-			var entries []typedvalue.Entry
-			bound := 0
-			for _, p := range paths {
-				entries = append(entries, typedvalue.Entry{Path: p, Value: []byte("1")})
-				bound += entryBound(p, []byte("1"))
-			}
-			doc, err := typedvalue.Tree(entries)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if len(doc) > bound {
-				t.Errorf("the document has %d bytes, above its bound of %d", len(doc), bound)
-			}
-		})
+// TestAVariableThatCannotBe_SaysSo tells a variable that was asked for from one that is
+// made from a path.
+func TestAVariableThatCannotBe_SaysSo(t *testing.T) {
+	asked := func(s *v1alpha1.AgentSecretSpec) { s.EnvName = "ASKED" }
+	users := DecideUser([]Item{user("a", "1", env("A"), file("~/a")), user("b", "2", env("B")), user("c", "3", env("C"), file("~/c/"))}, wideUser)
+	agents := DecideAgent([]Item{agent("a", "1"), agent("b", "2", asked)}, wideAgent)
+	forUsers, err := FillUser(users, opened(map[string]string{"a": "\xff", "b": "x\x00", "c": "\xff"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	forAgents, err := FillAgent(agents, opened(map[string]string{"a": `"x\u0000"`, "b": `"x\u0000"`}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const noText, noNUL = "the value is not UTF-8 text, as an environment variable has to be", "the value contains a NUL byte, which no environment variable can hold"
+	agentFile := func(key string) *v1alpha1.Landing {
+		return &v1alpha1.Landing{SecretName: v1alpha1.BundleAgentFiles, Key: key}
+	}
+	want := []Outcome{
+		{Reason: "NotAVariable", Message: "projected as file a of Secret latchkey-user-files; no variable: " + noText, File: userFile("a")},
+		{Reason: "NotAVariable", Message: "no variable: " + noNUL + ": set filePath to have it as a file"},
+		{Reason: "NotAVariable", Message: "file path is not projected: path names a directory; no variable: " + noText + ": set filePath to have it as a file"},
+		{Ready: true, Reason: "NotAVariable", Message: "projected as file a of Secret latchkey-agent-files; no variable: " + noNUL, File: agentFile("a")},
+		{Reason: "NotAVariable", Message: "projected as file b of Secret latchkey-agent-files; no variable: " + noNUL, File: agentFile("b")},
+	}
+	if diff := cmp.Diff(want, append(forUsers.Outcomes, forAgents.Outcomes...)); diff != "" {
+		t.Errorf("outcomes (-want +got):\n%s", diff)
+	}
+}
+
+// TestVariableProblem_Length_IsTheKernels holds for names and values together.
+func TestVariableProblem_Length_IsTheKernels(t *testing.T) {
+	fits := make([]byte, 128<<10-len("NAME=")-1)
+	for i := range fits {
+		fits[i] = 'x'
+	}
+	if problem := variableProblem("NAME", fits); problem != "" {
+		t.Errorf("%d bytes: %s", len(fits), problem)
+	}
+	if problem := variableProblem("NAME", append(fits, 'x')); !strings.Contains(problem, "131072 bytes") {
+		t.Errorf("one byte more: %q, want it refused", problem)
 	}
 }

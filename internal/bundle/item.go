@@ -6,7 +6,7 @@ package bundle
 import (
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/internal/claim"
-	"github.com/latchkey-dev/latchkey/internal/seal"
+	"github.com/latchkey-dev/latchkey/internal/limits"
 	"github.com/latchkey-dev/latchkey/internal/typedvalue"
 )
 
@@ -20,10 +20,12 @@ type Item struct {
 	Sealed string
 	// Source is where the value comes from instead, or nil.
 	Source *v1alpha1.SecretKeyRef
-	// Size is the value's size in bytes; 0 where it comes from a Source.
-	Size int
-	// Env is the variable, or "".
-	Env string
+	// Use is what it takes of the tenant's limits; of a Source, the size is not known.
+	Use limits.Use
+	// Env is the variable, or "". EnvAsked reports whether the object names it, rather
+	// than that it is made from the path.
+	Env      string
+	EnvAsked bool
 	// File is the file: as the user wrote it, or relative to the environment's
 	// directory; or "".
 	File string
@@ -40,9 +42,9 @@ func UserItem(u *v1alpha1.UserSecret) Item {
 		Holder:  claim.OfUser(u),
 		Enabled: u.IsEnabled(),
 		Sealed:  u.Spec.SealedValue,
-		Size:    SizeOf(u.Spec.SealedValue),
-		Env:     u.Spec.EnvName,
-		File:    u.Spec.FilePath,
+		Use:     UserUse(u),
+		Env:     u.Spec.EnvName, EnvAsked: u.Spec.EnvName != "",
+		File: u.Spec.FilePath,
 	}
 	if u.Spec.ValueFrom != nil {
 		ref := u.Spec.ValueFrom.SecretKeyRef
@@ -57,10 +59,10 @@ func AgentItem(a *v1alpha1.AgentSecret) Item {
 		Holder:  claim.OfAgent(a),
 		Enabled: true,
 		Sealed:  a.Spec.SealedValue,
-		Size:    SizeOf(a.Spec.SealedValue),
-		Env:     claim.AgentEnv(a),
-		File:    claim.AgentFile(a),
-		Path:    a.Spec.Path,
+		Use:     AgentUse(a),
+		Env:     claim.AgentEnv(a), EnvAsked: a.Spec.EnvName != "",
+		File: claim.AgentFile(a),
+		Path: a.Spec.Path,
 	}
 	if err := typedvalue.CheckCanonicalPath(a.Spec.Path); err != nil {
 		it.PathProblem = err.Error()
@@ -72,8 +74,3 @@ func AgentItem(a *v1alpha1.AgentSecret) Item {
 	it.Type = t
 	return it
 }
-
-// SizeOf returns the plaintext bytes of a sealed value: 0 where it is empty or no
-// sealed value. It does not decode it, since every look at a tenant asks for the
-// sizes of all its values.
-func SizeOf(sealed string) int { return seal.SizeOf(sealed) }

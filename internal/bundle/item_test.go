@@ -15,6 +15,7 @@ import (
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/internal/claim"
+	"github.com/latchkey-dev/latchkey/internal/limits"
 	"github.com/latchkey-dev/latchkey/internal/seal"
 )
 
@@ -86,7 +87,8 @@ func TestUserItem(t *testing.T) {
 			{Kind: v1alpha1.ClaimName, Value: "a"}, {Kind: v1alpha1.ClaimEnv, Value: "A"}, {Kind: v1alpha1.ClaimFile, Value: "~/a"},
 		}},
 		Source: &v1alpha1.SecretKeyRef{Name: "source", Key: "key"},
-		Env:    "A", File: "~/a",
+		Use:    limits.Use{Secrets: 1, EnvBundle: 1*2 + 32, FilesBundle: (1+18)*2 + 32},
+		Env:    "A", EnvAsked: true, File: "~/a",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("UserItem (-want +got):\n%s", diff)
@@ -117,30 +119,12 @@ func TestAgentItem(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			it := agent(tt.path, "1", tt.edits...)
-			if it.Env != tt.wantEnv || it.File != tt.wantFile || it.Size != tt.wantSize || !it.Enabled {
+			if it.Env != tt.wantEnv || it.File != tt.wantFile || it.Use.ValueBytes != tt.wantSize || !it.Enabled {
 				t.Errorf("env %q, file %q, %d bytes, enabled %t; want %q, %q, %d, true",
-					it.Env, it.File, it.Size, it.Enabled, tt.wantEnv, tt.wantFile, tt.wantSize)
+					it.Env, it.File, it.Use.ValueBytes, it.Enabled, tt.wantEnv, tt.wantFile, tt.wantSize)
 			}
 			if got := it.PathProblem != "" && it.TypeProblem != ""; got != tt.wantProblems {
 				t.Errorf("problems %q and %q, want both: %t", it.PathProblem, it.TypeProblem, tt.wantProblems)
-			}
-		})
-	}
-}
-
-func TestSizeOf(t *testing.T) {
-	for name, tt := range map[string]struct {
-		sealed string
-		want   int
-	}{
-		"no value has no size":                       {"", 0},
-		"an empty value has no size":                 {sealedOf(0), 0},
-		"a value's size is that of its plaintext":    {sealedOf(1234), 1234},
-		"a text that cannot be read counts as empty": {"plaintext in the wrong place", 0},
-	} {
-		t.Run(name, func(t *testing.T) {
-			if got := SizeOf(tt.sealed); got != tt.want {
-				t.Errorf("SizeOf = %d, want %d", got, tt.want)
 			}
 		})
 	}

@@ -5,6 +5,7 @@ package bundle
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
@@ -43,6 +44,19 @@ func SourceNotFound(ref v1alpha1.SecretKeyRef, keyMissing bool) Outcome {
 		return failed(v1alpha1.ReasonSourceNotFound, fmt.Sprintf("Secret %s has no key %s: add it, or change valueFrom", ref.Name, ref.Key))
 	}
 	return failed(v1alpha1.ReasonSourceNotFound, fmt.Sprintf("Secret %s does not exist in this namespace: create it, or change valueFrom", ref.Name))
+}
+
+// notAVariable returns the outcome of an object whose value can be a file and cannot
+// be a variable. Nobody asked for a variable that is made from a path, so there
+// nothing is amiss.
+func notAVariable(d Decision, problem string) Outcome {
+	if d.Outcome.File == nil {
+		problem += ": set filePath to have it as a file"
+	}
+	o := projected(nil, d.Outcome.File, append(slices.Clip(d.notes), "no variable: "+problem))
+	o.Reason = v1alpha1.ReasonNotAVariable
+	o.Ready = !d.Item.EnvAsked && len(d.notes) == 0
+	return o
 }
 
 // Blocked is the outcome of objects whose bundle's name a foreign Secret has.

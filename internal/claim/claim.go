@@ -183,6 +183,20 @@ func NewTable(all []Holder) Table {
 	return t
 }
 
+// Counts reports whether h counts toward its tenant's limits. An object that lost a
+// claim which is refused does not: of simultaneous creations all but one are about to
+// be taken back. An AgentSecret stays stored where others have its variable or file,
+// since both can be made from its path.
+func (t Table) Counts(h Holder) bool {
+	agent := len(h.Claims) > 0 && h.Claims[0].Kind == v1alpha1.ClaimPath
+	for _, l := range t.Losses(h) {
+		if !agent || l.Claim.Kind == v1alpha1.ClaimPath {
+			return false
+		}
+	}
+	return true
+}
+
 // Losses returns the claims of h that others hold, in h's order.
 func (t Table) Losses(h Holder) []Loss {
 	var out []Loss

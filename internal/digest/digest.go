@@ -42,6 +42,8 @@ type Purpose string
 const (
 	// PurposeBundle is the content of a bundle, in an annotation of it and in caches.
 	PurposeBundle Purpose = "bundle content v2"
+	// PurposeLayout is the paths of a bundle's files, in an annotation of it.
+	PurposeLayout Purpose = "bundle layout v1"
 	// PurposeWorkload is what a workload's pods were started with, in annotations of
 	// workloads and of pod templates.
 	PurposeWorkload Purpose = "workload content v2"

@@ -37,6 +37,12 @@ func DefaultAgent() Agent {
 	return Agent{Secrets: 500, ValueBytes: 64 << 10, TotalValueBytes: 900 << 10}
 }
 
+// MaxBundleBytes is how much one native Secret of a tenant may take, counted as the
+// API server counts and stores it. Its own bounds are 1 MiB for the values of a Secret
+// and, in etcd, 1.5 MiB for the whole object; the rest is room for metadata, also for
+// what others write on it.
+const MaxBundleBytes = 960 << 10
+
 // Use is what some secrets take of a tenant's limits.
 type Use struct {
 	// Secrets is their number.
@@ -45,16 +51,25 @@ type Use struct {
 	ValueBytes int
 	// EnvValueBytes is the sum of the values that have a variable.
 	EnvValueBytes int
+	// EnvBundle and FilesBundle are what they take at most of the native Secrets of
+	// variables and of files, as those are stored.
+	EnvBundle, FilesBundle int
 }
 
-// Add returns u with one more secret of size bytes.
-func (u Use) Add(size int, env bool) Use {
-	u.Secrets++
-	u.ValueBytes += size
-	if env {
-		u.EnvValueBytes += size
-	}
+// Add returns the sum of u and o.
+func (u Use) Add(o Use) Use {
+	u.Secrets += o.Secrets
+	u.ValueBytes += o.ValueBytes
+	u.EnvValueBytes += o.EnvValueBytes
+	u.EnvBundle += o.EnvBundle
+	u.FilesBundle += o.FilesBundle
 	return u
+}
+
+// Exceeds reports whether u is more than o in anything.
+func (u Use) Exceeds(o Use) bool {
+	return u.Secrets > o.Secrets || u.ValueBytes > o.ValueBytes || u.EnvValueBytes > o.EnvValueBytes ||
+		u.EnvBundle > o.EnvBundle || u.FilesBundle > o.FilesBundle
 }
 
 // Kind names a limit.
@@ -68,6 +83,10 @@ const (
 	ValueBytes Kind = "ValueBytes"
 	// EnvValueBytes limits the sum of values that have a variable.
 	EnvValueBytes Kind = "EnvValueBytes"
+	// EnvBundle and FilesBundle limit what the native Secrets of variables and of files
+	// take.
+	EnvBundle   Kind = "EnvBundle"
+	FilesBundle Kind = "FilesBundle"
 )
 
 // Excess says which limit was exceeded.
@@ -85,31 +104,51 @@ func (e *Excess) Error() string {
 		return fmt.Sprintf("%d secrets exceed the tenant's limit of %d: delete some", e.Would, e.Max)
 	case EnvValueBytes:
 		return fmt.Sprintf("%d bytes of values in environment variables exceed the tenant's limit of %d: shorten them, or project some as files", e.Would, e.Max)
+	case EnvBundle:
+		return fmt.Sprintf("the Secret of the tenant's variables would take %d bytes and can take %d: shorten or delete some secrets", e.Would, e.Max)
+	case FilesBundle:
+		return fmt.Sprintf("the Secret of the tenant's files would take %d bytes and can take %d: shorten or delete some secrets", e.Would, e.Max)
 	default:
 		return fmt.Sprintf("%d bytes of values exceed the tenant's limit of %d: shorten or delete some", e.Would, e.Max)
 	}
 }
 
-// Check returns the first limit that use exceeds, or nil.
-func (l User) Check(use Use) *Excess {
-	switch {
-	case use.Secrets > l.Secrets:
-		return &Excess{Kind: Count, Max: l.Secrets, Would: use.Secrets}
-	case use.ValueBytes > l.ValueBytes:
-		return &Excess{Kind: ValueBytes, Max: l.ValueBytes, Would: use.ValueBytes}
-	case use.EnvValueBytes > l.EnvValueBytes:
-		return &Excess{Kind: EnvValueBytes, Max: l.EnvValueBytes, Would: use.EnvValueBytes}
-	}
-	return nil
+// Check returns the first limit that a change of a tenant's use exceeds, or nil. What
+// does not grow exceeds nothing: a tenant above a limit, since it was lowered, can
+// still make itself smaller.
+func (l User) Check(was, is Use) *Excess {
+	return first(
+		check(Count, l.Secrets, was.Secrets, is.Secrets),
+		check(ValueBytes, l.ValueBytes, was.ValueBytes, is.ValueBytes),
+		check(EnvValueBytes, l.EnvValueBytes, was.EnvValueBytes, is.EnvValueBytes),
+		check(EnvBundle, MaxBundleBytes, was.EnvBundle, is.EnvBundle),
+		check(FilesBundle, MaxBundleBytes, was.FilesBundle, is.FilesBundle),
+	)
 }
 
-// Check returns the first limit that use exceeds, or nil.
-func (l Agent) Check(use Use) *Excess {
-	switch {
-	case use.Secrets > l.Secrets:
-		return &Excess{Kind: Count, Max: l.Secrets, Would: use.Secrets}
-	case use.ValueBytes > l.TotalValueBytes:
-		return &Excess{Kind: ValueBytes, Max: l.TotalValueBytes, Would: use.ValueBytes}
+// Check returns the first limit that a change of a tenant's use exceeds, or nil. What
+// does not grow exceeds nothing.
+func (l Agent) Check(was, is Use) *Excess {
+	return first(
+		check(Count, l.Secrets, was.Secrets, is.Secrets),
+		check(ValueBytes, l.TotalValueBytes, was.ValueBytes, is.ValueBytes),
+		check(EnvBundle, MaxBundleBytes, was.EnvBundle, is.EnvBundle),
+		check(FilesBundle, MaxBundleBytes, was.FilesBundle, is.FilesBundle),
+	)
+}
+
+func check(kind Kind, limit, was, is int) *Excess {
+	if is <= limit || is <= was {
+		return nil
+	}
+	return &Excess{Kind: kind, Max: limit, Would: is}
+}
+
+func first(all ...*Excess) *Excess {
+	for _, e := range all {
+		if e != nil {
+			return e
+		}
 	}
 	return nil
 }

@@ -83,6 +83,8 @@ const (
 	// LimitEnvValueBytes is the sum of the values that have an environment
 	// variable name, in plaintext bytes.
 	LimitEnvValueBytes LimitKind = "env value bytes"
+	// LimitBundleBytes is what one native Secret of the tenant can take.
+	LimitBundleBytes LimitKind = "bytes of one native Secret"
 )
 
 // LimitError says that a write was refused, as a whole, because the tenant

@@ -378,7 +378,7 @@ func TestAgentValuesThatTogetherExceedALimitAreTakenBack(t *testing.T) {
 		}
 		sum := 0
 		for _, a := range stored {
-			sum += agentRecord(a).size
+			sum += agentRecord(a).use.ValueBytes
 		}
 		if sum != 62+3*3 {
 			t.Fatalf("%d bytes are stored, want one large value and three small ones", sum)

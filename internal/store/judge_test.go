@@ -114,6 +114,14 @@ func TestJudge(t *testing.T) {
 		"above the sum of variables there is none": {
 			[]proposal{creation("a", "A", "", 30)}, []record{stored("b", "B", "", 21)}, problems{Limit: &LimitError{LimitEnvValueBytes, 50, 51}},
 		},
+		"above what a native Secret can take there is none, each secret counted as it is stored": {
+			[]proposal{creation("a", "", "~/a", 0)}, []record{{use: limits.Use{FilesBundle: limits.MaxBundleBytes - 69}}},
+			problems{Limit: &LimitError{LimitBundleBytes, 983040, 983041}},
+		},
+		"an update to a longer variable's name needs the room that it takes": {
+			[]proposal{update(stored("a", "A", "", 0), stored("a", "AB", "", 0))}, []record{stored("a", "A", "", 0), {use: limits.Use{EnvBundle: limits.MaxBundleBytes - 35}}},
+			problems{Limit: &LimitError{LimitBundleBytes, 983040, 983041}},
+		},
 		"the parts of one import add up": {
 			[]proposal{creation("a", "", "", 60), creation("b", "", "", 41)}, nil, problems{Limit: &LimitError{LimitValueBytes, 100, 101}},
 		},

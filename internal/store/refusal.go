@@ -19,6 +19,8 @@ func limitError(e *limits.Excess) *LimitError {
 		limits.Count:         LimitCount,
 		limits.ValueBytes:    LimitValueBytes,
 		limits.EnvValueBytes: LimitEnvValueBytes,
+		limits.EnvBundle:     LimitBundleBytes,
+		limits.FilesBundle:   LimitBundleBytes,
 	}
 	return &LimitError{Kind: kinds[e.Kind], Max: e.Max, Would: e.Would}
 }

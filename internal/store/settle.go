@@ -34,16 +34,15 @@ import (
 type record struct {
 	uid    types.UID
 	holder claim.Holder
-	size   int
-	env    bool
+	use    limits.Use
 }
 
 func userRecord(u *v1alpha1.UserSecret) record {
-	return record{uid: u.UID, holder: claim.OfUser(u), size: bundle.SizeOf(u.Spec.SealedValue), env: u.Spec.EnvName != ""}
+	return record{uid: u.UID, holder: claim.OfUser(u), use: bundle.UserUse(u)}
 }
 
 func agentRecord(a *v1alpha1.AgentSecret) record {
-	return record{uid: a.UID, holder: claim.OfAgent(a), size: bundle.SizeOf(a.Spec.SealedValue)}
+	return record{uid: a.UID, holder: claim.OfAgent(a), use: bundle.AgentUse(a)}
 }
 
 // proposal is an object as a request wants it to be.
@@ -55,7 +54,7 @@ type proposal struct {
 }
 
 func (p proposal) grows() bool {
-	return p.before == nil || p.size > p.before.size || (p.env && !p.before.env)
+	return p.before == nil || p.use.Exceeds(p.before.use)
 }
 
 // lister reads a tenant's records: from the cache, or as it was at a version.
@@ -88,14 +87,12 @@ func (c *core) judge(ps []proposal, all []record) error {
 		for _, cl := range r.holder.Claims {
 			taken[cl] = true
 		}
-		// Who lost a claim is about to be taken back, and takes nobody's room. Who shares
-		// what is not unique stays, and does.
-		if !slices.ContainsFunc(table.Losses(r.holder), func(l claim.Loss) bool { return c.unique(l.Claim.Kind) }) {
-			use = use.Add(r.size, r.env)
+		if table.Counts(r.holder) {
+			use = use.Add(r.use)
 		}
 	}
+	was, is := use, use
 	var conflicts []Conflict
-	grows := false
 	for i, p := range ps {
 		for _, cl := range p.holder.Claims {
 			if taken[cl] && (p.before == nil || !p.before.holder.Has(cl)) && c.unique(cl.Kind) {
@@ -103,14 +100,16 @@ func (c *core) judge(ps []proposal, all []record) error {
 			}
 			taken[cl] = true
 		}
-		use = use.Add(p.size, p.env)
-		grows = grows || p.grows()
+		is = is.Add(p.use)
+		if p.before != nil {
+			was = was.Add(p.before.use)
+		}
 	}
 	var errs []error
 	if len(conflicts) > 0 {
 		errs = append(errs, &ConflictError{Conflicts: conflicts})
 	}
-	if excess := c.limit(use); excess != nil && grows {
+	if excess := c.limit(was, is); excess != nil {
 		errs = append(errs, limitError(excess))
 	}
 	return errors.Join(errs...)

@@ -74,8 +74,8 @@ type core struct {
 	// cached and exact read a tenant's records, from the cache and from the API
 	// server.
 	cached, exact lister
-	// limit says which limit a tenant's use exceeds.
-	limit func(limits.Use) *limits.Excess
+	// limit says which limit a change of a tenant's use exceeds.
+	limit func(was, is limits.Use) *limits.Excess
 	// unique tells which claims a write is refused for.
 	unique func(v1alpha1.ClaimKind) bool
 }

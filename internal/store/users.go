@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+	"github.com/latchkey-dev/latchkey/internal/bundle"
 	"github.com/latchkey-dev/latchkey/internal/claim"
 	"github.com/latchkey-dev/latchkey/internal/limits"
 	"github.com/latchkey-dev/latchkey/internal/seal"
@@ -178,8 +179,9 @@ func (s *Users) write(ctx context.Context, namespace string, n NewUser, batch st
 func creations(namespace string, secrets []NewUser) []proposal {
 	out := make([]proposal, 0, len(secrets))
 	for _, n := range secrets {
-		r := userRecord(newObject(namespace, n))
-		r.size = n.Value.Len()
+		obj := newObject(namespace, n)
+		r := userRecord(obj)
+		r.use = bundle.UserUseOf(obj, n.Value.Len())
 		out = append(out, proposal{record: r})
 	}
 	return out

@@ -141,8 +141,6 @@ var _ = Describe("An AgentSecret", func() {
 		Expect(a.Status.Env.Key).To(Equal("My_Name"))
 		Expect(data(tenant, v1alpha1.BundleAgentEnv)(ctx)).To(Equal(values{"My_Name": canary}))
 		Expect(data(tenant, v1alpha1.BundleAgentFiles)(ctx)).To(HaveKeyWithValue(a.Status.File.Key, canary))
-		Expect(native(ctx, tenant, v1alpha1.BundleAgentFiles).Annotations[v1alpha1.AnnotationPaths]).
-			To(MatchJSON(`{"` + a.Status.File.Key + `":"deep/er.txt"}`))
 	})
 
 	It("whose path has no portable variable name is a file alone", func(ctx SpecContext) {

@@ -53,7 +53,7 @@ var _ = Describe("A bundle that somebody else changed", Ordered, ContinueOnFailu
 		Entry("our label's value", func(s *corev1.Secret) { s.Labels[v1alpha1.LabelBundle] = "agent" }),
 		Entry("all labels", func(s *corev1.Secret) { s.Labels = nil }),
 		Entry("the digest", func(s *corev1.Secret) { s.Annotations[v1alpha1.AnnotationMAC] = "drifted" }),
-		Entry("the paths", func(s *corev1.Secret) { s.Annotations[v1alpha1.AnnotationPaths] = `{"token":"/etc/passwd"}` }),
+		Entry("the digest of the paths", func(s *corev1.Secret) { s.Annotations[v1alpha1.AnnotationLayout] = "drifted" }),
 		Entry("all annotations", func(s *corev1.Secret) { s.Annotations = nil }),
 	)
 
@@ -73,12 +73,12 @@ var _ = Describe("A bundle that somebody else changed", Ordered, ContinueOnFailu
 		Eventually(ctx, data(tenant, v1alpha1.BundleUserFiles)).Should(Equal(values{"token": canary}))
 	})
 
-	It("with paths that there are none of is without them again", func(ctx SpecContext) {
+	It("with a digest of paths that there are none of is without it again", func(ctx SpecContext) {
 		modify(ctx, native(ctx, tenant, v1alpha1.BundleUserEnv), func(s *corev1.Secret) {
-			s.Annotations[v1alpha1.AnnotationPaths] = `{"TOKEN":"/etc/passwd"}`
+			s.Annotations[v1alpha1.AnnotationLayout] = "drifted"
 		})
 		Eventually(ctx, func() map[string]string { return native(ctx, tenant, v1alpha1.BundleUserEnv).Annotations }).
-			ShouldNot(HaveKey(v1alpha1.AnnotationPaths))
+			ShouldNot(HaveKey(v1alpha1.AnnotationLayout))
 	})
 
 	It("in a way that is not ours to judge is left so", func(ctx SpecContext) {

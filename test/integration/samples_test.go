@@ -48,7 +48,7 @@ var _ = Describe("The samples", Ordered, func() {
 			"github-token": "ghp-sample-not-a-real-token",
 		}))
 		bundle := native(ctx, "alice", v1alpha1.BundleUserFiles)
-		Expect(bundle.Annotations).To(HaveKeyWithValue(v1alpha1.AnnotationPaths, `{"github-token":"~/.config/gh/token"}`))
+		Expect(bundle.Annotations).To(HaveKey(v1alpha1.AnnotationLayout))
 		Expect(bundle.Labels).To(HaveKeyWithValue(v1alpha1.LabelBundle, "user"))
 		Expect(bundle.Type).To(BeEquivalentTo(v1alpha1.SecretTypeBundle))
 	})

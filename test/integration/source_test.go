@@ -59,7 +59,6 @@ var _ = Describe("A UserSecret that takes its value from a Secret", func() {
 			Expect(message(ctx, u)).To(And(ContainSubstring(want), Not(ContainSubstring(canary))))
 			Expect(data(tenant, v1alpha1.BundleUserEnv)(ctx)).To(BeNil())
 		},
-		Entry("a value with a null byte", func() []byte { return []byte(canary + "\x00") }, "null byte"),
 		Entry("a value of 24577 bytes", func() []byte { return make([]byte, 24577) }, "exceeds 24576 bytes"),
 	)
 

@@ -63,7 +63,7 @@ var _ = Describe("A stored value that does not open", Ordered, ContinueOnFailure
 			"False KeyNotFound", "sealedValue needs sealing key 0123456789abcdef, which does not exist"),
 		Entry("with what a variable cannot hold",
 			func(ctx context.Context) string { return sealFor(ctx, "UserSecret", tenant, "bad", canary+"\x00") },
-			"False InvalidValue", "null byte"),
+			"False NotAVariable", "NUL byte"),
 	)
 
 	It("or is of another type than it says is reported", func(ctx SpecContext) {

@@ -145,13 +145,11 @@ func (h *Handler) tenant(ctx context.Context, r *request, review *sealing.Review
 			others = append(others, claim.OfAgent(o))
 		}
 	}
-	// Who lost a claim takes nobody's room: of simultaneous creations all but one are
-	// about to be taken back.
 	table := claim.NewTable(others)
 	var use limits.Use
 	for i := range all.Items {
-		if o := &all.Items[i]; o.Name != r.obj.Name && len(table.Losses(claim.OfAgent(o))) == 0 {
-			use = use.Add(bundle.SizeOf(o.Spec.SealedValue), false)
+		if o := &all.Items[i]; o.Name != r.obj.Name && table.Counts(claim.OfAgent(o)) {
+			use = use.Add(bundle.AgentUse(o))
 		}
 	}
 	before := claim.Holder{}
@@ -165,12 +163,15 @@ func (h *Handler) tenant(ctx context.Context, r *request, review *sealing.Review
 		return c.Kind == v1alpha1.ClaimEnv && r.obj.Spec.EnvName == "" || c.Kind == v1alpha1.ClaimFile && r.obj.Spec.FilePath == ""
 	})
 	sealing.Contest(now, before, others, review)
-	size, was := bundle.SizeOf(r.obj.Spec.SealedValue), bundle.SizeOf(r.old.Spec.SealedValue)
-	// A tenant above a limit, since it was lowered, can still make itself smaller.
-	if excess := h.Limits.Check(use.Add(size, false)); excess != nil && (r.create || size > was) {
+	was := use
+	if !r.create {
+		was = use.Add(bundle.AgentUse(r.old))
+	}
+	if excess := h.Limits.Check(was, use.Add(bundle.AgentUse(r.obj))); excess != nil {
 		review.Refuse("spec", sealing.CauseLimit, excess.Error())
 	}
-	if size > h.Limits.ValueBytes && size > was {
+	size := bundle.SizeOf(r.obj.Spec.SealedValue)
+	if size > h.Limits.ValueBytes && size > bundle.SizeOf(r.old.Spec.SealedValue) {
 		review.Refuse("spec", sealing.CauseLimit, fmt.Sprintf("the value exceeds the limit of %d bytes: shorten it", h.Limits.ValueBytes))
 	}
 	return nil

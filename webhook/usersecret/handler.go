@@ -133,13 +133,11 @@ func (h *Handler) tenant(ctx context.Context, obj, old *v1alpha1.UserSecret, rev
 			others = append(others, claim.OfUser(o))
 		}
 	}
-	// Who lost a claim takes nobody's room: of simultaneous creations all but one are
-	// about to be taken back.
 	table := claim.NewTable(others)
 	var use limits.Use
 	for i := range all.Items {
-		if o := &all.Items[i]; o.Name != obj.Name && len(table.Losses(claim.OfUser(o))) == 0 {
-			use = use.Add(bundle.SizeOf(o.Spec.SealedValue), o.Spec.EnvName != "")
+		if o := &all.Items[i]; o.Name != obj.Name && table.Counts(claim.OfUser(o)) {
+			use = use.Add(bundle.UserUse(o))
 		}
 	}
 	before := claim.Holder{}
@@ -147,15 +145,12 @@ func (h *Handler) tenant(ctx context.Context, obj, old *v1alpha1.UserSecret, rev
 		before = claim.OfUser(old)
 	}
 	sealing.Contest(claim.OfUser(obj), before, others, review)
-	was := use.Add(bundle.SizeOf(old.Spec.SealedValue), old.Spec.EnvName != "")
-	is := use.Add(bundle.SizeOf(obj.Spec.SealedValue), obj.Spec.EnvName != "")
-	// A tenant above a limit, since it was lowered, can still make itself smaller.
-	if excess := h.Limits.Check(is); excess != nil && (old.Name == "" || grows(was, is)) {
+	was := use
+	if old.Name != "" {
+		was = use.Add(bundle.UserUse(old))
+	}
+	if excess := h.Limits.Check(was, use.Add(bundle.UserUse(obj))); excess != nil {
 		review.Refuse("spec", sealing.CauseLimit, excess.Error())
 	}
 	return nil
-}
-
-func grows(was, is limits.Use) bool {
-	return is.ValueBytes > was.ValueBytes || is.EnvValueBytes > was.EnvValueBytes
 }

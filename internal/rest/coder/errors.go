@@ -159,6 +159,12 @@ func limitBody(e *store.LimitError) errorBody {
 				"per-user budget (%d bytes over all secrets with an env_name). "+
 				"To deliver a large value as a file instead, clear its env_name and set a file_path.", e.Would, e.Max),
 		}
+	case store.LimitBundleBytes:
+		return errorBody{
+			Message: "User secrets delivery limit reached.",
+			Detail: fmt.Sprintf("The secrets delivered together would take %d bytes and exceed what can be delivered (%d bytes). "+
+				"Delete or shorten secrets to make room.", e.Would, e.Max),
+		}
 	default:
 		return errorBody{
 			Message: "User secrets value-bytes limit reached.",

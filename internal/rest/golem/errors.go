@@ -175,6 +175,8 @@ func limitText(e *store.LimitError) string {
 		return fmt.Sprintf("The environment's limit of %d secrets is reached", e.Max)
 	case store.LimitOneValueBytes:
 		return fmt.Sprintf("The environment's limit of %d bytes per value is exceeded", e.Max)
+	case store.LimitBundleBytes:
+		return fmt.Sprintf("The environment's secrets would take %d bytes where they are delivered together, and can take %d", e.Would, e.Max)
 	default:
 		return fmt.Sprintf("The environment's limit of %d bytes for all values is reached", e.Max)
 	}
