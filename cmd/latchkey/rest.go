@@ -54,8 +54,8 @@ func addREST(ctx context.Context, mgr ctrl.Manager, o *serverOptions, live clien
 	}
 	c := &backend.Coder{Tenants: tenants, Access: access, Store: users, Serving: members.Serving}
 	g := &backend.Golem{Tenants: tenants, Access: access, Store: agents, Serving: members.Serving}
-	coderAt := func(prefix string) http.Handler {
-		return coder.New(coder.Config{Prefix: prefix, Directory: c, Authorizer: c, Secrets: c, MaxSecrets: o.user.Secrets})
+	coderAt := func(root, prefix string) http.Handler {
+		return coder.New(coder.Config{Root: root, Prefix: prefix, Directory: c, Authorizer: c, Secrets: c, MaxSecrets: o.user.Secrets})
 	}
 	golemAt := func(prefix string) http.Handler {
 		return golem.New(golem.Config{Prefix: prefix, Directory: g, Authorizer: g, Secrets: g})
@@ -64,8 +64,8 @@ func addREST(ctx context.Context, mgr ctrl.Manager, o *serverOptions, live clien
 		Config:          mgr.GetConfig(),
 		Certificate:     keeper,
 		Standing:        standing,
-		CoderDirect:     coderAt(apiserver.CoderDirect),
-		CoderAggregated: coderAt(apiserver.CoderAggregated),
+		CoderDirect:     coderAt(apiserver.CoderRoot, apiserver.CoderDirect),
+		CoderAggregated: coderAt("", apiserver.CoderAggregated),
 		GolemDirect:     golemAt(apiserver.GolemDirect),
 		GolemAggregated: golemAt(apiserver.GolemAggregated),
 		Plain:           map[string]http.Handler{peers.Path: peers.Handler(map[string]peers.Seer{"UserSecret": users, "AgentSecret": agents})},

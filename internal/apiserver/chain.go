@@ -11,6 +11,8 @@ import (
 	"k8s.io/apiserver/pkg/endpoints/request"
 	genericapiserver "k8s.io/apiserver/pkg/server"
 	genericfilters "k8s.io/apiserver/pkg/server/filters"
+
+	"github.com/latchkey-dev/latchkey/internal/rest/coder"
 )
 
 // buildChain puts the filters around the router. It reads from the inside out, in the
@@ -29,6 +31,7 @@ func buildChain(router http.Handler, c *genericapiserver.Config) http.Handler {
 	handler = filters.WithAuthentication(handler, c.Authentication.Authenticator, failed, c.Authentication.APIAudiences,
 		c.Authentication.RequestHeaderConfig)
 
+	handler = coder.Open(CoderRoot, handler)
 	handler = genericfilters.WithTimeoutForNonLongRunningRequests(handler, c.LongRunningFunc)
 	handler = withTimeout(handler, c.RequestTimeout)
 	handler = genericfilters.WithWaitGroup(handler, c.LongRunningFunc, c.NonLongRunningRequestWaitGroup)

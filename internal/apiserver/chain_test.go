@@ -18,8 +18,9 @@ import (
 
 func TestAnswersOfTheChain(t *testing.T) {
 	const (
-		coderUnknown = `{"message":"You are signed out or your session has expired. Please sign in again to continue."`
-		golemUnknown = `{"code":"AUTH_UNAUTHORIZED","error":"Could not authenticate user using token"}`
+		coderUnknown  = `{"message":"You are signed out or your session has expired. Please sign in again to continue."`
+		routeNotFound = `{"message":"Route not found."}`
+		golemUnknown  = `{"code":"AUTH_UNAUTHORIZED","error":"Could not authenticate user using token"}`
 	)
 	handler := newSetup(teapot).server(t).Handler()
 	for name, tc := range map[string]struct {
@@ -27,34 +28,52 @@ func TestAnswersOfTheChain(t *testing.T) {
 		wantStatus            int
 		want                  string // a part of the body
 	}{
-		"no credentials, coder":                 {"GET", "/api/v2/users/me/secrets", "", 401, coderUnknown},
-		"no credentials, coder aggregated":      {"GET", CoderAggregated + "me/secrets", "", 401, coderUnknown},
-		"bad credentials, coder":                {"GET", "/api/v2/users/me/secrets", "bad", 401, coderUnknown},
-		"bad credentials, golem":                {"GET", "/v1/envs/x/agent-secrets", "bad", 401, golemUnknown},
-		"no credentials, golem aggregated":      {"GET", GolemAggregated + "agent-secrets/x", "", 401, golemUnknown},
-		"no credentials, elsewhere":             {"GET", "/apis", "", 401, `"kind":"Status"`},
-		"credentials, coder":                    {"GET", "/api/v2/users/me/secrets", "good", 418, ""},
-		"credentials, golem aggregated":         {"DELETE", GolemAggregated + "agent-secret/x", "good", 418, ""},
-		"credentials in the query":              {"GET", "/api/v2/users/me/secrets?coder_session_token=good", "", 418, ""},
-		"empty segments reach the dialect":      {"GET", "/api/v2/users/me//secrets", "good", 418, ""},
-		"dot segments reach the dialect":        {"GET", "/api/v2/users/me/../secrets", "good", 418, ""},
-		"a trailing slash reaches the dialect":  {"GET", "/v1/", "good", 418, ""},
-		"an escaped slash reaches the dialect":  {"GET", "/api/v2/users/me/secrets/a%2Fb", "good", 418, ""},
-		"every method reaches the dialect":      {"PUT", "/api/v2/users/me/secrets", "good", 418, ""},
-		"a watch is nothing special":            {"GET", CoderAggregated + "me/secrets?watch=true", "good", 418, ""},
-		"a timeout is none of our parameters":   {"GET", "/api/v2/users/me/secrets?timeout=soon", "good", 418, ""},
-		"an unknown path is forbidden to most":  {"GET", "/nothing", "good", 403, `"kind":"Status"`},
-		"an unknown path is not found":          {"GET", "/nothing", "admin", 404, `"kind":"Status"`},
-		"a resource that is none is not found":  {"GET", "/apis/coder.latchkey.dev/v2/watch", "admin", 404, `"kind":"Status"`},
-		"the index is not there":                {"GET", "/", "admin", 404, `"kind":"Status"`},
-		"no redirect cleans a path":             {"GET", "//apis", "admin", 404, `"kind":"Status"`},
-		"no redirect adds a slash":              {"GET", "/api/v2/users", "admin", 404, `"kind":"Status"`},
-		"discovery is read only":                {"POST", "/apis/coder.latchkey.dev", "good", 405, `"kind":"Status"`},
-		"the root of discovery is read only":    {"POST", "/apis", "good", 405, `"kind":"Status"`},
-		"openapi is read only":                  {"DELETE", "/openapi/v2", "good", 405, `"kind":"Status"`},
-		"profiles are not there":                {"GET", "/debug/pprof/heap", "admin", 404, `"kind":"Status"`},
-		"a hash of openapi that is out of date": {"GET", "/openapi/v3/apis/coder.latchkey.dev/v2?hash=old", "good", 200, `"openapi"`},
-		"a document that is not there":          {"GET", "/openapi/v3/apis/apps/v1", "good", 404, `"kind":"Status"`},
+		"no credentials, coder":                   {"GET", "/api/v2/users/me/secrets", "", 401, coderUnknown},
+		"no credentials, coder aggregated":        {"GET", CoderAggregated + "me/secrets", "", 401, coderUnknown},
+		"bad credentials, coder":                  {"GET", "/api/v2/users/me/secrets", "bad", 401, coderUnknown},
+		"bad credentials, golem":                  {"GET", "/v1/envs/x/agent-secrets", "bad", 401, golemUnknown},
+		"no credentials, golem aggregated":        {"GET", GolemAggregated + "agent-secrets/x", "", 401, golemUnknown},
+		"no credentials, elsewhere":               {"GET", "/apis", "", 401, `"kind":"Status"`},
+		"credentials, coder":                      {"GET", "/api/v2/users/me/secrets", "good", 418, ""},
+		"credentials, golem aggregated":           {"DELETE", GolemAggregated + "agent-secret/x", "good", 418, ""},
+		"credentials in the query":                {"GET", "/api/v2/users/me/secrets?coder_session_token=good", "", 418, ""},
+		"empty segments are not dropped":          {"GET", "/api/v2/users/me//secrets", "good", 404, routeNotFound},
+		"dot segments are not resolved":           {"GET", "/api/v2/users/me/../secrets", "good", 404, routeNotFound},
+		"dot segments do not lead elsewhere":      {"GET", "/api/v2/../../v1/x", "good", 404, routeNotFound},
+		"empty segments reach the other faces":    {"GET", CoderAggregated + "me//secrets", "good", 418, ""},
+		"a trailing slash reaches the dialect":    {"GET", "/v1/", "good", 418, ""},
+		"an escaped slash reaches the dialect":    {"GET", "/api/v2/users/me/secrets/a%2Fb", "good", 418, ""},
+		"every method reaches the dialect":        {"PUT", "/api/v2/users/me/secrets", "good", 418, ""},
+		"a watch is nothing special":              {"GET", CoderAggregated + "me/secrets?watch=true", "good", 418, ""},
+		"a timeout is none of our parameters":     {"GET", "/api/v2/users/me/secrets?timeout=soon", "good", 418, ""},
+		"an unknown path is forbidden to most":    {"GET", "/nothing", "good", 403, `"kind":"Status"`},
+		"an unknown path is not found":            {"GET", "/nothing", "admin", 404, `"kind":"Status"`},
+		"a resource that is none is not found":    {"GET", "/apis/coder.latchkey.dev/v2/watch", "admin", 404, `"kind":"Status"`},
+		"the index is not there":                  {"GET", "/", "admin", 404, `"kind":"Status"`},
+		"no redirect cleans a path":               {"GET", "//apis", "admin", 404, `"kind":"Status"`},
+		"no redirect adds a slash":                {"GET", "/api/v2/users", "admin", 404, routeNotFound},
+		"an unknown path of coder, anonymous":     {"GET", "/api/v2/workspaces", "", 404, routeNotFound},
+		"an unknown path of coder, bad token":     {"POST", "/api/v2/x/y/z", "bad", 404, routeNotFound},
+		"an unknown path of coder, any method":    {"PROPFIND", "/api/v2/users", "good", 404, routeNotFound},
+		"the root of coder":                       {"GET", "/api/v2", "", 404, routeNotFound},
+		"the root of coder with its slash":        {"GET", "/api/v2/", "good", 404, routeNotFound},
+		"a path that only begins like coder's":    {"GET", "/api/v2x", "admin", 404, `"kind":"Status"`},
+		"build info needs no credentials":         {"GET", "/api/v2/buildinfo", "", 200, `"version":"v2.36.1+latchkey"`},
+		"build info with a token that ended":      {"GET", "/api/v2/buildinfo", "bad", 200, `"version":"v2.36.1+latchkey"`},
+		"build info is read only":                 {"POST", "/api/v2/buildinfo", "good", 405, `{"message":"Method not allowed."}`},
+		"the first user needs no credentials":     {"GET", "/api/v2/users/first", "", 200, `"message"`},
+		"the caller needs credentials":            {"GET", "/api/v2/users/me", "", 401, coderUnknown},
+		"a key needs credentials":                 {"POST", "/api/v2/users/me/keys", "bad", 401, coderUnknown},
+		"a logout needs credentials":              {"POST", "/api/v2/users/logout", "", 401, coderUnknown},
+		"capabilities need credentials":           {"GET", "/api/v2/deployment/user-secrets/capabilities", "", 401, coderUnknown},
+		"the caller reaches the dialect":          {"GET", "/api/v2/users/me?coder_session_token=good", "", 418, ""},
+		"build info is not there when aggregated": {"GET", "/apis/coder.latchkey.dev/v2/buildinfo", "admin", 404, `"kind":"Status"`},
+		"discovery is read only":                  {"POST", "/apis/coder.latchkey.dev", "good", 405, `"kind":"Status"`},
+		"the root of discovery is read only":      {"POST", "/apis", "good", 405, `"kind":"Status"`},
+		"openapi is read only":                    {"DELETE", "/openapi/v2", "good", 405, `"kind":"Status"`},
+		"profiles are not there":                  {"GET", "/debug/pprof/heap", "admin", 404, `"kind":"Status"`},
+		"a hash of openapi that is out of date":   {"GET", "/openapi/v3/apis/coder.latchkey.dev/v2?hash=old", "good", 200, `"openapi"`},
+		"a document that is not there":            {"GET", "/openapi/v3/apis/apps/v1", "good", 404, `"kind":"Status"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := do(t, handler, tc.method, tc.target, tc.token)

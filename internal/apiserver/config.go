@@ -114,7 +114,7 @@ func (c completedConfig) server() (*Server, error) {
 		return nil, fmt.Errorf("set up OpenAPI: %w", err)
 	}
 	for prefix, handler := range map[string]http.Handler{
-		CoderDirect:     c.deps.CoderDirect,
+		CoderRoot:       c.deps.CoderDirect,
 		CoderAggregated: c.deps.CoderAggregated,
 		GolemDirect:     c.deps.GolemDirect,
 		GolemAggregated: c.deps.GolemAggregated,

@@ -7,6 +7,9 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"github.com/latchkey-dev/latchkey/internal/rest/coder"
+	"github.com/latchkey-dev/latchkey/internal/seal"
 )
 
 // Where a Coder client puts its token.
@@ -27,6 +30,9 @@ const (
 // alone and are removed on all. On the aggregated face, a caller whom the front
 // proxy vouches for stays that caller, whatever tokens come along.
 //
+// One request is answered with its own token, that for a key. There alone the token
+// goes on, in the context and in a type that does not print.
+//
 // Through the aggregation layer, the API server has logged and audited the query
 // before we see it. Clients there have their kubeconfig's credentials and no need
 // for the parameter.
@@ -45,8 +51,13 @@ func withCoderCredentials(handler http.Handler) http.Handler {
 			}
 			r.RequestURI = path
 		}
-		if token != "" && dialectOf(r.URL.Path) == coderDialect && !hasBearer(r.Header) {
+		if token != "" && dialectOf(r.URL.Path) == coderDialect && bearer(r.Header) == "" {
 			r.Header.Set("Authorization", "Bearer "+token)
+		}
+		if coder.WantsCredential(CoderRoot, r) {
+			if token = bearer(r.Header); token != "" {
+				r = r.WithContext(coder.WithCredential(r.Context(), seal.ValueOf(token)))
+			}
 		}
 		handler.ServeHTTP(w, r)
 	})
@@ -75,7 +86,11 @@ func cutToken(query string) (rest, token string) {
 	return strings.Join(kept, "&"), token
 }
 
-func hasBearer(h http.Header) bool {
-	scheme, _, _ := strings.Cut(strings.TrimSpace(h.Get("Authorization")), " ")
-	return strings.EqualFold(scheme, "Bearer")
+// bearer returns the token of an "Authorization: Bearer", if there is one.
+func bearer(h http.Header) string {
+	scheme, token, _ := strings.Cut(strings.TrimSpace(h.Get("Authorization")), " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return ""
+	}
+	return strings.TrimSpace(token)
 }

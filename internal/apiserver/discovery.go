@@ -77,7 +77,7 @@ func (g described) aggregated() apidiscoveryv2.APIVersionDiscovery {
 // apis is what the OpenAPI documents describe.
 func apis() []openapi.API {
 	return []openapi.API{
-		openapi.Coder(coderGroup.String(), CoderDirect, CoderAggregated),
+		openapi.Coder(coderGroup.String(), CoderRoot, "/apis/"+coderGroup.String()+"/"),
 		openapi.Golem(golemGroup.String(), GolemDirect, GolemAggregated),
 	}
 }

@@ -13,6 +13,6 @@
 // (the documented paths on our own port, and the same below /apis through the
 // aggregation layer) answer alike.
 //
-// Nothing here reads a body, and no credential outlives authentication: see
-// withCoderCredentials.
+// Nothing here reads a body, and no credential outlives authentication but where it
+// is the answer: see withCoderCredentials.
 package apiserver

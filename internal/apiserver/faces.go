@@ -13,7 +13,10 @@ import (
 // as the aggregation layer passes them on. A request that starts with one of them
 // is the dialect's, whatever follows.
 const (
-	CoderDirect     = "/api/v2/users/"
+	// CoderRoot is what CoderDirect is a part of. On our own port, all of it is the
+	// dialect's.
+	CoderRoot       = "/api/v2/"
+	CoderDirect     = CoderRoot + "users/"
 	CoderAggregated = "/apis/coder.latchkey.dev/v2/users/"
 	GolemDirect     = "/v1/"
 	GolemAggregated = "/apis/golem.latchkey.dev/v1/"
@@ -37,7 +40,7 @@ const (
 // does.
 func dialectOf(path string) dialect {
 	switch {
-	case strings.HasPrefix(path, CoderDirect), strings.HasPrefix(path, CoderAggregated):
+	case strings.HasPrefix(path+"/", CoderRoot), strings.HasPrefix(path, CoderAggregated):
 		return coderDialect
 	case strings.HasPrefix(path, GolemDirect), strings.HasPrefix(path, GolemAggregated):
 		return golemDialect

@@ -47,13 +47,13 @@ func (failingAgentSecrets) Get(context.Context, string) (golem.Secret, error) {
 func dialects(t *testing.T) http.Handler {
 	t.Helper()
 	s := newSetup(teapot)
-	users := func(prefix string) http.Handler {
-		return coder.New(coder.Config{Prefix: prefix, Directory: failingUsers{}})
+	users := func(root, prefix string) http.Handler {
+		return coder.New(coder.Config{Root: root, Prefix: prefix, Directory: failingUsers{}})
 	}
 	environments := func(prefix string) http.Handler {
 		return golem.New(golem.Config{Prefix: prefix, Directory: failingEnvironments{}, Secrets: failingAgentSecrets{}})
 	}
-	s.deps.CoderDirect, s.deps.CoderAggregated = users(CoderDirect), users(CoderAggregated)
+	s.deps.CoderDirect, s.deps.CoderAggregated = users(CoderRoot, CoderDirect), users("", CoderAggregated)
 	s.deps.GolemDirect, s.deps.GolemAggregated = environments(GolemDirect), environments(GolemAggregated)
 	return s.server(t).Handler()
 }
@@ -97,10 +97,15 @@ func matches(template, path string) bool {
 func TestTheDocumentsSayWhatIsServed(t *testing.T) {
 	const id = "2b7e1516-28ae-4d2a-abf7-158809cf4f3c"
 	segments := []string{"me", id, "secrets", "batch", "envs", "agent-secrets", "agent-secret", "other"}
+	beside := []string{"users", "me", "first", "keys", "logout", "buildinfo", "deployment", "user-secrets", "capabilities", "other"}
 	methods := []string{"DELETE", "GET", "PATCH", "POST", "PUT"}
 	handler, routes := dialects(t), documented(t)
 	tried := map[string]bool{}
-	for _, prefix := range []string{CoderDirect, CoderAggregated, GolemDirect, GolemAggregated} {
+	for _, prefix := range []string{CoderRoot, CoderDirect, CoderAggregated, GolemDirect, GolemAggregated} {
+		segments := segments
+		if prefix == CoderRoot {
+			segments = beside
+		}
 		paths := []string{}
 		level := []string{prefix}
 		for range 3 {
@@ -140,8 +145,8 @@ func TestTheDocumentsSayWhatIsServed(t *testing.T) {
 			t.Errorf("%s is documented and was not tried", template)
 		}
 	}
-	if len(routes) != 12 {
-		t.Errorf("%d paths are documented, want 6 on each face", len(routes))
+	if len(routes) != 18 {
+		t.Errorf("%d paths are documented, want 6 on each face and 6 on one", len(routes))
 	}
 }
 
@@ -152,7 +157,7 @@ func TestTheDocumentsAreServedInEveryForm(t *testing.T) {
 		"version 2 in protobuf":     {"/openapi/v2", "application/com.github.proto-openapi.spec.v2.v1.0+protobuf", "2.0"},
 		"the index of version 3":    {"/openapi/v3", "application/json", `"apis/golem.latchkey.dev/v1":{"serverRelativeURL":"/openapi/v3/apis/golem.latchkey.dev/v1?hash=`},
 		"the coder API in JSON":     {"/openapi/v3/apis/coder.latchkey.dev/v2", "application/json", `"/apis/coder.latchkey.dev/v2/users/{user}/secrets/{name}"`},
-		"the golem API in JSON":     {"/openapi/v3/apis/golem.latchkey.dev/v1", "application/json", `"#/components/schemas/dev.latchkey.golem.v1.Type"`},
+		"the golem API in JSON":     {"/openapi/v3/apis/golem.latchkey.dev/v1", "application/json", `"discriminator":{"mapping":{"Bool":"#/components/schemas/dev.latchkey.golem.v1.TypeBool"`},
 		"the golem API in protobuf": {"/openapi/v3/apis/golem.latchkey.dev/v1", "application/com.github.proto-openapi.spec.v3.v1.0+protobuf", "3.0.0"},
 	} {
 		t.Run(name, func(t *testing.T) {

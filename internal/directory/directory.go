@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
@@ -35,6 +36,8 @@ type Tenant struct {
 	ID string
 	// Name is the username or the environment's name.
 	Name string
+	// Created is since when the Namespace exists.
+	Created time.Time
 }
 
 // Directory finds tenants. It is safe for concurrent use.
@@ -164,7 +167,7 @@ func (d *Directory) build(items []metav1.PartialObjectMetadata) index {
 			continue
 		}
 		if name := m.Labels[v1alpha1.LabelUser]; name != "" {
-			t := Tenant{Namespace: m.Name, Name: name, ID: id(m, v1alpha1.LabelUserID)}
+			t := Tenant{Namespace: m.Name, Name: name, ID: id(m, v1alpha1.LabelUserID), Created: m.CreationTimestamp.UTC()}
 			d.claim(i.byUsername, "username", name, t)
 			d.claim(i.byUserID, "user id", t.ID, t)
 			for _, subject := range subjects(m, name) {
@@ -172,7 +175,7 @@ func (d *Directory) build(items []metav1.PartialObjectMetadata) index {
 			}
 		}
 		if name := m.Labels[v1alpha1.LabelEnvironment]; name != "" {
-			t := Tenant{Namespace: m.Name, Name: name, ID: id(m, v1alpha1.LabelEnvironmentID)}
+			t := Tenant{Namespace: m.Name, Name: name, ID: id(m, v1alpha1.LabelEnvironmentID), Created: m.CreationTimestamp.UTC()}
 			if d.claim(i.byEnvironmentID, "environment id", t.ID, t) {
 				i.inNamespace[t.Namespace] = t
 			}

@@ -14,11 +14,15 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 )
+
+// ageless compares tenants by whose they are.
+var ageless = cmpopts.IgnoreFields(Tenant{}, "Created")
 
 var epoch = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
@@ -77,14 +81,14 @@ func TestBuild(t *testing.T) {
 		"an id that is carried over is looked up in lower case": {
 			namespaces: []metav1.PartialObjectMetadata{namespace("e", 1, map[string]string{env: "prod", envID: "ABC"})},
 			want: index{
-				byEnvironmentID: map[string]Tenant{"abc": {"e", "abc", "prod"}}, inNamespace: map[string]Tenant{"e": {"e", "abc", "prod"}},
+				byEnvironmentID: map[string]Tenant{"abc": {Namespace: "e", ID: "abc", Name: "prod"}}, inNamespace: map[string]Tenant{"e": {Namespace: "e", ID: "abc", Name: "prod"}},
 			},
 		},
 		"a Namespace can be both": {
 			namespaces: []metav1.PartialObjectMetadata{namespace("a", 1, map[string]string{user: "alice", env: "alice's"})},
 			want: index{
 				bySubject: map[string]Tenant{"alice": alice}, byUserID: map[string]Tenant{"uid-a": alice}, byUsername: map[string]Tenant{"alice": alice},
-				byEnvironmentID: map[string]Tenant{"uid-a": {"a", "uid-a", "alice's"}}, inNamespace: map[string]Tenant{"a": {"a", "uid-a", "alice's"}},
+				byEnvironmentID: map[string]Tenant{"uid-a": {Namespace: "a", ID: "uid-a", Name: "alice's"}}, inNamespace: map[string]Tenant{"a": {Namespace: "a", ID: "uid-a", Name: "alice's"}},
 			},
 		},
 		"the older Namespace has the username and subject, the younger keeps its id": {
@@ -93,7 +97,7 @@ func TestBuild(t *testing.T) {
 			},
 			want: index{
 				bySubject: map[string]Tenant{"alice": alice}, byUsername: map[string]Tenant{"alice": alice},
-				byUserID: map[string]Tenant{"uid-a": alice, "uid-b": {"b", "uid-b", "alice"}},
+				byUserID: map[string]Tenant{"uid-a": alice, "uid-b": {Namespace: "b", ID: "uid-b", Name: "alice"}},
 			},
 			wantReported: []string{"what=username key=alice namespace=b holder=a", "what=subject key=alice namespace=b holder=a"},
 		},
@@ -102,9 +106,9 @@ func TestBuild(t *testing.T) {
 				namespace("a", 1, map[string]string{user: "alice"}), namespace("m", 2, map[string]string{user: "mallory", subject: "alice\nmallory"}),
 			},
 			want: index{
-				bySubject:  map[string]Tenant{"alice": alice, "mallory": {"m", "uid-m", "mallory"}},
-				byUsername: map[string]Tenant{"alice": alice, "mallory": {"m", "uid-m", "mallory"}},
-				byUserID:   map[string]Tenant{"uid-a": alice, "uid-m": {"m", "uid-m", "mallory"}},
+				bySubject:  map[string]Tenant{"alice": alice, "mallory": {Namespace: "m", ID: "uid-m", Name: "mallory"}},
+				byUsername: map[string]Tenant{"alice": alice, "mallory": {Namespace: "m", ID: "uid-m", Name: "mallory"}},
+				byUserID:   map[string]Tenant{"uid-a": alice, "uid-m": {Namespace: "m", ID: "uid-m", Name: "mallory"}},
 			},
 			wantReported: []string{"what=subject key=alice namespace=m holder=a"},
 		},
@@ -123,11 +127,11 @@ func TestBuild(t *testing.T) {
 				namespace("m", 2, map[string]string{user: "mallory", userID: "UID-A", env: "evil", envID: "UID-A"}),
 			},
 			want: index{
-				bySubject:       map[string]Tenant{"alice": alice, "mallory": {"m", "uid-a", "mallory"}},
-				byUsername:      map[string]Tenant{"alice": alice, "mallory": {"m", "uid-a", "mallory"}},
+				bySubject:       map[string]Tenant{"alice": alice, "mallory": {Namespace: "m", ID: "uid-a", Name: "mallory"}},
+				byUsername:      map[string]Tenant{"alice": alice, "mallory": {Namespace: "m", ID: "uid-a", Name: "mallory"}},
 				byUserID:        map[string]Tenant{"uid-a": alice},
-				byEnvironmentID: map[string]Tenant{"uid-a": {"a", "uid-a", "prod"}},
-				inNamespace:     map[string]Tenant{"a": {"a", "uid-a", "prod"}},
+				byEnvironmentID: map[string]Tenant{"uid-a": {Namespace: "a", ID: "uid-a", Name: "prod"}},
+				inNamespace:     map[string]Tenant{"a": {Namespace: "a", ID: "uid-a", Name: "prod"}},
 			},
 			wantReported: []string{`what="user id" key=uid-a namespace=m holder=a`, `what="environment id" key=uid-a namespace=m holder=a`},
 		},
@@ -135,7 +139,7 @@ func TestBuild(t *testing.T) {
 			namespaces: []metav1.PartialObjectMetadata{
 				namespace("b", 1, map[string]string{env: "x", envID: "1"}), namespace("a", 1, map[string]string{env: "x", envID: "1"}),
 			},
-			want:         index{byEnvironmentID: map[string]Tenant{"1": {"a", "1", "x"}}, inNamespace: map[string]Tenant{"a": {"a", "1", "x"}}},
+			want:         index{byEnvironmentID: map[string]Tenant{"1": {Namespace: "a", ID: "1", Name: "x"}}, inNamespace: map[string]Tenant{"a": {Namespace: "a", ID: "1", Name: "x"}}},
 			wantReported: []string{`what="environment id" key=1 namespace=b holder=a`},
 		},
 	} {
@@ -144,7 +148,7 @@ func TestBuild(t *testing.T) {
 				var log bytes.Buffer
 				d := &Directory{log: logr.FromSlogHandler(slog.NewTextHandler(&log, nil)), only: tt.only}
 				got := d.build(tt.namespaces)
-				if diff := cmp.Diff(tt.want.filled(), got, cmp.AllowUnexported(index{})); diff != "" {
+				if diff := cmp.Diff(tt.want.filled(), got, cmp.AllowUnexported(index{}), ageless); diff != "" {
 					t.Errorf("build (-want +got):\n%s", diff)
 				}
 				for _, line := range tt.wantReported {
@@ -178,7 +182,7 @@ func TestLookups(t *testing.T) {
 		namespace("e", 2, map[string]string{v1alpha1.LabelEnvironment: "prod"}),
 		namespace("id-1", 3, map[string]string{v1alpha1.LabelUser: "id-1", v1alpha1.AnnotationSubjects: ""}),
 	})
-	alice, prod := Tenant{"a", "id-1", "Alice"}, Tenant{"e", "uid-e", "prod"}
+	alice, prod := Tenant{Namespace: "a", ID: "id-1", Name: "Alice"}, Tenant{Namespace: "e", ID: "uid-e", Name: "prod"}
 	for name, tt := range map[string]struct {
 		find func() (Tenant, error)
 		want Tenant
@@ -199,10 +203,20 @@ func TestLookups(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := tt.find()
-			if got != tt.want || !errors.Is(err, tt.err) {
+			if !cmp.Equal(tt.want, got, ageless) || !errors.Is(err, tt.err) {
 				t.Errorf("got %+v, %v, want %+v, %v", got, err, tt.want, tt.err)
 			}
 		})
+	}
+}
+
+func TestTenant_Created_IsTheNamespaces(t *testing.T) {
+	m := namespace("a", 7, map[string]string{v1alpha1.LabelUser: "alice", v1alpha1.LabelEnvironment: "prod"})
+	i := (&Directory{log: logr.Discard()}).build([]metav1.PartialObjectMetadata{m})
+	for what, got := range map[string]Tenant{"user": i.byUsername["alice"], "environment": i.inNamespace["a"]} {
+		if !got.Created.Equal(m.CreationTimestamp.Time) || got.Created.IsZero() {
+			t.Errorf("%s: created %s, want %s", what, got.Created, m.CreationTimestamp)
+		}
 	}
 }
 

@@ -2,19 +2,19 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package openapi describes the two REST APIs, from memory. The source is the two
-// YAML files beside it, in OpenAPI 2.0; version 3 is derived from them. They are
-// written by hand, since the dialects are no Kubernetes resources that a generator
-// could describe, and a test holds them against the handlers.
+// YAML files beside it, in OpenAPI 3.0; version 2, which cannot say as much, is
+// derived from them. They are written by hand, since the dialects are no Kubernetes
+// resources that a generator could describe, and tests hold them against the handlers
+// and against answers.
 package openapi
 
 import (
 	_ "embed" // the documents
+	"encoding/json"
 	"fmt"
 	"maps"
-	"slices"
 	"strings"
 
-	"k8s.io/kube-openapi/pkg/openapiconv"
 	"k8s.io/kube-openapi/pkg/spec3"
 	"k8s.io/kube-openapi/pkg/validation/spec"
 	"sigs.k8s.io/yaml"
@@ -48,89 +48,85 @@ func Golem(group, direct, aggregated string) API {
 	return API{Version3: "apis/" + group, Direct: direct, Aggregated: aggregated, source: golemYAML}
 }
 
-const jsonType = "application/json"
+const (
+	jsonType = "application/json"
 
-// Version2 returns one OpenAPI 2 document of all the APIs.
-func Version2(apis ...API) (*spec.Swagger, error) {
-	all := document()
-	for _, api := range apis {
-		one, err := api.version2()
-		if err != nil {
-			return nil, err
-		}
-		maps.Copy(all.Paths.Paths, one.Paths.Paths)
-		maps.Copy(all.Definitions, one.Definitions)
-	}
-	return all, nil
-}
+	// directOnly marks a path that is not served through the cluster.
+	directOnly = "x-direct-only"
+	// discriminator is how the sources write the discriminator of version 3: the
+	// library's type knows that of version 2 alone, which is no object.
+	discriminator = "x-discriminator"
+
+	security = "BearerToken"
+)
 
 // Version3 returns the OpenAPI 3 document of one API.
 func Version3(api API) (*spec3.OpenAPI, error) {
-	v2, err := api.version2()
-	if err != nil {
-		return nil, err
+	result := &spec3.OpenAPI{
+		Version: "3.0.0",
+		Info:    info(),
+		Paths:   &spec3.Paths{Paths: map[string]*spec3.Path{}},
 	}
-	v3 := openapiconv.ConvertV2ToV3(v2)
-	for path, item := range v3.Paths.Paths {
-		for _, op := range []*spec3.Operation{item.Post, item.Patch} {
-			if op == nil {
-				continue
-			}
-			if op.RequestBody == nil {
-				return nil, fmt.Errorf("openapi: %s lost its body", path)
-			}
-			op.RequestBody.Required = true // which the conversion forgets
-		}
-	}
-	return v3, nil
-}
-
-func document() *spec.Swagger {
-	return &spec.Swagger{SwaggerProps: spec.SwaggerProps{
-		Swagger: "2.0",
-		Info: &spec.Info{InfoProps: spec.InfoProps{
-			Title:   "Latchkey",
-			Version: "v1",
-			Description: "Secrets of users and of agent environments. Every path is served twice, alike: as documented " +
-				"on Latchkey's own port, and below /apis through the Kubernetes API server.",
-		}},
-		Produces: []string{jsonType},
-		Consumes: []string{jsonType},
-		Paths:    &spec.Paths{Paths: map[string]spec.PathItem{}},
-		SecurityDefinitions: spec.SecurityDefinitions{"BearerToken": &spec.SecurityScheme{
-			SecuritySchemeProps: spec.SecuritySchemeProps{
-				Type: "apiKey", In: "header", Name: "authorization", Description: "Bearer and a token of the cluster.",
-			},
-		}},
-		Definitions: spec.Definitions{},
-	}}
-}
-
-// version2 is the document of one API, with the paths of both faces.
-func (a API) version2() (*spec.Swagger, error) {
-	result := document()
-	for _, face := range []struct{ prefix, suffix string }{{a.Direct, ""}, {a.Aggregated, "Aggregated"}} {
-		source := &spec.Swagger{} // read anew, since the faces must not share operations
-		text, err := yaml.YAMLToJSONStrict(a.source)
+	for _, face := range api.faces() {
+		source := &spec3.OpenAPI{} // read once for each, since the faces must not share operations
+		text, err := yaml.YAMLToJSONStrict(api.source)
 		if err != nil {
-			return nil, fmt.Errorf("openapi: %s: %w", a.Version3, err)
+			return nil, fmt.Errorf("openapi: %s: %w", api.Version3, err)
 		}
-		if err := source.UnmarshalJSON(text); err != nil {
-			return nil, fmt.Errorf("openapi: %s: %w", a.Version3, err)
+		if err := json.Unmarshal(text, source); err != nil {
+			return nil, fmt.Errorf("openapi: %s: %w", api.Version3, err)
 		}
 		for path, item := range source.Paths.Paths {
+			if only, _ := item.Extensions.GetBool(directOnly); only && face.suffix != "" {
+				continue
+			}
+			delete(item.Extensions, directOnly)
 			for _, op := range operations(item) {
-				op.ID += face.suffix // ids are unique in a document
-				op.Consumes, op.Produces = []string{jsonType}, []string{jsonType}
+				op.OperationId += face.suffix      // ids are unique in a document
+				if op.SecurityRequirement == nil { // an empty one says that none is needed
+					op.SecurityRequirement = []map[string][]string{{security: {}}}
+				}
 			}
 			result.Paths.Paths[strings.TrimSuffix(face.prefix, "/")+path] = item
 		}
-		result.Definitions = source.Definitions
+		result.Components = source.Components
 	}
+	for _, schema := range result.Components.Schemas {
+		discriminate(schema)
+	}
+	result.Components.SecuritySchemes = spec3.SecuritySchemes{security: {SecuritySchemeProps: spec3.SecuritySchemeProps{
+		Type: "http", Scheme: "bearer", Description: "A token of the cluster.",
+	}}}
 	return result, nil
 }
 
-func operations(item spec.PathItem) []*spec.Operation {
-	return slices.DeleteFunc([]*spec.Operation{item.Get, item.Post, item.Patch, item.Delete},
-		func(op *spec.Operation) bool { return op == nil })
+func (a API) faces() []struct{ prefix, suffix string } {
+	return []struct{ prefix, suffix string }{{a.Direct, ""}, {a.Aggregated, "Aggregated"}}
+}
+
+func info() *spec.Info {
+	return &spec.Info{InfoProps: spec.InfoProps{
+		Title:   "Latchkey",
+		Version: "v1",
+		Description: "Secrets of users and of agent environments. Paths below /apis are served through the Kubernetes API " +
+			"server, all others on Latchkey's own port.",
+	}}
+}
+
+// discriminate gives a schema and what is in it the discriminators of version 3.
+func discriminate(s *spec.Schema) {
+	if d, ok := s.Extensions[discriminator]; ok {
+		delete(s.Extensions, discriminator)
+		s.ExtraProps = map[string]any{"discriminator": d}
+	}
+	for name, property := range s.Properties {
+		discriminate(&property)
+		s.Properties[name] = property
+	}
+}
+
+func operations(item *spec3.Path) map[string]*spec3.Operation {
+	all := map[string]*spec3.Operation{"get": item.Get, "post": item.Post, "patch": item.Patch, "delete": item.Delete}
+	maps.DeleteFunc(all, func(_ string, op *spec3.Operation) bool { return op == nil })
+	return all
 }

@@ -54,7 +54,7 @@ func (c *Coder) User(ctx context.Context, caller, key string) (coder.Tenant, err
 	if errors.Is(err, directory.ErrUnknown) {
 		return coder.Tenant{}, coder.ErrUnknownUser
 	}
-	return coder.Tenant{Namespace: t.Namespace, ID: t.ID, Username: t.Name}, err
+	return coder.Tenant{Namespace: t.Namespace, ID: t.ID, Username: t.Name, Created: t.Created}, err
 }
 
 // Allowed implements coder.Authorizer. Users may do everything with what is theirs.
@@ -134,11 +134,13 @@ func shown(objs []*v1alpha1.UserSecret) []coder.Secret {
 }
 
 func show(u *v1alpha1.UserSecret) coder.Secret {
+	// The API server keeps whole seconds of the one, so that is what both have.
 	created := u.CreationTimestamp.UTC()
 	updated, err := time.Parse(time.RFC3339Nano, u.Annotations[v1alpha1.AnnotationUpdatedAt])
 	if err != nil || updated.Before(created) {
 		updated = created
 	}
+	updated = updated.UTC().Truncate(time.Second)
 	return coder.Secret{
 		ID:          string(u.UID),
 		Name:        u.SecretName(),
@@ -147,7 +149,7 @@ func show(u *v1alpha1.UserSecret) coder.Secret {
 		FilePath:    u.Spec.FilePath,
 		Enabled:     u.IsEnabled(),
 		CreatedAt:   created,
-		UpdatedAt:   updated.UTC(),
+		UpdatedAt:   updated,
 	}
 }
 

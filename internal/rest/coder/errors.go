@@ -93,6 +93,11 @@ func answer(c *call, op *operation, err error) (int, errorBody) {
 		}
 	case errors.Is(err, errNoAccess), errors.Is(err, store.ErrNotFound):
 		return http.StatusNotFound, errorBody{Message: "Resource not found or you do not have access to this resource"}
+	case errors.Is(err, errNoCredential):
+		return http.StatusBadRequest, errorBody{
+			Message: "There is no token to hand out.",
+			Detail:  "The key is the token that the request presents, and this one presents none.",
+		}
 	case errors.As(err, &tooLarge):
 		return http.StatusRequestEntityTooLarge, errorBody{Message: "Request body too large.", Detail: tooLarge.Error()}
 	case errors.As(err, &malformed):
@@ -172,6 +177,15 @@ func limitBody(e *store.LimitError) errorBody {
 				"Delete or shorten secrets to make room.", e.Would, e.Max),
 		}
 	}
+}
+
+func routeNotFound(w http.ResponseWriter) {
+	writeJSON(w, http.StatusNotFound, errorBody{Message: "Route not found."})
+}
+
+func methodNotAllowed(w http.ResponseWriter, allow string) {
+	w.Header().Set("Allow", allow)
+	writeJSON(w, http.StatusMethodNotAllowed, errorBody{Message: "Method not allowed."})
 }
 
 func writeJSON(w http.ResponseWriter, status int, body any) {

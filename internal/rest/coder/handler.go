@@ -27,6 +27,9 @@ type Config struct {
 	// Prefix is the path before {user}, with a slash at both ends:
 	// "/api/v2/users/" or "/apis/coder.latchkey.dev/v2/users/".
 	Prefix string
+	// Root is the path before "users/", such as "/api/v2/", where what the command
+	// line asks besides secrets is served too; "" for nowhere.
+	Root string
 	// Directory, Authorizer and Secrets are all required.
 	Directory  Directory
 	Authorizer Authorizer
@@ -68,7 +71,8 @@ type call struct {
 // operation is one row of the contract's table of paths.
 type operation struct {
 	method string
-	verb   string // what the caller must be allowed on the usersecrets
+	verb   string // what the caller must be allowed on the usersecrets; "" for nothing
+	sight  bool   // whoever may see the user may do it
 	status int    // of the answer on success
 	bulk   bool   // the import, whose answers about fields name the entry
 	run    func(*Handler, *call) (any, error)
@@ -93,15 +97,14 @@ var (
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r, done := exchange.Account(r)
 	defer done()
-	where, found := parsePath(h.config.Prefix, r.URL.EscapedPath())
-	if !found {
-		writeJSON(w, http.StatusNotFound, errorBody{Message: "Route not found."})
+	where, operations := h.at(r.URL.EscapedPath())
+	if operations == nil {
+		routeNotFound(w)
 		return
 	}
-	op, allow := route(where, r.Method)
+	op, allow := route(operations, r.Method)
 	if op == nil {
-		w.Header().Set("Allow", allow)
-		writeJSON(w, http.StatusMethodNotAllowed, errorBody{Message: "Method not allowed."})
+		methodNotAllowed(w, allow)
 		return
 	}
 	c := &call{w: w, r: r, target: where}
@@ -117,25 +120,36 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, op.status, body)
 }
 
-// route finds the operation of a method on a target, or which methods there
-// are. HEAD is GET: net/http drops the body.
-func route(where target, method string) (op *operation, allow string) {
-	operations := onOne
-	switch where.name {
-	case "":
-		operations = onAll
-	case importName:
-		operations = onImport
+// at finds what an escaped path addresses, and the operations there.
+func (h *Handler) at(escapedPath string) (target, []operation) {
+	where, found := parsePath(h.config.Prefix, escapedPath)
+	switch {
+	case !found:
+		operations, user := find(h.config.Root, escapedPath)
+		return target{user: user}, operations
+	case where.name == "":
+		return where, onAll
+	case where.name == importName:
+		return where, onImport
 	}
+	return where, onOne
+}
+
+// route finds the operation of a method among those of a target, or which methods
+// there are. HEAD is GET: net/http drops the body.
+func route(operations []operation, method string) (op *operation, allow string) {
 	if method == http.MethodHead {
 		method = http.MethodGet
 	}
-	methods := []string{http.MethodHead}
+	var methods []string
 	for i := range operations {
 		if operations[i].method == method {
 			return &operations[i], ""
 		}
 		methods = append(methods, operations[i].method)
+		if operations[i].method == http.MethodGet {
+			methods = append(methods, http.MethodHead)
+		}
 	}
 	slices.Sort(methods)
 	return nil, strings.Join(methods, ", ")
@@ -148,6 +162,9 @@ func (h *Handler) serve(op *operation, c *call) (any, error) {
 	caller, ok := request.UserFrom(ctx)
 	if !ok {
 		return nil, errUnauthenticated
+	}
+	if op.verb == "" {
+		return op.run(h, c)
 	}
 	var err error
 	if c.tenant, err = h.config.Directory.User(ctx, caller.GetName(), c.target.user); err != nil {
@@ -164,7 +181,12 @@ func (h *Handler) serve(op *operation, c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !allowed && name != "" {
+	if !allowed && op.sight {
+		if allowed, err = h.config.Authorizer.Allowed(ctx, "list", c.tenant, ""); err != nil {
+			return nil, err
+		}
+	}
+	if !allowed && (name != "" || op.sight) {
 		return nil, errNoAccess
 	}
 	if !allowed {

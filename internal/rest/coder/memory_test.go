@@ -205,7 +205,7 @@ type people struct {
 }
 
 var (
-	alice = Tenant{Namespace: "u-alice", ID: "11111111-1111-4111-8111-111111111111", Username: "alice"}
+	alice = Tenant{Namespace: "u-alice", ID: "11111111-1111-4111-8111-111111111111", Username: "alice", Created: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
 	bob   = Tenant{Namespace: "u-bob", ID: "22222222-2222-4222-8222-222222222222", Username: "bob"}
 )
 

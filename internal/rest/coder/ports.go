@@ -22,6 +22,8 @@ type Tenant struct {
 	ID string
 	// Username is the user's name, which need not be the namespace's.
 	Username string
+	// Created is since when the user exists.
+	Created time.Time
 }
 
 // Secret is what the API shows of one user secret. It has no field for the
