@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/getkin/kin-openapi/openapi3"
 	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -27,19 +28,24 @@ import (
 type Face struct {
 	// Name says which, for messages.
 	Name string
+	// Base is what all paths begin with.
+	Base string
 	// Coder and Golem are the bases that stand for /api/v2 and /v1.
 	Coder, Golem string
 	// Aggregated tells that the cluster authenticates the caller.
 	Aggregated bool
 	// Client trusts the face's certificate.
 	Client *http.Client
+
+	// documents are what every exchange is held to; see Held.
+	documents []*openapi3.T
 }
 
 // Direct returns Latchkey's own port.
 func Direct(url string, ca []byte) (Face, error) {
 	c, err := trusting(ca)
 	url = strings.TrimSuffix(url, "/")
-	return Face{Name: "direct", Coder: url + "/api/v2", Golem: url + "/v1", Client: c}, err
+	return Face{Name: "direct", Base: url, Coder: url + "/api/v2", Golem: url + "/v1", Client: c}, err
 }
 
 // Aggregated returns the way through the API server.
@@ -48,6 +54,7 @@ func Aggregated(url string, ca []byte) (Face, error) {
 	url = strings.TrimSuffix(url, "/")
 	return Face{
 		Name:       "aggregated",
+		Base:       url,
 		Coder:      url + "/apis/coder.latchkey.dev/v2",
 		Golem:      url + "/apis/golem.latchkey.dev/v1",
 		Aggregated: true,
@@ -90,7 +97,11 @@ func (f Face) Do(ctx context.Context, method, url string, header http.Header, bo
 	}
 	defer resp.Body.Close() //nolint:errcheck // it was read
 	b, err := io.ReadAll(io.LimitReader(resp.Body, 16<<20))
-	return Answer{Status: resp.StatusCode, Header: resp.Header, Body: b}, err
+	if err != nil {
+		return Answer{}, err
+	}
+	got := Answer{Status: resp.StatusCode, Header: resp.Header, Body: b}
+	return got, f.holds(ctx, req, body, got)
 }
 
 // Account is somebody who can call the APIs.

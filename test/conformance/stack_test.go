@@ -28,8 +28,17 @@ import (
 func TestStack(t *testing.T) {
 	admin, direct, aggregated := stack(t)
 	run := fmt.Sprintf("c%x", time.Now().UnixMilli())
+	tenants := Tenants{Admin: admin}
+	reader, err := tenants.New(t.Context(), run, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, f := range []Face{direct[0], aggregated} {
-		t.Run(f.Name, func(t *testing.T) { runFace(t, f, Tenants{Admin: admin}, run+f.Name[:1]) })
+		f, err := f.Held(t.Context(), reader.Token)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Run(f.Name, func(t *testing.T) { runFace(t, f, tenants, run+f.Name[:1]) })
 	}
 }
 

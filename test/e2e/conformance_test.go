@@ -29,6 +29,10 @@ var _ = Describe("The REST contracts", Ordered, ContinueOnFailure, func() {
 				f = aggregated
 			}
 			tenants := conformance.Tenants{Admin: api, Labels: labels{labelRun: runID}}
+			reader, err := tenants.New(ctx, tenantName("reader-"+name), nil, nil)
+			Expect(err).NotTo(HaveOccurred())
+			f, err = f.Held(ctx, reader.Token)
+			Expect(err).NotTo(HaveOccurred())
 			coder, err := conformance.CoderCases()
 			Expect(err).NotTo(HaveOccurred())
 			golem, err := conformance.GolemCases()

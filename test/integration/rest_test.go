@@ -42,6 +42,12 @@ var _ = Describe("The REST APIs", Ordered, func() {
 				g.Expect(fmt.Sprint(s.Object["status"])).To(MatchRegexp("status:True type:Available"))
 			}).Should(Succeed())
 		}
+		reader, err := tenants.New(ctx, "openapi-reader", nil, nil)
+		Expect(err).NotTo(HaveOccurred())
+		for _, f := range []*conformance.Face{&first, &second, &agg} {
+			*f, err = f.Held(ctx, reader.Token)
+			Expect(err).NotTo(HaveOccurred())
+		}
 	})
 
 	AfterAll(func() {

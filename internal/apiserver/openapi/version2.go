@@ -140,8 +140,8 @@ func (c conversion) use(s *spec.Schema) {
 // plain returns a schema without what version 2 does not know.
 func plain(s *spec.Schema) spec.Schema {
 	to := *s
-	if len(to.AllOf) == 1 { // a reference that may be null
-		return plain(&to.AllOf[0])
+	if len(to.OneOf) == 1 { // a reference that may be null
+		return plain(&to.OneOf[0])
 	}
 	if name, ok := strings.CutPrefix(to.Ref.String(), "#/components/schemas/"); ok {
 		return spec.Schema{SchemaProps: spec.SchemaProps{Ref: spec.MustCreateRef("#/definitions/" + name)}}
