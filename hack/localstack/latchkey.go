@@ -111,10 +111,10 @@ func copyProgram(path string) error {
 // stopOrder sorts process names so that none loses what it depends on before it ends.
 func stopOrder(names []string) []string {
 	rank := func(name string) int {
-		if i := slices.Index([]string{"balancer", "server", "controller", "kube-apiserver", "etcd"}, name); i >= 0 {
+		if i := slices.Index([]string{restarter, "balancer", "server", "controller", "kube-apiserver", "etcd"}, name); i >= 0 {
 			return i
 		}
-		return 1 // server-N
+		return 2 // server-N
 	}
 	ordered := slices.Clone(names)
 	slices.SortStableFunc(ordered, func(a, b string) int { return rank(a) - rank(b) })

@@ -42,7 +42,7 @@ func newCommand() *cobra.Command {
 	}
 	command.PersistentFlags().StringVar(&root, "root", "", "root of the source tree (default: found from the working directory)")
 	open := func() (*stack, error) { return openStack(root, os.Stdout) }
-	command.AddCommand(newUpCommand(open), newDownCommand(open), newStatusCommand(open), newQuickstartCommand(open), newBalanceCommand())
+	command.AddCommand(newUpCommand(open), newDownCommand(open), newStatusCommand(open), newQuickstartCommand(open), newBalanceCommand(), newRestarterCommand(open))
 	return command
 }
 

@@ -11,8 +11,8 @@ import (
 )
 
 func TestStopOrderEndsNothingBeforeWhatNeedsIt(t *testing.T) {
-	got := stopOrder([]string{"balancer", "controller", "etcd", "kube-apiserver", "server-0", "server-1"})
-	want := []string{"balancer", "server-0", "server-1", "controller", "kube-apiserver", "etcd"}
+	got := stopOrder([]string{"balancer", "controller", "etcd", "kube-apiserver", "restarter", "server-0", "server-1"})
+	want := []string{"restarter", "balancer", "server-0", "server-1", "controller", "kube-apiserver", "etcd"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("order (-want +got):\n%s", diff)
 	}

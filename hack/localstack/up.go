@@ -33,6 +33,13 @@ func (s *stack) up(ctx context.Context, o upOptions) error {
 			return err
 		}
 	}
+	last, err := s.restarter()
+	if err != nil {
+		return err
+	}
+	if err := s.run(ctx, last); err != nil {
+		return err
+	}
 	s.Linef("up: source %s", s.relative(s.env()))
 	return nil
 }

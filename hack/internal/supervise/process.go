@@ -131,6 +131,35 @@ func (k Keeper) Ensure(ctx context.Context, p Process) (string, error) {
 	return outcome, nil
 }
 
+// Ended lists the processes on record that are not running any more: nobody stopped them.
+func (k Keeper) Ended() ([]string, error) {
+	names, err := k.Recorded()
+	if err != nil {
+		return nil, err
+	}
+	var ended []string
+	for _, name := range names {
+		r, err := k.Load(name)
+		if err != nil {
+			return nil, err
+		}
+		if !r.Running() {
+			ended = append(ended, name)
+		}
+	}
+	return ended, nil
+}
+
+// Revive starts a process on record again that is not running any more, and reports whether it had to.
+func (k Keeper) Revive(ctx context.Context, name string) (bool, error) {
+	r, err := k.Load(name)
+	if err != nil || len(r.Argv) == 0 || r.Running() {
+		return false, err
+	}
+	_, err = k.start(ctx, Process{Name: name, Argv: r.Argv}, r.Fingerprint)
+	return err == nil, err
+}
+
 // start runs p in a session of its own, so that it outlives this command and its terminal.
 func (k Keeper) start(ctx context.Context, p Process, fingerprint string) (Record, error) {
 	for _, dir := range []string{k.Logs, k.Records} {
@@ -204,15 +233,12 @@ func (k Keeper) save(name string, r Record) error {
 	return WriteFile(k.record(name), append(content, '\n'))
 }
 
-// fingerprint changes when the process has to be restarted: another binary, other arguments, other input files.
+// fingerprint changes when the process has to be restarted: another binary, other arguments, other input files. It is
+// their content that counts: a build that changes nothing writes the binary all the same.
 func (p Process) fingerprint() (string, error) {
-	info, err := os.Stat(p.Argv[0])
-	if err != nil {
-		return "", err
-	}
 	sum := sha256.New()
-	_, _ = fmt.Fprintf(sum, "%q %d %d\n", p.Argv, info.Size(), info.ModTime().UnixNano())
-	for _, path := range p.Files {
+	_, _ = fmt.Fprintf(sum, "%q\n", p.Argv)
+	for _, path := range append([]string{p.Argv[0]}, p.Files...) {
 		content, err := os.ReadFile(path)
 		if err != nil {
 			return "", err

@@ -130,6 +130,57 @@ func TestEnsureStartsOnceAndRestartsWhatChanged(t *testing.T) {
 	ensured(t, k, p, "ready")
 }
 
+func TestFingerprint_BuildThatChangesNothing_StaysTheSame(t *testing.T) {
+	program := filepath.Join(t.TempDir(), "program")
+	built := func(content string, at time.Time) string {
+		t.Helper()
+		if err := errors.Join(os.WriteFile(program, []byte(content), 0o600), os.Chtimes(program, at, at)); err != nil {
+			t.Fatal(err)
+		}
+		sum, err := Process{Argv: []string{program}}.fingerprint()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return sum
+	}
+	first := built("one", time.Unix(1, 0))
+	if got := built("one", time.Unix(2, 0)); got != first {
+		t.Error("the same content, written again, has another fingerprint")
+	}
+	if got := built("two", time.Unix(2, 0)); got == first {
+		t.Error("another content of the same size has the same fingerprint")
+	}
+}
+
+func TestRevive_ProcessThatEnded_RunsAgain(t *testing.T) {
+	k := newKeeper(t)
+	first := ensured(t, k, player(t, k, "player", "polite"), "ready")
+	revive := func(want bool) {
+		t.Helper()
+		if got, err := k.Revive(t.Context(), "player"); got != want || err != nil {
+			t.Errorf("revived %t, %v, want %t", got, err, want)
+		}
+	}
+	revive(false) // it runs
+	if err := syscall.Kill(first.PID, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	awaitEnd(t, first)
+	if ended, err := k.Ended(); len(ended) != 1 || err != nil {
+		t.Errorf("ended are %v, %v, want one", ended, err)
+	}
+	revive(true)
+	second, err := k.Load("player")
+	if err != nil || !second.Running() || second.Fingerprint != first.Fingerprint {
+		t.Errorf("it does not run again as before: %+v, %v", second, err)
+	}
+	ensured(t, k, player(t, k, "player", "polite"), "already running")
+	if _, err := k.Stop(t.Context(), "player"); err != nil {
+		t.Fatal(err)
+	}
+	revive(false) // it was stopped
+}
+
 func TestStartRecordsTheArgumentsOfAScriptAndOfAProgram(t *testing.T) {
 	k := newKeeper(t)
 	script := filepath.Join(k.Dir, "script")
