@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -55,8 +54,10 @@ func (o *controllerOptions) addFlags(fs *pflag.FlagSet) {
 	fs.DurationVar(&o.rotation.Interval, "key-check-interval", 30*time.Second, "Time between two looks at the keys and what they seal.")
 	fs.BoolVar(&o.restarts.Enabled, "restart-on-change", true, "Restart Deployments, StatefulSets and DaemonSets that ask for it when their secrets change. Without it, workloads are neither read nor written.")
 	fs.DurationVar(&o.restarts.Delay, "restart-delay", 5*time.Second, "How long changes are gathered before a workload is restarted.")
+	fs.DurationVar(&o.restarts.MinInterval, "restart-min-interval", time.Minute, "How long a workload is not restarted again. What changes meanwhile is acted upon afterwards, once.")
+	fs.DurationVar(&o.restarts.Timeout, "rollout-timeout", 2*time.Minute, "How long a restart counts as under way at most, so that workloads which never become ready do not keep others waiting.")
 	fs.DurationVar(&o.withdraw, "withdraw-apis-after", 5*time.Second, "How long no server may be ready before the aggregated APIs are taken out of the cluster, which cannot delete namespaces while they do not answer; 0 for ever. They are put back when a server is ready.")
-	fs.IntVar(&o.restarts.MaxConcurrent, "max-concurrent-rollouts", 5, "Restarts that are under way at once, in the whole cluster. One tenant has at most all but one of them.")
+	fs.IntVar(&o.restarts.MaxConcurrent, "max-concurrent-rollouts", 5, "Restarts that are under way at once, in the whole cluster. Tenants take turns, and one tenant has at most all but one of them.")
 }
 
 func (o *controllerOptions) validate() error {
@@ -78,6 +79,12 @@ func (o *controllerOptions) validate() error {
 	}
 	if o.restarts.Delay < 0 || o.restarts.MaxConcurrent < 1 {
 		errs = append(errs, errors.New("--restart-delay must not be negative, and --max-concurrent-rollouts must be 1 or more"))
+	}
+	if o.restarts.MinInterval < 0 || o.restarts.MinInterval > 24*time.Hour {
+		errs = append(errs, fmt.Errorf("--restart-min-interval must be 0 to 24h, not %s", o.restarts.MinInterval))
+	}
+	if o.restarts.Timeout < time.Second || o.restarts.Timeout > time.Hour {
+		errs = append(errs, fmt.Errorf("--rollout-timeout must be 1s to 1h, not %s", o.restarts.Timeout))
 	}
 	if o.withdraw < 0 {
 		errs = append(errs, fmt.Errorf("--withdraw-apis-after must not be negative, but is %s", o.withdraw))
@@ -185,7 +192,14 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, o *controllerOptions,
 	if err := keyring.Watch(ctx, keys, o.namespace, ring); err != nil {
 		return err
 	}
-	beforeWrites, err := addRestarts(mgr, o, live, digestKey)
+	own, err := caches.Own(mgr.GetConfig(), mgr.GetScheme(), o.namespace)
+	if err != nil {
+		return fmt.Errorf("set up the cache of Latchkey's own objects: %w", err)
+	}
+	if err := mgr.Add(own); err != nil {
+		return err
+	}
+	beforeWrites, err := addRestarts(mgr, o, live, own, digestKey)
 	if err != nil {
 		return fmt.Errorf("set up the rollout controller: %w", err)
 	}
@@ -211,41 +225,6 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, o *controllerOptions,
 		mgr.Add(&keyrotation.Controller{Client: mgr.GetClient(), Store: store, Ring: ring, Clock: clock.RealClock{}, Options: o.keys()}),
 		mgr.Add(&imports.Controller{Client: mgr.GetClient(), Clock: clock.RealClock{}}),
 	)
-}
-
-// takeOverTimeout bounds how long bundles wait for the restarts to take over. Bundles
-// that are not written are worse than a restart that is missed.
-const takeOverTimeout = 30 * time.Second
-
-// addRestarts adds the restarts of workloads whose secrets changed, and returns what
-// is to be called before any bundle is written.
-func addRestarts(mgr ctrl.Manager, o *controllerOptions, live client.Client, digestKey digest.Key) (beforeWrites func(context.Context), err error) {
-	if !o.restarts.Enabled {
-		return nil, nil
-	}
-	workloads, err := rollout.NewCache(mgr, caches.Only(o.tenants))
-	if err != nil {
-		return nil, fmt.Errorf("set up the cache of workloads: %w", err)
-	}
-	r := &rollout.Reconciler{
-		Bundles:   mgr.GetClient(),
-		DigestKey: digestKey,
-		Workloads: workloads,
-		Live:      live,
-		Events:    mgr.GetEventRecorder("latchkey"),
-		Clock:     clock.RealClock{},
-		Options:   o.restarts,
-	}
-	var once sync.Once
-	return func(ctx context.Context) {
-		once.Do(func() {
-			ctx, cancel := context.WithTimeout(ctx, takeOverTimeout)
-			defer cancel()
-			if err := r.TakeOver(ctx); err != nil {
-				ctrl.LoggerFrom(ctx).Error(err, "Cannot see which workloads came while nobody led: their first restart may be missing")
-			}
-		})
-	}, r.SetupWithManager(mgr, workloads)
 }
 
 // addAggregation adds the care for the aggregated APIs while no server is ready.

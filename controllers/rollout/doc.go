@@ -17,10 +17,16 @@
 // digest of the present content, and for a workload that came while nobody led the
 // digest of what the bundles held then ([Reconciler.TakeOver]).
 //
-// A change is acted upon after a delay, in which others may join it, and no more
-// than a number of rollouts that it started is under way at once, over all tenants.
+// A change is acted upon after a delay, in which others may join it, and an interval
+// after the last restart of the same workload. No more than a number of rollouts that
+// it started is under way at once, over all tenants, for which tenants take turns:
+// [line] says whose turn it is, and [places] for how long a rollout counts.
+//
+// Nothing that tenants can write decides about other tenants. What a workload says of
+// itself, the digest, decides about that workload alone. What concerns others is in
+// memory, and for the next leader in a ConfigMap of Latchkey's own namespace.
 //
 // It reads bundles and the metadata of workloads from caches, and from the API
 // server the workloads that it is about to write or waits for. It writes
-// annotations of workloads and nothing else.
+// annotations of workloads, and that ConfigMap.
 package rollout

@@ -9,9 +9,9 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// memory is what this process remembers of workloads. It is lost with the process
-// and nothing is wrong then. While it lasts, the same content does not roll a
-// workload twice, whatever somebody else does to its annotations.
+// memory is what this process remembers of workloads. All but restarts is lost with
+// the process, and nothing is wrong then. While it lasts, the same content does not
+// roll a workload twice, whatever somebody else does to its annotations.
 type memory struct {
 	// due is since when the content is known to differ.
 	due map[Workload]time.Time
@@ -20,6 +20,8 @@ type memory struct {
 	// first is what the bundles held when a workload without a digest was first seen.
 	// TakeOver makes it, with those that it finds.
 	first map[Workload]note
+	// restarts is when workloads were last rolled, as far as that is of interest.
+	restarts map[Workload]time.Time
 }
 
 type note struct {
@@ -75,6 +77,26 @@ func (m *memory) written(w Workload, uid types.UID) string {
 	return ""
 }
 
+// restarted remembers when a workload was rolled.
+func (m *memory) restarted(w Workload, at time.Time) {
+	if m.restarts == nil {
+		m.restarts = map[Workload]time.Time{}
+	}
+	m.restarts[w] = at
+}
+
+// early returns how long it is until a workload may be rolled once an interval has
+// passed since the last time.
+func (m *memory) early(w Workload, now time.Time, interval time.Duration) time.Duration {
+	last, known := m.restarts[w]
+	if !known {
+		return 0
+	}
+	return min(interval-now.Sub(last), interval)
+}
+
+// forget drops what is of no use for a workload that is gone or asks no more. It keeps
+// when it was rolled: to stop asking for a moment is no way to be rolled more often.
 func (m *memory) forget(w Workload) {
 	delete(m.last, w)
 	delete(m.first, w)

@@ -15,7 +15,7 @@ var (
 	}, []string{"kind", "outcome"})
 	waiting = prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "latchkey_workload_restarts_waiting",
-		Help: "Workloads that are to be restarted and wait for more changes, or for other rollouts to end.",
+		Help: "Workloads that are to be restarted and wait for more changes, for the interval since their last restart, or for their turn.",
 	})
 )
 

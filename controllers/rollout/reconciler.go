@@ -25,7 +25,8 @@ const (
 	// Its bundles may be written at the same moment as itself, from one manifest, and
 	// no container runs that early.
 	settle = time.Second
-	// retry is when a workload that has to wait for others asks again.
+	// retry is when a workload is looked at again that the cache does not show yet as
+	// it is.
 	retry = 2 * time.Second
 	// again is when a workload is looked at again that changed as it was to be written,
 	// as one does often while its pods come up.
@@ -38,8 +39,13 @@ type Options struct {
 	Enabled bool
 	// Delay is how long changes are gathered before they are acted upon.
 	Delay time.Duration
+	// MinInterval is how long a workload is not restarted again.
+	MinInterval time.Duration
 	// MaxConcurrent is how many rollouts that Latchkey started may be under way.
 	MaxConcurrent int
+	// Timeout is how long a rollout counts at most, so that those which never end do
+	// not keep others waiting.
+	Timeout time.Duration
 }
 
 // Reconciler rolls workloads. It is run by one worker and not safe for more; only
@@ -51,8 +57,12 @@ type Reconciler struct {
 	DigestKey digest.Key
 	// Workloads reads the metadata of workloads from a cache.
 	Workloads client.Reader
-	// Live reads and writes workloads at the API server.
+	// Live reads and writes workloads and the record at the API server.
 	Live client.Client
+	// Namespace is Latchkey's own, where the record is.
+	Namespace string
+	// Wake puts a workload into the queue, before those that nobody waits for.
+	Wake func(Workload)
 	// Events tells users of restarts.
 	Events EventRecorder
 	// Clock tells the time.
@@ -61,8 +71,13 @@ type Reconciler struct {
 	Options Options
 
 	takeOver takeOver
-	budget   budget
+	recalled bool
 	memory   memory
+	line     line
+	places   places
+	// looked is when the rollouts under way were last looked at.
+	looked time.Time
+	pace   pace
 }
 
 // Reconcile brings one workload up to date with its tenant's bundles.
@@ -70,6 +85,24 @@ func (r *Reconciler) Reconcile(ctx context.Context, w Workload) (ctrl.Result, er
 	if err := r.TakeOver(ctx); err != nil {
 		return ctrl.Result{}, err
 	}
+	if err := r.recall(ctx); err != nil {
+		return ctrl.Result{}, err
+	}
+	switch w {
+	case turns:
+		return r.takeTurns(ctx), nil
+	case recordGone:
+		return ctrl.Result{}, r.record(ctx, r.Clock.Now())
+	}
+	result, err := r.look(ctx, w)
+	if err != nil || result == (ctrl.Result{}) {
+		r.places.giveBack(w)
+	}
+	return result, err
+}
+
+// look compares one workload with its tenant's bundles.
+func (r *Reconciler) look(ctx context.Context, w Workload) (ctrl.Result, error) {
 	m := meta(w.Kind)
 	err := r.Workloads.Get(ctx, w.key(), m)
 	if client.IgnoreNotFound(err) != nil {
@@ -77,6 +110,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, w Workload) (ctrl.Result, er
 	}
 	if err != nil || !wantsRestarts(m) {
 		r.memory.forget(w)
+		r.line.leave(w)
+		r.pace.forget(w)
 		return ctrl.Result{}, nil
 	}
 	want, err := r.contentHash(ctx, w.Namespace)
@@ -85,7 +120,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, w Workload) (ctrl.Result, er
 	}
 	switch cmp.Or(m.Annotations[AnnotationContentHash], r.memory.written(w, m.UID)) {
 	case want:
-		r.memory.inStep(w)
+		r.inStep(w)
 		return ctrl.Result{}, nil
 	case "":
 		return r.begin(ctx, w, m, want)
@@ -94,12 +129,22 @@ func (r *Reconciler) Reconcile(ctx context.Context, w Workload) (ctrl.Result, er
 	}
 }
 
+// inStep notes that a workload has nothing to wait for.
+func (r *Reconciler) inStep(w Workload) {
+	r.memory.inStep(w)
+	r.line.leave(w)
+}
+
 // begin notes the digest of a workload that has none: from here on, changes count.
 func (r *Reconciler) begin(ctx context.Context, w Workload, m *metav1.PartialObjectMetadata, want string) (ctrl.Result, error) {
-	if age := r.Clock.Since(m.CreationTimestamp.Time); age >= 0 && age < settle {
+	now := r.Clock.Now()
+	if age := now.Sub(m.CreationTimestamp.Time); age >= 0 && age < settle {
 		return ctrl.Result{RequeueAfter: settle - age}, nil
 	}
 	want = r.memory.begun(w, m.UID, want)
+	if early := r.pace.wait(w, now); early > 0 {
+		return ctrl.Result{RequeueAfter: early}, nil
+	}
 	obj, err := r.live(ctx, w, m.UID)
 	if obj == nil || err != nil {
 		return ctrl.Result{}, err
@@ -109,7 +154,7 @@ func (r *Reconciler) begin(ctx context.Context, w Workload, m *metav1.PartialObj
 		return ctrl.Result{}, err
 	}
 	if has := cmp.Or(obj.GetAnnotations()[AnnotationContentHash], tmpl.Annotations[AnnotationContentHash]); has != "" {
-		r.memory.wrote(w, m.UID, has)
+		r.wrote(w, m.UID, has)
 		return ctrl.Result{RequeueAfter: retry}, nil
 	}
 	_, result, err := r.write(ctx, w, obj, noted(want), want)
@@ -119,21 +164,26 @@ func (r *Reconciler) begin(ctx context.Context, w Workload, m *metav1.PartialObj
 // change rolls the workload when it is time.
 func (r *Reconciler) change(ctx context.Context, w Workload, uid types.UID, want string) (ctrl.Result, error) {
 	now := r.Clock.Now()
-	if early := r.Options.Delay - now.Sub(r.memory.dueSince(w, now)); early > 0 {
-		return ctrl.Result{RequeueAfter: early}, nil
-	}
 	// Somebody brought an older digest back, with an older template or without. The
 	// pods that were started since have the content that this process rolled to.
 	known := r.memory.written(w, uid) == want
-	if !known && !r.admit(ctx, w) {
-		return ctrl.Result{RequeueAfter: retry}, nil
+	if early := r.early(w, known, now); early > 0 {
+		return ctrl.Result{RequeueAfter: early}, nil
+	}
+	if !known && !r.places.has(w, now) {
+		r.line.join(w)
+		r.Wake(turns)
+		return ctrl.Result{}, nil
+	}
+	if early := r.pace.wait(w, now); early > 0 {
+		return ctrl.Result{RequeueAfter: early}, nil
 	}
 	obj, err := r.live(ctx, w, uid)
 	if obj == nil || err != nil {
 		return ctrl.Result{}, err
 	}
 	if obj.GetAnnotations()[AnnotationContentHash] == want { // the cache is behind
-		r.memory.inStep(w)
+		r.inStep(w)
 		return ctrl.Result{}, nil
 	}
 	tmpl, err := template(obj)
@@ -150,12 +200,31 @@ func (r *Reconciler) change(ctx context.Context, w Workload, uid types.UID, want
 		return result, err
 	}
 	if done {
-		restarts.WithLabelValues(w.Kind, "ok").Inc()
-		r.budget.hold(w, now)
-		r.announce(obj)
-		ctrl.LoggerFrom(ctx).Info("Restarted a workload, since its secrets changed", "kind", w.Kind, "namespace", w.Namespace, "name", w.Name)
+		r.restarted(ctx, w, obj, now)
 	}
 	return result, nil
+}
+
+// early returns how long it is until a workload whose content differs may be written.
+func (r *Reconciler) early(w Workload, known bool, now time.Time) time.Duration {
+	early := r.Options.Delay - now.Sub(r.memory.dueSince(w, now))
+	if !known { // it is to be rolled
+		early = max(early, r.memory.early(w, now, r.Options.MinInterval))
+	}
+	return early
+}
+
+// restarted notes that a workload was rolled.
+func (r *Reconciler) restarted(ctx context.Context, w Workload, obj client.Object, now time.Time) {
+	log := ctrl.LoggerFrom(ctx)
+	restarts.WithLabelValues(w.Kind, "ok").Inc()
+	r.places.use(w)
+	r.memory.restarted(w, now)
+	r.announce(obj)
+	log.Info("Restarted a workload, since its secrets changed", "kind", w.Kind, "namespace", w.Namespace, "name", w.Name)
+	if err := r.record(ctx, now); err != nil {
+		log.Error(err, "Cannot write down which workloads were restarted lately")
+	}
 }
 
 // live reads the workload from the API server. It returns nil where it is not the
@@ -174,7 +243,7 @@ func (r *Reconciler) live(ctx context.Context, w Workload, uid types.UID) (clien
 	return obj, nil
 }
 
-// write patches the object as it was read. It tells whether that was done; if not,
+// write patches the object as it was read. It reports whether that was done; if not,
 // the object has changed since and is to be looked at again.
 func (r *Reconciler) write(ctx context.Context, w Workload, obj client.Object, change patch, want string) (done bool, result ctrl.Result, err error) {
 	data, err := change.on(obj)
@@ -188,6 +257,12 @@ func (r *Reconciler) write(ctx context.Context, w Workload, obj client.Object, c
 	if err != nil {
 		return false, ctrl.Result{}, fmt.Errorf("patch %s: %w", w.Kind, err)
 	}
-	r.memory.wrote(w, obj.GetUID(), want)
+	r.wrote(w, obj.GetUID(), want)
 	return true, ctrl.Result{}, nil
+}
+
+// wrote notes the digest that a workload has now.
+func (r *Reconciler) wrote(w Workload, uid types.UID, hash string) {
+	r.memory.wrote(w, uid, hash)
+	r.line.leave(w)
 }

@@ -17,9 +17,8 @@ type takeOver struct {
 	done bool
 }
 
-// TakeOver notes, once, what the leader before has left: the rollouts that it
-// started, and the content that the bundles have. It has to be done before this
-// process writes any bundle. Nobody writes them while nobody leads, so what they
+// TakeOver notes, once, the content that the bundles have when this process begins to
+// lead. It has to be done before this process writes any bundle. Nobody writes them while nobody leads, so what they
 // hold now is what the pods of workloads that came meanwhile were started with; a
 // moment later it may be what changed meanwhile, and the change would be missed.
 func (r *Reconciler) TakeOver(ctx context.Context) error {
@@ -28,7 +27,7 @@ func (r *Reconciler) TakeOver(ctx context.Context) error {
 	if r.takeOver.done {
 		return nil
 	}
-	found, held := map[Workload]note{}, budget{max: r.Options.MaxConcurrent}
+	found := map[Workload]note{}
 	for _, kind := range kinds {
 		list := metaList(kind)
 		if err := r.Workloads.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
@@ -37,7 +36,6 @@ func (r *Reconciler) TakeOver(ctx context.Context) error {
 		for i := range list.Items {
 			m := &list.Items[i]
 			w := workload(kind, m)
-			held.seed(w, m.Annotations[AnnotationRolledAt], r.Clock.Now())
 			if !wantsRestarts(m) || m.Annotations[AnnotationContentHash] != "" {
 				continue
 			}
@@ -48,6 +46,6 @@ func (r *Reconciler) TakeOver(ctx context.Context) error {
 			found[w] = note{uid: m.UID, hash: hash}
 		}
 	}
-	r.budget, r.memory.first, r.takeOver.done = held, found, true
+	r.memory.first, r.takeOver.done = found, true
 	return nil
 }

@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/source"
@@ -54,7 +55,7 @@ func reduce(obj any) (any, error) {
 // annotations returns those of a workload that belong to this package.
 func annotations(m *metav1.PartialObjectMetadata) map[string]string {
 	var own map[string]string
-	for _, name := range []string{AnnotationRestart, AnnotationContentHash, AnnotationRolledAt} {
+	for _, name := range []string{AnnotationRestart, AnnotationContentHash} {
 		if value, ok := m.Annotations[name]; ok {
 			if own == nil {
 				own = map[string]string{}
@@ -66,8 +67,9 @@ func annotations(m *metav1.PartialObjectMetadata) map[string]string {
 }
 
 // SetupWithManager starts the controller with mgr, and workloads, the cache that
-// NewCache returns and r.Workloads reads from. Both run on the leader only.
-func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, workloads cache.Cache) error {
+// NewCache returns and r.Workloads reads from. Both run on the leader only. Own is a
+// cache of the names of Latchkey's own ConfigMaps.
+func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, workloads, own cache.Cache) error {
 	if err := mgr.Add(workloads); err != nil {
 		return err
 	}
@@ -81,9 +83,16 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, workloads cache.Cache) e
 			}
 			return log
 		}).
-		// One worker keeps the budget without locks. There is little to do: reads from
-		// caches, and few writes, which the budget bounds.
+		// One worker needs no locks. There is little to do: reads from caches, and few
+		// writes, which places and paces bound.
 		WithOptions(controller.TypedOptions[Workload]{MaxConcurrentReconciles: 1}).
+		// Those whose turn it is.
+		WatchesRawSource(source.TypedFunc[Workload](func(_ context.Context, q queue) error {
+			r.Wake = waker(q)
+			return nil
+		})).
+		// The record: somebody deletes it.
+		WatchesRawSource(source.TypedKind(own, configMap(), recordEvents())).
 		// The bundles: their content is what pods are to be started with.
 		Watches(&corev1.Secret{}, bundleEvents(r.ofTenant))
 	for _, kind := range kinds {
@@ -91,6 +100,21 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, workloads cache.Cache) e
 		b = b.WatchesRawSource(source.TypedKind(workloads, meta(kind), workloadEvents(kind)))
 	}
 	return b.Complete(r)
+}
+
+// first is the priority of workloads whose turn it is. Others have 0 at most.
+const first = 100
+
+// waker returns what puts workloads into the queue before those that only changed, of
+// which a tenant can make many.
+func waker(q queue) func(Workload) {
+	return func(w Workload) {
+		if p, ok := q.(priorityqueue.PriorityQueue[Workload]); ok {
+			p.AddWithOpts(priorityqueue.AddOpts{Priority: new(first)}, w)
+			return
+		}
+		q.Add(w)
+	}
 }
 
 // workloadEvents enqueues workloads of a kind that want restarts, or did.
@@ -113,6 +137,24 @@ func workloadEvents(kind string) handler.TypedEventHandler[*metav1.PartialObject
 		},
 		DeleteFunc: func(_ context.Context, e event.TypedDeleteEvent[*metav1.PartialObjectMetadata], q queue) {
 			add(q, e.Object)
+		},
+	}
+}
+
+// configMap returns empty metadata of a ConfigMap.
+func configMap() *metav1.PartialObjectMetadata {
+	m := &metav1.PartialObjectMetadata{}
+	m.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("ConfigMap"))
+	return m
+}
+
+// recordEvents enqueues the record when it is deleted.
+func recordEvents() handler.TypedEventHandler[*metav1.PartialObjectMetadata, Workload] {
+	return handler.TypedFuncs[*metav1.PartialObjectMetadata, Workload]{
+		DeleteFunc: func(_ context.Context, e event.TypedDeleteEvent[*metav1.PartialObjectMetadata], q queue) {
+			if e.Object.Name == RecordName {
+				q.Add(recordGone)
+			}
 		},
 	}
 }

@@ -33,7 +33,7 @@ func TestReduce(t *testing.T) {
 	}
 	want := &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{
 		Namespace: "n", Name: "w", UID: "u", ResourceVersion: "7", CreationTimestamp: created, DeletionTimestamp: &deleted,
-		Annotations: map[string]string{AnnotationRestart: "true", AnnotationContentHash: "h", AnnotationRolledAt: "r"},
+		Annotations: map[string]string{AnnotationRestart: "true", AnnotationContentHash: "h"},
 	}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("reduced (-want +got):\n%s", diff)

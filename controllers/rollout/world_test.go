@@ -5,6 +5,7 @@ package rollout_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -24,21 +25,35 @@ import (
 	"github.com/latchkey-dev/latchkey/controllers/rollout"
 )
 
-const delay = 5 * time.Second
+const (
+	delay   = 5 * time.Second
+	timeout = 2 * time.Minute
+)
+
+// own is Latchkey's namespace.
+const own = "latchkey-system"
 
 // noon is when every test begins; workloads are older.
 var noon = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
 
 // world is a cluster with a controller.
 type world struct {
-	t       *testing.T
-	api     client.WithWatch
-	clock   *clocktesting.FakePassiveClock
-	max     int
-	patches int
+	t     *testing.T
+	api   client.WithWatch
+	clock *clocktesting.FakePassiveClock
+	max   int
+	// interval is the least time between two restarts of one workload.
+	interval time.Duration
+	patches  int
+	// records counts writes of the record.
+	records int
+	// woken is the queue of those whose turn it is.
+	woken []rollout.Workload
 	// reads counts those of whole workloads.
 	reads  int
 	events []string
+	// refuse, where set, reports whether a patch is refused.
+	refuse func(client.Object) bool
 	// before runs before a patch reaches the API.
 	before func(client.Object)
 	*rollout.Reconciler
@@ -53,10 +68,19 @@ func newWorld(t *testing.T, objects ...client.Object) *world {
 				w.reads++
 			}
 			return c.Get(ctx, key, obj, opts...)
+		}, Create: func(ctx context.Context, c client.WithWatch, obj client.Object, opts ...client.CreateOption) error {
+			w.countRecord(obj)
+			return c.Create(ctx, obj, opts...)
+		}, Update: func(ctx context.Context, c client.WithWatch, obj client.Object, opts ...client.UpdateOption) error {
+			w.countRecord(obj)
+			return c.Update(ctx, obj, opts...)
 		}, Patch: func(ctx context.Context, c client.WithWatch, obj client.Object, p client.Patch, opts ...client.PatchOption) error {
 			w.patches++
 			if w.before != nil {
 				w.before(obj)
+			}
+			if w.refuse != nil && w.refuse(obj) {
+				return errors.New("refused")
 			}
 			return c.Patch(ctx, obj, p, opts...)
 		}}).Build()
@@ -66,9 +90,17 @@ func newWorld(t *testing.T, objects ...client.Object) *world {
 
 // restart replaces the controller by one that remembers nothing.
 func (w *world) restart() {
+	w.woken = nil
 	w.Reconciler = &rollout.Reconciler{
-		Bundles: w.api, Workloads: w.api, Live: w.api, Events: w, Clock: w.clock,
-		Options: rollout.Options{Enabled: true, Delay: delay, MaxConcurrent: w.max},
+		Bundles: w.api, Workloads: w.api, Live: w.api, Events: w, Clock: w.clock, Namespace: own,
+		Wake:    func(one rollout.Workload) { w.woken = append(w.woken, one) },
+		Options: rollout.Options{Enabled: true, Delay: delay, MinInterval: w.interval, MaxConcurrent: w.max, Timeout: timeout},
+	}
+}
+
+func (w *world) countRecord(obj client.Object) {
+	if _, is := obj.(*corev1.ConfigMap); is {
+		w.records++
 	}
 }
 
@@ -80,14 +112,32 @@ func (w *world) Eventf(regarding, _ runtime.Object, eventtype, reason, action, n
 
 func (w *world) pass(d time.Duration) { w.clock.SetTime(w.clock.Now().Add(d)) }
 
-// look reconciles once.
-func (w *world) look(of rollout.Workload) time.Duration {
+// look reconciles a workload once, and those whose turn it is then. It returns when
+// that one is to be looked at again, at the latest with the next turn.
+func (w *world) look(of rollout.Workload) (wait time.Duration) {
 	w.t.Helper()
-	result, err := w.Reconcile(context.Background(), of)
-	if err != nil {
-		w.t.Fatalf("reconcile %v: %v", of, err)
+	w.woken = append(w.woken, of)
+	for len(w.woken) > 0 {
+		next := w.woken[0]
+		w.woken = w.woken[1:]
+		result, err := w.Reconcile(context.Background(), next)
+		if err != nil {
+			w.t.Fatalf("reconcile %v: %v", next, err)
+		}
+		switch next {
+		case of:
+			wait = result.RequeueAfter
+		case rollout.Workload{}:
+			wait = max(wait, result.RequeueAfter)
+		}
 	}
-	return result.RequeueAfter
+	return wait
+}
+
+// turn reconciles those whose turn it is.
+func (w *world) turn() {
+	w.t.Helper()
+	w.look(rollout.Workload{})
 }
 
 // settle reconciles for as long as the reconciler asks for, with the clock running.

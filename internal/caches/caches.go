@@ -109,6 +109,12 @@ func Endpoints(cfg *rest.Config, scheme *runtime.Scheme, namespace, service stri
 	})
 }
 
+// Own returns a cache of the names of Secrets and ConfigMaps in Latchkey's own
+// namespace, for noticing that one is gone. It asks the API server for metadata only.
+func Own(cfg *rest.Config, scheme *runtime.Scheme, namespace string) (cache.Cache, error) {
+	return Sources(cfg, scheme, []string{namespace})
+}
+
 // Sources returns a cache of the names and versions of the tenants' Secrets, for
 // noticing changes of those that valueFrom names. It asks the API server for metadata
 // only and keeps no more than it needs.

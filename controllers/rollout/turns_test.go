@@ -50,6 +50,7 @@ func (w *world) lookAtAll(all []rollout.Workload) []rollout.Workload {
 	for _, one := range all {
 		w.look(one)
 	}
+	w.turn()
 	return slices.DeleteFunc(slices.Clone(all), func(one rollout.Workload) bool { return w.hash(one) == before[one] })
 }
 
@@ -101,7 +102,7 @@ func TestRolloutsThatEndMakeRoom(t *testing.T) {
 		"it was scaled to zero": func(w *world, of rollout.Workload) {
 			w.edit(of, func(d *appsv1.Deployment) { d.Spec.Replicas = new(int32(0)) })
 		},
-		"it did not end for long": func(w *world, _ rollout.Workload) { w.pass(10 * time.Minute) },
+		"it did not end for long": func(w *world, _ rollout.Workload) { w.pass(timeout) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			w, all := crowd(t, 1, 1, "a", "b")
@@ -125,6 +126,66 @@ func TestOneTenantLeavesRoomForOthers(t *testing.T) {
 	}
 	if rolled := w.lookAtAll(other); len(rolled) != 1 {
 		t.Errorf("%d rollouts of the other tenant, want the last place", len(rolled))
+	}
+}
+
+// TestStuckTenants_Refreshing_DelayOthersByOneTimeout lets two tenants hold all places
+// with workloads that never become ready and whose secrets change all the time.
+func TestStuckTenants_Refreshing_DelayOthersByOneTimeout(t *testing.T) {
+	w, all := crowd(t, 2, 5, "stuck-a", "stuck-b")
+	w.lookAtAll(all)
+	victim, web := deployment("victim", "web")
+	if err := w.api.Create(context.Background(), victim); err != nil {
+		t.Fatal(err)
+	}
+	w.settle(web)
+	w.content("victim", "two")
+	began := w.clock.Now()
+	for i := 0; w.hash(web) == ""; i++ {
+		w.content("stuck-a", fmt.Sprint("again ", i))
+		w.content("stuck-b", fmt.Sprint("again ", i))
+		w.lookAtAll(all)
+		w.look(web)
+		if waited := w.clock.Now().Sub(began); waited > timeout {
+			t.Fatalf("it waits since %s, want %s at most", waited, timeout)
+		}
+		w.pass(time.Second)
+	}
+}
+
+// TestManyWorkloadsOfOneTenant_DelayAnotherByOneTurn gives one tenant a long line.
+func TestManyWorkloadsOfOneTenant_DelayAnotherByOneTurn(t *testing.T) {
+	w, all := crowd(t, 3, 40, "greedy")
+	w.lookAtAll(all)
+	victim, web := deployment("victim", "web")
+	if err := w.api.Create(context.Background(), victim); err != nil {
+		t.Fatal(err)
+	}
+	w.settle(web)
+	w.content("victim", "two")
+	w.look(web)
+	w.pass(delay)
+	if w.look(web); w.hash(web) == "" {
+		t.Error("it waits, though one place is for those that have none")
+	}
+}
+
+// TestTenantWhoseWorkloadsCannotBeWritten_HoldsNoPlace refuses every patch of one
+// tenant's workloads, as a policy of theirs can.
+func TestTenantWhoseWorkloadsCannotBeWritten_HoldsNoPlace(t *testing.T) {
+	w, all := crowd(t, 1, 1, "a", "b")
+	w.refuse = func(obj client.Object) bool { return obj.GetNamespace() == "a" }
+	w.woken = append(w.woken, all...)
+	for len(w.woken) > 0 {
+		next := w.woken[0]
+		w.woken = w.woken[1:]
+		if _, err := w.Reconcile(t.Context(), next); err != nil && next.Namespace != "a" {
+			t.Fatal(err)
+		}
+	}
+	w.pass(time.Second)
+	if w.turn(); w.hash(all[1]) == "" {
+		t.Error("the other tenant waits for a rollout that never began")
 	}
 }
 

@@ -1,0 +1,60 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package rollout
+
+import (
+	"context"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	ctrl "sigs.k8s.io/controller-runtime"
+)
+
+// lookEvery is the time between two looks at the rollouts under way while somebody
+// waits for a place.
+const lookEvery = time.Second
+
+// turns stands in the queue for the look at who may be rolled next.
+var turns = Workload{}
+
+// takeTurns gives free places to the workloads whose turn it is, and wakes them.
+func (r *Reconciler) takeTurns(ctx context.Context) ctrl.Result {
+	if r.line.empty() {
+		return ctrl.Result{}
+	}
+	now := r.Clock.Now()
+	r.makeRoom(ctx, now)
+	r.line.forget(now.Add(-2 * r.Options.Timeout))
+	for free, held := r.places.free(); ; free-- {
+		w, ok := r.line.next(held, free, now)
+		if !ok {
+			break
+		}
+		held[w.Namespace]++
+		r.places.take(w, now)
+		r.Wake(w)
+	}
+	if r.line.empty() {
+		return ctrl.Result{}
+	}
+	return ctrl.Result{RequeueAfter: lookEvery}
+}
+
+// makeRoom ends the places of rollouts that are done or took too long.
+func (r *Reconciler) makeRoom(ctx context.Context, now time.Time) {
+	for _, w := range r.places.expire(now) {
+		ctrl.LoggerFrom(ctx).Info("Rollout does not end, no longer waiting for it", "kind", w.Kind, "namespace", w.Namespace, "name", w.Name)
+	}
+	if now.Sub(r.looked) < lookEvery {
+		return
+	}
+	r.looked = now
+	for _, w := range r.places.used() {
+		obj := w.object()
+		err := r.Live.Get(ctx, w.key(), obj)
+		if apierrors.IsNotFound(err) || err == nil && !underWay(obj) {
+			r.places.release(w)
+		}
+	}
+}
