@@ -221,6 +221,9 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, o *controllerOptions,
 	if err := addAggregation(mgr, o, live); err != nil {
 		return fmt.Errorf("set up the aggregation controller: %w", err)
 	}
+	if err := addRepair(ctx, mgr, o, live, own, store, ring, digestKey); err != nil {
+		return fmt.Errorf("set up the repair controller: %w", err)
+	}
 	return errors.Join(
 		mgr.Add(&keyrotation.Controller{Client: mgr.GetClient(), Store: store, Ring: ring, Clock: clock.RealClock{}, Options: o.keys()}),
 		mgr.Add(&imports.Controller{Client: mgr.GetClient(), Clock: clock.RealClock{}}),

@@ -64,6 +64,15 @@ func (c *Controller) NeedLeaderElection() bool { return true }
 func (c *Controller) Start(ctx context.Context) error {
 	log := ctrl.LoggerFrom(ctx).WithName("keyrotation")
 	c.limiter = rate.NewLimiter(rate.Limit(c.Options.ResealRate), 1)
+	// A key that somebody deleted is not to be published any longer, and the only one
+	// gets a successor at once: without a key, nobody can change a secret.
+	changed := make(chan struct{}, 1)
+	c.Ring.Notify(func() {
+		select {
+		case changed <- struct{}{}:
+		default:
+		}
+	})
 	for {
 		wait := c.Options.Interval
 		if err := c.Round(ctx); err != nil && ctx.Err() == nil {
@@ -76,6 +85,8 @@ func (c *Controller) Start(ctx context.Context) error {
 			timer.Stop()
 			return nil
 		case <-timer.C():
+		case <-changed:
+			timer.Stop()
 		}
 	}
 }

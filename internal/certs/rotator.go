@@ -16,8 +16,6 @@ import (
 
 	"github.com/open-policy-agent/cert-controller/pkg/rotator"
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -39,15 +37,7 @@ var services = []string{"latchkey-webhook", "latchkey-server"}
 
 // EnsureSecret makes the empty Secret that the rotator fills.
 func EnsureSecret(ctx context.Context, c client.Client, namespace string) error {
-	err := c.Create(ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{
-		Namespace: namespace,
-		Name:      SecretName,
-		Labels:    map[string]string{"app.kubernetes.io/managed-by": "latchkey"},
-	}})
-	if err != nil && !apierrors.IsAlreadyExists(err) {
-		return fmt.Errorf("create Secret %s: %w", SecretName, err)
-	}
-	return nil
+	return createSecret(ctx, c, namespace, nil)
 }
 
 // AddRotator makes mgr's leader keep the certificate. Dir is a directory of the

@@ -29,6 +29,9 @@ func NewKey(b []byte) (Key, bool) {
 	return Key{b: append([]byte(nil), b...)}, true
 }
 
+// Bytes returns a copy of the key, for storing it.
+func (k Key) Bytes() []byte { return append([]byte(nil), k.b...) }
+
 // String implements fmt.Stringer.
 func (Key) String() string { return "[redacted]" }
 

@@ -24,8 +24,10 @@ const (
 	// TypeDigestKey is the type of that Secret.
 	TypeDigestKey corev1.SecretType = "latchkey.dev/digest-key"
 
-	digestSecretName = "latchkey-digest-key"
-	digestDataKey    = "key"
+	// DigestKeyName is the name of that Secret.
+	DigestKeyName = "latchkey-digest-key"
+
+	digestDataKey = "key"
 )
 
 // EnsureDigestKey returns the key of the digests that tenants can read, and makes it
@@ -41,39 +43,49 @@ func (s *Store) EnsureDigestKey(ctx context.Context) (digest.Key, error) {
 	b := make([]byte, digest.KeyLen)
 	_, _ = rand.Read(b) // Never fails: it ends the process instead.
 	key, _ = digest.NewKey(b)
-	immutable := true
-	err = s.Writer.Create(ctx, &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{
-			Name:      digestSecretName,
-			Namespace: s.Namespace,
-			Labels:    map[string]string{LabelDigestKey: labelTrue},
-		},
-		Type:      TypeDigestKey,
-		Immutable: &immutable,
-		Data:      map[string][]byte{digestDataKey: b},
-	})
+	err = s.PutBackDigestKey(ctx, key)
 	if apierrors.IsAlreadyExists(err) {
 		// Somebody else was faster; theirs is the one.
 		return s.readDigestKey(ctx)
 	}
 	if err != nil {
-		return digest.Key{}, fmt.Errorf("store the key of the digests: %w", err)
+		return digest.Key{}, err
 	}
 	return key, nil
 }
 
+// PutBackDigestKey stores a key whose Secret was deleted. With another one, every
+// digest would differ.
+func (s *Store) PutBackDigestKey(ctx context.Context, key digest.Key) error {
+	immutable := true
+	err := s.Writer.Create(ctx, &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{
+			Name:      DigestKeyName,
+			Namespace: s.Namespace,
+			Labels:    map[string]string{LabelDigestKey: labelTrue},
+		},
+		Type:      TypeDigestKey,
+		Immutable: &immutable,
+		Data:      map[string][]byte{digestDataKey: key.Bytes()},
+	})
+	if err != nil {
+		return fmt.Errorf("store the key of the digests: %w", err)
+	}
+	return nil
+}
+
 func (s *Store) readDigestKey(ctx context.Context) (digest.Key, error) {
 	var secret corev1.Secret
-	err := s.Reader.Get(ctx, client.ObjectKey{Namespace: s.Namespace, Name: digestSecretName}, &secret)
+	err := s.Reader.Get(ctx, client.ObjectKey{Namespace: s.Namespace, Name: DigestKeyName}, &secret)
 	if err != nil {
 		return digest.Key{}, fmt.Errorf("read the key of the digests: %w", err)
 	}
 	if secret.Labels[LabelDigestKey] != labelTrue || secret.Type != TypeDigestKey {
-		return digest.Key{}, fmt.Errorf("secret %s: %w", digestSecretName, ErrForeign)
+		return digest.Key{}, fmt.Errorf("secret %s: %w", DigestKeyName, ErrForeign)
 	}
 	key, ok := digest.NewKey(secret.Data[digestDataKey])
 	if !ok {
-		return digest.Key{}, fmt.Errorf("secret %s does not hold a key of %d bytes; delete it, a new one is made", digestSecretName, digest.KeyLen)
+		return digest.Key{}, fmt.Errorf("secret %s does not hold a key of %d bytes; delete it, a new one is made", DigestKeyName, digest.KeyLen)
 	}
 	return key, nil
 }

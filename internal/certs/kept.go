@@ -1,0 +1,75 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package certs
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"sync"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	toolscache "k8s.io/client-go/tools/cache"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// Kept is the certificate's Secret as it was last seen, so that it can be put back
+// when it is deleted. The rotation library does nothing about a Secret that is gone.
+type Kept struct {
+	mu   sync.Mutex
+	data map[string][]byte
+}
+
+// Watch keeps k in step with the Secret, as seen through c.
+func (k *Kept) Watch(ctx context.Context, c cache.Cache) error {
+	informer, err := c.GetInformer(ctx, &corev1.Secret{}, cache.BlockUntilSynced(false))
+	if err != nil {
+		return fmt.Errorf("watch Secret %s: %w", SecretName, err)
+	}
+	take := func(obj any) {
+		if s, ok := obj.(*corev1.Secret); ok && s.Name == SecretName {
+			k.set(s.Data)
+		}
+	}
+	_, err = informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
+		AddFunc:    take,
+		UpdateFunc: func(_, obj any) { take(obj) },
+	})
+	return err
+}
+
+func (k *Kept) set(data map[string][]byte) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.data = maps.Clone(data)
+}
+
+// PutBack makes the Secret again with what it held: servers go on with the certificate
+// that the API server trusts. One that this process has never seen is made empty, and
+// the rotator fills it.
+func (k *Kept) PutBack(ctx context.Context, c client.Client, namespace string) error {
+	k.mu.Lock()
+	data := maps.Clone(k.data)
+	k.mu.Unlock()
+	return createSecret(ctx, c, namespace, data)
+}
+
+// createSecret makes the Secret, unless it is there.
+func createSecret(ctx context.Context, c client.Client, namespace string, data map[string][]byte) error {
+	err := c.Create(ctx, &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: namespace,
+			Name:      SecretName,
+			Labels:    map[string]string{"app.kubernetes.io/managed-by": "latchkey"},
+		},
+		Data: data,
+	})
+	if err != nil && !apierrors.IsAlreadyExists(err) {
+		return fmt.Errorf("create Secret %s: %w", SecretName, err)
+	}
+	return nil
+}
