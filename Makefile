@@ -131,6 +131,10 @@ bench-rest: up ## Measure the REST API beside the same operations through kube-a
 bench-load: up ## Measure how fast UserSecrets become Ready, beside a client that writes each by itself. OBJECTS=2000.
 	source bin/dev/env; go run ./test/perf/load -n $(OBJECTS)
 
+.PHONY: bench-fairness
+bench-fairness: ## Measure what others' load does to one tenant's REST requests, on a control plane of its own.
+	assets=$$(hack/controlplane/build.sh --print-assets | tail -n 1); KUBEBUILDER_ASSETS=$$assets go run ./test/perf/fairness
+
 ##@ Check
 
 .PHONY: lint

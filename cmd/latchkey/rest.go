@@ -44,7 +44,7 @@ func addREST(ctx context.Context, mgr ctrl.Manager, o *serverOptions, live clien
 	if err != nil {
 		return nil, err
 	}
-	tenants, err := directory.New(ctx, mgr.GetCache(), ctrl.LoggerFrom(ctx), o.tenants)
+	tenants, err := directory.New(ctx, mgr.GetCache(), live, ctrl.LoggerFrom(ctx), o.tenants)
 	if err != nil {
 		return nil, err
 	}

@@ -48,8 +48,8 @@ server:
   ports: {webhook: 19443, rest: 18443, metrics: 18080, health: 18081}
   service: {type: LoadBalancer, annotations: {a.example/lb: internal}}
   defaultHome: /home/app
-  rest: {maxRequestsInFlight: 0, maxMutatingRequestsInFlight: 20, requestTimeout: 30s}
-  audit: {enabled: true}
+  rest: {maxRequestsInFlight: 0, maxMutatingRequestsInFlight: 20, requestTimeout: 30s, maxRequestsPerCaller: 8}
+  audit: {enabled: false}
   shutdown: {preStopSeconds: 20, delaySeconds: 10, gracePeriodSeconds: 90}
   extraArgs: [--audit-log-maxage=1]
   extraEnv: [{name: GOMAXPROCS, valueFrom: {resourceFieldRef: {resource: limits.cpu}}}]
@@ -93,7 +93,7 @@ func TestAValueLandsWhereItBelongs(t *testing.T) {
 		{controller, []any{"spec", "replicas"}, `1`},
 		{server, []any{"spec", "replicas"}, `3`},
 		{controller, at(container, "args"), `["controller","--namespace=$(POD_NAMESPACE)","--tenant-namespaces=alice,shop-prod","--v=4","--log-format=json","--agent-max-secrets=10","--agent-max-total-value-bytes=12","--agent-max-value-bytes=11","--user-max-env-value-bytes=9","--user-max-secrets=7","--user-max-value-bytes=8000000","--manage-certificate=false","--workers=16","--key-rotation=24h","--key-retention=36h30m","--max-concurrent-rollouts=3","--restart-min-interval=90s","--rollout-timeout=5m","--reseal-rate=5"]`},
-		{server, at(container, "args"), `["server","--namespace=$(POD_NAMESPACE)","--tenant-namespaces=alice,shop-prod","--v=4","--log-format=json","--agent-max-secrets=10","--agent-max-total-value-bytes=12","--agent-max-value-bytes=11","--user-max-env-value-bytes=9","--user-max-secrets=7","--user-max-value-bytes=8000000","--shutdown-delay=10s","--health-probe-bind-address=:18081","--metrics-bind-address=:18080","--secure-bind-address=:18443","--webhook-bind-address=:19443","--default-home=/home/app","--max-requests-in-flight=0","--max-mutating-requests-in-flight=20","--request-timeout=30s","--audit-log-path=-","--audit-log-maxage=1"]`},
+		{server, at(container, "args"), `["server","--namespace=$(POD_NAMESPACE)","--tenant-namespaces=alice,shop-prod","--v=4","--log-format=json","--agent-max-secrets=10","--agent-max-total-value-bytes=12","--agent-max-value-bytes=11","--user-max-env-value-bytes=9","--user-max-secrets=7","--user-max-value-bytes=8000000","--shutdown-delay=10s","--health-probe-bind-address=:18081","--metrics-bind-address=:18080","--secure-bind-address=:18443","--webhook-bind-address=:19443","--default-home=/home/app","--max-requests-in-flight=0","--max-mutating-requests-in-flight=20","--request-timeout=30s","--max-requests-per-caller=8","--audit-log-path=","--audit-log-maxage=1"]`},
 		{controller, at(container, "env", 1), `{"name":"GOMEMLIMIT","value":"400MiB"}`},
 		{server, at(container, "env", 2, "name"), `"GOMAXPROCS"`},
 		{"ServiceAccount latchkey-system/latchkey-controller", []any{"metadata", "annotations"}, `{"a.example/role":"c"}`},

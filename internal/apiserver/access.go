@@ -17,13 +17,15 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+	"github.com/latchkey-dev/latchkey/internal/store"
 )
 
 // For how long an answer of the cluster's is good. A right that was taken away works
-// for that long; one that was just granted should work at once, or nearly.
+// for that long. A refusal is not remembered: a right that was just granted works at
+// once, and how much work a refusal is says nothing about what was refused before.
 const (
 	allowTTL = 10 * time.Second
-	denyTTL  = time.Second
+	denyTTL  = 0
 )
 
 // reviewBackoff is how often, and after which pauses, the cluster is asked again when
@@ -68,7 +70,7 @@ func reviewConfig(cfg *rest.Config) *rest.Config {
 	return c
 }
 
-// UserSecrets says whether the caller may use verb on the usersecrets of a namespace.
+// UserSecrets reports whether the caller may use verb on the usersecrets of a namespace.
 func (a *Access) UserSecrets(ctx context.Context, verb, namespace string) (bool, error) {
 	return a.may(ctx, authorizer.AttributesRecord{
 		Verb: verb, APIGroup: v1alpha1.GroupVersion.Group, APIVersion: v1alpha1.GroupVersion.Version,
@@ -76,7 +78,7 @@ func (a *Access) UserSecrets(ctx context.Context, verb, namespace string) (bool,
 	})
 }
 
-// AgentSecrets says whether the caller may use verb on the agentsecrets of a
+// AgentSecrets reports whether the caller may use verb on the agentsecrets of a
 // namespace, or on the one of them that is named.
 func (a *Access) AgentSecrets(ctx context.Context, verb, namespace, name string) (bool, error) {
 	return a.may(ctx, authorizer.AttributesRecord{
@@ -85,7 +87,7 @@ func (a *Access) AgentSecrets(ctx context.Context, verb, namespace, name string)
 	})
 }
 
-// RevealAgentSecret says whether the caller may see the value of an agent secret, or,
+// RevealAgentSecret reports whether the caller may see the value of an agent secret, or,
 // without a name, of all in the namespace.
 func (a *Access) RevealAgentSecret(ctx context.Context, namespace, name string) (bool, error) {
 	return a.may(ctx, authorizer.AttributesRecord{
@@ -94,7 +96,7 @@ func (a *Access) RevealAgentSecret(ctx context.Context, namespace, name string) 
 	})
 }
 
-// GetNamespace says whether the caller may get a namespace.
+// GetNamespace reports whether the caller may get a namespace.
 func (a *Access) GetNamespace(ctx context.Context, name string) (bool, error) {
 	// The API server asks in the namespace itself, so that a Role there can allow it.
 	return a.may(ctx, authorizer.AttributesRecord{
@@ -116,7 +118,7 @@ func (a *Access) may(ctx context.Context, attributes authorizer.AttributesRecord
 		return true, nil // some authorizers allow and still report what they could not evaluate
 	}
 	if err != nil {
-		return false, fmt.Errorf("ask the cluster for the caller's rights: %w", err)
+		return false, fmt.Errorf("%w: ask the cluster for the caller's rights: %w", store.ErrUnavailable, err)
 	}
 	return false, nil
 }

@@ -4,6 +4,7 @@
 package apiserver
 
 import (
+	"errors"
 	"net/http"
 	"strings"
 
@@ -42,6 +43,13 @@ var (
 		status: http.StatusTooManyRequests, message: "Too many requests at the moment. Please try again.",
 		code: "TOO_MANY_REQUESTS", codeText: "Too many requests at the moment",
 	}
+	// unasked is for a caller about whom the cluster could not be asked: who they are, or
+	// whether they may come in. It must not read as if their credentials were bad, or they
+	// would throw them away.
+	unasked = refusal{
+		status: http.StatusServiceUnavailable, message: "The cluster cannot be asked who you are at the moment. Please try again.",
+		code: "SERVICE_UNAVAILABLE", codeText: "The cluster cannot be asked who you are at the moment, try again",
+	}
 	fault = refusal{
 		status: http.StatusInternalServerError, message: "An internal server error occurred.",
 		code: "INTERNAL_UNKNOWN", codeText: "Internal error",
@@ -49,7 +57,8 @@ var (
 )
 
 func (f refusal) write(w http.ResponseWriter, r *http.Request) {
-	if f.status == http.StatusTooManyRequests {
+	exchange.Unread(w, r)
+	if f.status == http.StatusTooManyRequests || f.status == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", "1")
 	}
 	switch dialectOf(r.URL.Path) {
@@ -65,9 +74,23 @@ func (f refusal) write(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// notAuthenticated answers a request whose caller is not known: 401 only if the cluster
+// said so.
+func notAuthenticated(w http.ResponseWriter, r *http.Request) {
+	switch err := failureOf(r.Context()); {
+	case errors.Is(err, exchange.ErrTooMany):
+		tooBusy.write(w, r)
+	case couldNotAsk(err):
+		unasked.write(w, r)
+	default:
+		unauthenticated(w, r)
+	}
+}
+
 // unauthenticated answers a request without credentials, or with ones that are not
 // good.
 func unauthenticated(w http.ResponseWriter, r *http.Request) {
+	exchange.Unread(w, r)
 	if r.ProtoMajor == 2 {
 		// Streams are cheap for the client and dear for us: who is nobody gets a
 		// connection for each request.

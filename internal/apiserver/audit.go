@@ -6,8 +6,10 @@ package apiserver
 import (
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"gopkg.in/natefinch/lumberjack.v2"
 	auditinternal "k8s.io/apiserver/pkg/apis/audit"
@@ -15,6 +17,8 @@ import (
 	"k8s.io/apiserver/pkg/audit"
 	"k8s.io/apiserver/pkg/audit/policy"
 	auditlog "k8s.io/apiserver/plugin/pkg/audit/log"
+
+	"github.com/latchkey-dev/latchkey/internal/rest/exchange"
 )
 
 // auditPolicy is built in, since it is what keeps values out of the records: metadata
@@ -29,6 +33,18 @@ func auditPolicy() audit.PolicyRuleEvaluator {
 			{Level: auditinternal.LevelMetadata},
 		},
 		OmitStages: []auditinternal.Stage{auditinternal.StageRequestReceived},
+	})
+}
+
+// withFace notes in the audit record by which face a request came.
+func withFace(handler http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		face := "direct"
+		if strings.HasPrefix(r.URL.Path, "/apis/") {
+			face = "aggregated"
+		}
+		audit.AddAuditAnnotation(r.Context(), exchange.AuditFace, face)
+		handler.ServeHTTP(w, r)
 	})
 }
 

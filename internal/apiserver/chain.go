@@ -13,23 +13,32 @@ import (
 	genericfilters "k8s.io/apiserver/pkg/server/filters"
 
 	"github.com/latchkey-dev/latchkey/internal/rest/coder"
+	"github.com/latchkey-dev/latchkey/internal/rest/exchange"
 )
+
+// How many requests may have the cluster asked who they come from at once, in total and
+// from one address. What the cluster said of a token is remembered, so this is far more
+// than there are clients that just began.
+const askingAtOnce, askingOfAddress = 256, 64
 
 // buildChain puts the filters around the router. It reads from the inside out, in the
 // order of k8s.io/apiserver's own chain, without CORS (no browser calls us),
 // impersonation (a caller is who they are), and priority and fairness (which would
 // need to read the cluster's configuration of it). Instead of its deadline, which
-// reads a query parameter that the dialects do not know, and its limit and its
-// recovery stand our own.
-func buildChain(router http.Handler, c *genericapiserver.Config) http.Handler {
+// reads a query parameter that the dialects do not know, and its limit, its recovery and
+// its authorisation stand our own.
+func buildChain(router http.Handler, c *genericapiserver.Config, l limits) http.Handler {
 	handler := withRecovery(withHeadroom(router))
-	handler = filters.WithAuthorization(handler, c.Authorization.Authorizer, c.Serializer)
-	handler = withMaxInFlight(handler, c.MaxRequestsInFlight, c.MaxMutatingRequestsInFlight)
+	handler = withTurns(handler, l)
+	handler = withDoor(handler, c.Authorization.Authorizer)
+	handler = withFace(handler)
 	handler = filters.WithAudit(handler, c.AuditBackend, c.AuditPolicyRuleEvaluator, c.LongRunningFunc)
 
-	failed := filters.WithFailedAuthenticationAudit(http.HandlerFunc(unauthenticated), c.AuditBackend, c.AuditPolicyRuleEvaluator)
-	handler = filters.WithAuthentication(handler, c.Authentication.Authenticator, failed, c.Authentication.APIAudiences,
+	failed := filters.WithFailedAuthenticationAudit(withFace(http.HandlerFunc(notAuthenticated)), c.AuditBackend, c.AuditPolicyRuleEvaluator)
+	asking := exchange.NewTurns(askingAtOnce, askingOfAddress)
+	handler = filters.WithAuthentication(handler, remembering(c.Authentication.Authenticator, asking), failed, c.Authentication.APIAudiences,
 		c.Authentication.RequestHeaderConfig)
+	handler = withFailure(handler)
 
 	handler = coder.Open(CoderRoot, handler)
 	handler = genericfilters.WithTimeoutForNonLongRunningRequests(handler, c.LongRunningFunc)

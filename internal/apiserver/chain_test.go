@@ -146,38 +146,56 @@ func TestAPanicIsAnsweredAndNotTold(t *testing.T) {
 	}
 }
 
-func TestMoreThanSoManyAtOnceAreRefused(t *testing.T) {
+func TestTurns_OfOneCallerTaken_RefusesTheNextAndServesOthers(t *testing.T) {
+	const line = 16 // how many requests of one caller can be open, if one is served at once
 	entered, leave := make(chan struct{}), make(chan struct{})
 	s := newSetup(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.Contains(r.URL.Path, "slow") {
-			entered <- struct{}{}
-			<-leave
+			select {
+			case entered <- struct{}{}:
+				<-leave
+			case <-leave:
+			}
 		}
 		w.WriteHeader(http.StatusTeapot)
 	}))
-	s.options.MaxRequestsInFlight, s.options.MaxMutatingRequestsInFlight = 1, 1
+	s.options.MaxRequestsInFlight, s.options.MaxMutatingRequestsInFlight, s.options.MaxRequestsPerCaller = 2, 2, 1
+	s.deps.Plain = map[string]http.Handler{"/free": teapot}
 	handler := s.server(t).Handler()
-	done := make(chan int)
-	for _, method := range []string{"GET", "POST"} {
-		go func() { done <- do(t, handler, method, "/v1/slow", "good").Code }()
-		<-entered
-	}
-	for name, tc := range map[string]struct{ method, target, want string }{
-		"a read, coder":  {"GET", "/api/v2/users/me/secrets", `{"message":"Too many requests at the moment. Please try again."}`},
-		"a write, golem": {"POST", "/v1/envs/x/agent-secrets", `{"code":"TOO_MANY_REQUESTS","error":"Too many requests at the moment"}`},
+	served, refused := make(chan int, 2*line), make(chan *httptest.ResponseRecorder, 2*line)
+	for target, want := range map[string]struct{ method, body string }{
+		"/api/v2/users/me/secrets/slow": {"GET", `{"message":"Too many requests at the moment. Please try again."}`},
+		"/v1/slow":                      {"POST", `{"code":"TOO_MANY_REQUESTS","error":"Too many requests at the moment"}`},
 	} {
-		r := do(t, handler, tc.method, tc.target, "good")
-		if got := text(r); r.Code != http.StatusTooManyRequests || got != tc.want || r.Header().Get("Retry-After") == "" {
-			t.Errorf("%s: %d %s, want 429 %s", name, r.Code, got, tc.want)
+		for i := range line + 1 {
+			go func() {
+				if r := do(t, handler, want.method, target, "good"); r.Code == http.StatusTooManyRequests {
+					refused <- r
+				} else {
+					served <- r.Code
+				}
+			}()
+			if i == 0 {
+				<-entered
+			}
+		}
+		if r := <-refused; text(r) != want.body || r.Header().Get("Retry-After") == "" {
+			t.Errorf("%s %s: %s, want %s", want.method, target, text(r), want.body)
+		}
+		if got := do(t, handler, want.method, "/v1/x", "admin").Code; got != http.StatusTeapot {
+			t.Errorf("a %s of another caller: %d", want.method, got)
 		}
 	}
 	if got := do(t, handler, "GET", "/livez", "").Code; got != http.StatusOK {
 		t.Errorf("a probe while busy: %d", got)
 	}
+	if got := do(t, handler, "GET", "/free", "admin").Code; got != http.StatusTeapot {
+		t.Errorf("another replica's question while busy: %d", got)
+	}
 	close(leave)
-	for range 2 {
-		if got := <-done; got != http.StatusTeapot {
-			t.Errorf("who was served first got %d", got)
+	for range 2 * line {
+		if got := <-served; got != http.StatusTeapot {
+			t.Errorf("who waited got %d", got)
 		}
 	}
 	if got := do(t, handler, "GET", "/v1/x", "good").Code; got != http.StatusTeapot {

@@ -57,11 +57,10 @@ func (o Options) config(d Deps) (*config, error) {
 	// Both keep watch over things that are not here: its limit, and a storage.
 	c.DisabledPostStartHooks.Insert("max-in-flight-filter")
 	c.StorageObjectCountTracker = nil
-	c.BuildHandlerChainFunc = buildChain
+	l := newLimits(o, d.Plain)
+	c.BuildHandlerChainFunc = func(router http.Handler, c *genericapiserver.Config) http.Handler { return buildChain(router, c, l) }
 	c.LongRunningFunc = noneLongRunning
 	c.RequestTimeout = o.RequestTimeout
-	c.MaxRequestsInFlight = o.MaxRequestsInFlight
-	c.MaxMutatingRequestsInFlight = o.MaxMutatingRequestsInFlight
 	c.ShutdownDelayDuration = o.ShutdownDelay
 	c.RequestInfoResolver = lenientInfo{genericapiserver.NewRequestInfoResolver(c)}
 	c.AuditPolicyRuleEvaluator = auditPolicy()

@@ -6,35 +6,70 @@ package apiserver
 import (
 	"net/http"
 
+	"k8s.io/apiserver/pkg/authentication/user"
 	"k8s.io/apiserver/pkg/endpoints/metrics"
 	"k8s.io/apiserver/pkg/endpoints/request"
+
+	"github.com/latchkey-dev/latchkey/internal/recheck"
+	"github.com/latchkey-dev/latchkey/internal/rest/exchange"
 )
 
-// withMaxInFlight serves so many reads and so many writes at once, and refuses what
-// comes on top: a client that waits for its turn costs memory, and it can just as
-// well try another replica. It is k8s.io/apiserver's filter but for two things: the
-// refusal is in the dialect's words, and a probe is answered however busy the server
-// is, since restarting it would not help. A limit of 0 is none.
-func withMaxInFlight(handler http.Handler, reads, writes int) http.Handler {
-	reading, writing := make(chan struct{}, reads), make(chan struct{}, writes)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		info, _ := request.RequestInfoFrom(r.Context())
-		mutating := r.Method != http.MethodGet && r.Method != http.MethodHead
-		places := reading
-		if mutating {
-			places = writing
+// limits bounds what callers can occupy of a server.
+type limits struct {
+	reads, writes *exchange.Turns // nil is no limit
+	// free are paths that only other replicas may use; one that waited for a caller's
+	// turn would make all writes wait.
+	free map[string]http.Handler
+}
+
+func newLimits(o Options, free map[string]http.Handler) limits {
+	turns := func(total int) *exchange.Turns {
+		if total == 0 {
+			return nil
 		}
-		if cap(places) == 0 || isProbe(r.URL.Path) {
+		perCaller := o.MaxRequestsPerCaller
+		if perCaller == 0 {
+			perCaller = total
+		}
+		return exchange.NewTurns(total, perCaller)
+	}
+	return limits{reads: turns(o.MaxRequestsInFlight), writes: turns(o.MaxMutatingRequestsInFlight), free: free}
+}
+
+// withTurns serves so many reads and so many writes at once, and of each caller fewer, so
+// that nobody occupies what all share. It stands where k8s.io/apiserver limits how many
+// requests are in flight, but counts only those that are worked on: while a request waits
+// for its body, its turn is another's. A probe is answered however busy the server is,
+// since restarting it would not help.
+func withTurns(handler http.Handler, l limits) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		turns, mutating := l.reads, r.Method != http.MethodGet && r.Method != http.MethodHead
+		if mutating {
+			turns = l.writes
+		}
+		_, free := l.free[r.URL.Path]
+		if turns == nil || free || isProbe(r.URL.Path) {
 			handler.ServeHTTP(w, r)
 			return
 		}
-		select {
-		case places <- struct{}{}:
-			defer func() { <-places }()
-			handler.ServeHTTP(w, r)
-		default:
+		turn, err := turns.Enter(exchange.CallerOf(callerOf(r)))
+		if err == nil {
+			defer turn.Leave()
+			err = turn.Begin(r.Context())
+		}
+		if err != nil {
+			info, _ := request.RequestInfoFrom(r.Context())
 			metrics.RecordDroppedRequest(r, info, metrics.APIServerComponent, mutating)
 			tooBusy.write(w, r)
+			return
 		}
+		handler.ServeHTTP(w, r.WithContext(recheck.WithPauser(exchange.WithTurn(r.Context(), turn), turn)))
 	})
+}
+
+func callerOf(r *http.Request) user.Info {
+	if u, ok := request.UserFrom(r.Context()); ok {
+		return u
+	}
+	return &user.DefaultInfo{}
 }

@@ -29,6 +29,8 @@ type (
 
 var errRouted = errors.New("routed")
 
+func (failingUsers) Refresh(context.Context) error { return nil }
+
 func (failingUsers) User(context.Context, string, string) (coder.Tenant, error) {
 	return coder.Tenant{}, errRouted
 }
@@ -36,6 +38,8 @@ func (failingUsers) User(context.Context, string, string) (coder.Tenant, error) 
 func (failingEnvironments) Environment(context.Context, string) (golem.Environment, error) {
 	return golem.Environment{}, errRouted
 }
+
+func (failingEnvironments) RefreshEnvironments(context.Context) error { return nil }
 
 type failingAgentSecrets struct{ golem.Secrets }
 

@@ -22,7 +22,11 @@ type Options struct {
 	// MaxRequestsInFlight and MaxMutatingRequestsInFlight are how many reads and
 	// how many writes are served at once; 0 means without limit.
 	MaxRequestsInFlight, MaxMutatingRequestsInFlight int
-	// RequestTimeout is how long a request may take. Its body has half of that.
+	// MaxRequestsPerCaller is how many of them may be one caller's; more wait. 0 means
+	// without limit.
+	MaxRequestsPerCaller int
+	// RequestTimeout is how long a request may take. Its body has half of that, and less
+	// if it is small.
 	RequestTimeout time.Duration
 	// ShutdownDelay is how long requests are still accepted after the server was
 	// told to stop and has stopped being ready: the time that load balancers need
@@ -34,9 +38,10 @@ type Options struct {
 func NewOptions() Options {
 	return Options{
 		BindAddress:                 ":8443",
-		AuditLog:                    AuditLog{MaxAge: 30, MaxBackups: 10, MaxSize: 100},
+		AuditLog:                    AuditLog{Path: "-", MaxAge: 30, MaxBackups: 10, MaxSize: 100},
 		MaxRequestsInFlight:         400,
 		MaxMutatingRequestsInFlight: 200,
+		MaxRequestsPerCaller:        16,
 		RequestTimeout:              60 * time.Second,
 		ShutdownDelay:               5 * time.Second,
 	}
@@ -45,13 +50,14 @@ func NewOptions() Options {
 // AddFlags adds a flag for every option. What o holds is the default.
 func (o *Options) AddFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.BindAddress, "secure-bind-address", o.BindAddress, "Address of the REST APIs.")
-	fs.StringVar(&o.AuditLog.Path, "audit-log-path", o.AuditLog.Path, "File for the audit records of the REST APIs, - for standard output. Without it there are none.")
+	fs.StringVar(&o.AuditLog.Path, "audit-log-path", o.AuditLog.Path, "File for the audit records of the REST APIs, - for standard output. If it is empty there are none.")
 	fs.IntVar(&o.AuditLog.MaxAge, "audit-log-maxage", o.AuditLog.MaxAge, "Days to keep old audit log files, or 0 for no limit.")
 	fs.IntVar(&o.AuditLog.MaxBackups, "audit-log-maxbackup", o.AuditLog.MaxBackups, "Number of old audit log files to keep, or 0 for no limit.")
 	fs.IntVar(&o.AuditLog.MaxSize, "audit-log-maxsize", o.AuditLog.MaxSize, "Megabytes after which the audit log file is rotated, or 0 for never.")
 	fs.IntVar(&o.MaxRequestsInFlight, "max-requests-in-flight", o.MaxRequestsInFlight, "REST requests that read and are served at once, or 0 for no limit.")
 	fs.IntVar(&o.MaxMutatingRequestsInFlight, "max-mutating-requests-in-flight", o.MaxMutatingRequestsInFlight, "REST requests that write and are served at once, or 0 for no limit.")
-	fs.DurationVar(&o.RequestTimeout, "request-timeout", o.RequestTimeout, "How long a REST request may take. Its body has to arrive in half of that.")
+	fs.IntVar(&o.MaxRequestsPerCaller, "max-requests-per-caller", o.MaxRequestsPerCaller, "REST requests of one caller that are served at once, of reads and of writes, or 0 for no limit. Others of theirs wait, sixteen times as many at most. The service accounts of a namespace are one caller.")
+	fs.DurationVar(&o.RequestTimeout, "request-timeout", o.RequestTimeout, "How long a REST request may take. Its body has to arrive in half of that, and faster if it is small.")
 	fs.DurationVar(&o.ShutdownDelay, "shutdown-delay", o.ShutdownDelay, "How long REST requests are still accepted after readiness ended.")
 }
 
@@ -72,6 +78,7 @@ func (o *Options) Validate() error {
 		{"audit-log-maxsize", o.AuditLog.MaxSize},
 		{"max-requests-in-flight", o.MaxRequestsInFlight},
 		{"max-mutating-requests-in-flight", o.MaxMutatingRequestsInFlight},
+		{"max-requests-per-caller", o.MaxRequestsPerCaller},
 	} {
 		if f.value < 0 {
 			errs = append(errs, fmt.Errorf("--%s must not be negative, but is %d", f.flag, f.value))

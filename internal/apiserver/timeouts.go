@@ -39,22 +39,29 @@ func withHeadroom(handler http.Handler) http.Handler {
 	})
 }
 
-// withBodyDeadline bounds how long a body may take to arrive. A deadline of the
-// context does not: nothing interrupts a handler that waits for a byte, and net/http
-// cannot even answer for it while it does. It must stand where w is still the one of
-// net/http.
+// How fast a body has to arrive: in grace, and a second longer for every perSecond bytes
+// that have come.
+const (
+	grace     = 5 * time.Second
+	perSecond = 16 << 10
+)
+
+// withBodyDeadline bounds how long a body may take to arrive, and how slowly it may come.
+// A deadline of the context does not: nothing interrupts a handler that waits for a byte,
+// and net/http cannot even answer for it while it does. It must stand where w is still the
+// one of net/http.
 func withBodyDeadline(handler http.Handler, limit time.Duration) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Body == nil || r.Body == http.NoBody {
 			handler.ServeHTTP(w, r)
 			return
 		}
-		connection := http.NewResponseController(w)
-		if connection.SetReadDeadline(time.Now().Add(limit)) != nil {
+		began := time.Now()
+		body := &deadlineBody{ReadCloser: r.Body, connection: http.NewResponseController(w), began: began, last: began.Add(limit)}
+		if body.extend() != nil {
 			handler.ServeHTTP(w, r) // not a connection
 			return
 		}
-		body := &deadlineBody{ReadCloser: r.Body, connection: connection}
 		// To net/http, a read that fails means that the client is gone, so it cancels
 		// the request. But one that is too slow, or that ended its body too early, is
 		// waiting for an answer, and the handler learns of it from the body.
@@ -71,21 +78,43 @@ func withBodyDeadline(handler http.Handler, limit time.Duration) http.Handler {
 	})
 }
 
-// deadlineBody takes the connection's deadline away at the body's end: net/http goes on
-// reading to notice that the client leaves, and the patience with the body must not end
-// that.
+// deadlineBody moves the connection's deadline on with every byte, and takes it away at
+// the body's end: net/http goes on reading to notice that the client leaves, and the
+// patience with the body must not end that.
 type deadlineBody struct {
 	io.ReadCloser
-	connection *http.ResponseController
-	ended      atomic.Bool
+	connection  *http.ResponseController
+	began, last time.Time
+	read        int64
+	ended       atomic.Bool
+}
+
+// Within bounds how long the rest of the body may take.
+func (b *deadlineBody) Within(d time.Duration) {
+	if until := time.Now().Add(d); until.Before(b.last) {
+		b.last = until
+	}
+	_ = b.extend() // the connection is gone
+}
+
+func (b *deadlineBody) extend() error {
+	until := b.began.Add(grace + time.Duration(b.read)*time.Second/perSecond)
+	if b.last.Before(until) {
+		until = b.last
+	}
+	return b.connection.SetReadDeadline(until)
 }
 
 // Read implements io.Reader.
 func (b *deadlineBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	if errors.Is(err, io.EOF) {
+	b.read += int64(n)
+	switch {
+	case errors.Is(err, io.EOF):
 		b.ended.Store(true)
 		_ = b.connection.SetReadDeadline(time.Time{}) // the connection is gone
+	case n > 0:
+		_ = b.extend()
 	}
 	return n, err
 }

@@ -3,7 +3,8 @@
 
 // Package directory knows who the users and which the agent environments of the
 // cluster are: Namespaces with Latchkey's labels. It reads the metadata of
-// Namespaces from a cache and writes nothing.
+// Namespaces from a cache, and from the API server what the cache does not have; it
+// writes nothing.
 package directory
 
 import (
@@ -23,6 +24,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+	"github.com/latchkey-dev/latchkey/internal/recheck"
 )
 
 // ErrUnknown is the answer for a key that is nobody's.
@@ -46,6 +48,8 @@ type Directory struct {
 	log   logr.Logger
 	// only names the Namespaces that can be tenants; nil is all.
 	only []string
+	// live reads the tenants from the API server.
+	live *recheck.Lookups[struct{}, index]
 
 	mu    sync.Mutex
 	stale bool
@@ -60,9 +64,17 @@ type index struct {
 }
 
 // New returns a directory that follows the Namespaces in c, which may not have been
-// started yet. Only names those that can be tenants; where it names none, all can.
-func New(ctx context.Context, c cache.Cache, log logr.Logger, only []string) (*Directory, error) {
+// started yet, and asks live, the API server, for what c does not have. Only names
+// those that can be tenants; where it names none, all can.
+func New(ctx context.Context, c cache.Cache, live client.Reader, log logr.Logger, only []string) (*Directory, error) {
 	d := &Directory{cache: c, log: log.WithName("directory"), only: only, stale: true}
+	d.live = recheck.New(func(ctx context.Context, _ struct{}) (index, error) {
+		items, err := list(ctx, live)
+		if err != nil {
+			return index{}, err
+		}
+		return d.build(items, logr.Discard()), nil // the cache will say so too, once
+	})
 	informer, err := c.GetInformer(ctx, namespaceMeta(), cache.BlockUntilSynced(false))
 	if err != nil {
 		return nil, fmt.Errorf("watch Namespaces: %w", err)
@@ -73,6 +85,16 @@ func New(ctx context.Context, c cache.Cache, log logr.Logger, only []string) (*D
 		DeleteFunc: func(any) { d.invalidate() },
 	})
 	return d, err
+}
+
+// list reads the metadata of all Namespaces. It must not be changed.
+func list(ctx context.Context, r client.Reader) ([]metav1.PartialObjectMetadata, error) {
+	l := &metav1.PartialObjectMetadataList{}
+	l.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("NamespaceList"))
+	if err := r.List(ctx, l, client.UnsafeDisableDeepCopy); err != nil {
+		return nil, fmt.Errorf("list Namespaces: %w", err)
+	}
+	return l.Items, nil
 }
 
 func namespaceMeta() *metav1.PartialObjectMetadata {
@@ -107,7 +129,17 @@ func facts(m *metav1.PartialObjectMetadata) []string {
 
 // UserOf returns the user that a Kubernetes user name is.
 func (d *Directory) UserOf(ctx context.Context, subject string) (Tenant, error) {
-	return d.find(ctx, func(i index) (Tenant, bool) { t, ok := i.bySubject[subject]; return t, ok })
+	return d.find(ctx, bySubject(subject))
+}
+
+// Is reports whether a Kubernetes user name is the user that t is, as far as the cache
+// knows.
+func (d *Directory) Is(ctx context.Context, subject string, t Tenant) (bool, error) {
+	own, err := d.known(ctx, bySubject(subject))
+	if errors.Is(err, ErrUnknown) {
+		return false, nil
+	}
+	return own.Namespace == t.Namespace, err
 }
 
 // User returns the user of an id, else of a username.
@@ -131,16 +163,45 @@ func (d *Directory) EnvironmentIn(ctx context.Context, namespace string) (Tenant
 	return d.find(ctx, func(i index) (Tenant, bool) { t, ok := i.inNamespace[namespace]; return t, ok })
 }
 
+// Refresh does the work of a lookup that the cache cannot answer. It is for refusals
+// that must not differ from the answer about somebody who does not exist.
+func (d *Directory) Refresh(ctx context.Context) error {
+	_, err := d.live.Do(ctx, struct{}{})
+	return err
+}
+
+func bySubject(subject string) func(index) (Tenant, bool) {
+	return func(i index) (Tenant, bool) { t, ok := i.bySubject[subject]; return t, ok }
+}
+
+// find looks in the cache, and what is not there up at the API server: a Namespace that
+// was made a moment ago is not unknown.
 func (d *Directory) find(ctx context.Context, look func(index) (Tenant, bool)) (Tenant, error) {
+	t, err := d.known(ctx, look)
+	if !errors.Is(err, ErrUnknown) {
+		return t, err
+	}
+	now, err := d.live.Do(ctx, struct{}{})
+	if err != nil {
+		return Tenant{}, err
+	}
+	t, ok := look(now)
+	if !ok {
+		return Tenant{}, ErrUnknown
+	}
+	return t, nil
+}
+
+// known looks in the cache alone.
+func (d *Directory) known(ctx context.Context, look func(index) (Tenant, bool)) (Tenant, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.stale {
-		list := &metav1.PartialObjectMetadataList{}
-		list.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("NamespaceList"))
-		if err := d.cache.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
-			return Tenant{}, fmt.Errorf("list Namespaces: %w", err)
+		items, err := list(ctx, d.cache)
+		if err != nil {
+			return Tenant{}, err
 		}
-		d.index = d.build(list.Items)
+		d.index = d.build(items, d.log)
 		d.stale = false
 	}
 	t, ok := look(d.index)
@@ -151,8 +212,8 @@ func (d *Directory) find(ctx context.Context, look func(index) (Tenant, bool)) (
 }
 
 // build indexes the Namespaces. The oldest that claims a key holds it; the others
-// are reported in the log.
-func (d *Directory) build(items []metav1.PartialObjectMetadata) index {
+// are reported in log.
+func (d *Directory) build(items []metav1.PartialObjectMetadata, log logr.Logger) index {
 	items = slices.Clone(items)
 	slices.SortFunc(items, func(a, b metav1.PartialObjectMetadata) int {
 		if n := a.CreationTimestamp.Compare(b.CreationTimestamp.Time); n != 0 {
@@ -168,15 +229,15 @@ func (d *Directory) build(items []metav1.PartialObjectMetadata) index {
 		}
 		if name := m.Labels[v1alpha1.LabelUser]; name != "" {
 			t := Tenant{Namespace: m.Name, Name: name, ID: id(m, v1alpha1.LabelUserID), Created: m.CreationTimestamp.UTC()}
-			d.claim(i.byUsername, "username", name, t)
-			d.claim(i.byUserID, "user id", t.ID, t)
+			claim(log, i.byUsername, "username", name, t)
+			claim(log, i.byUserID, "user id", t.ID, t)
 			for _, subject := range subjects(m, name) {
-				d.claim(i.bySubject, "subject", subject, t)
+				claim(log, i.bySubject, "subject", subject, t)
 			}
 		}
 		if name := m.Labels[v1alpha1.LabelEnvironment]; name != "" {
 			t := Tenant{Namespace: m.Name, Name: name, ID: id(m, v1alpha1.LabelEnvironmentID), Created: m.CreationTimestamp.UTC()}
-			if d.claim(i.byEnvironmentID, "environment id", t.ID, t) {
+			if claim(log, i.byEnvironmentID, "environment id", t.ID, t) {
 				i.inNamespace[t.Namespace] = t
 			}
 		}
@@ -185,9 +246,9 @@ func (d *Directory) build(items []metav1.PartialObjectMetadata) index {
 }
 
 // claim gives key to t, unless an older Namespace holds it.
-func (d *Directory) claim(table map[string]Tenant, what, key string, t Tenant) bool {
+func claim(log logr.Logger, table map[string]Tenant, what, key string, t Tenant) bool {
 	if holder, taken := table[key]; taken {
-		d.log.Info("Namespace claims what an older one holds", "what", what, "key", key, "namespace", t.Namespace, "holder", holder.Namespace)
+		log.Info("Namespace claims what an older one holds", "what", what, "key", key, "namespace", t.Namespace, "holder", holder.Namespace)
 		return false
 	}
 	table[key] = t

@@ -5,6 +5,7 @@ package directory
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"log/slog"
 	"slices"
@@ -19,6 +20,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+	"github.com/latchkey-dev/latchkey/internal/recheck"
 )
 
 // ageless compares tenants by whose they are.
@@ -146,8 +148,8 @@ func TestBuild(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			for range 2 { // in either order of input
 				var log bytes.Buffer
-				d := &Directory{log: logr.FromSlogHandler(slog.NewTextHandler(&log, nil)), only: tt.only}
-				got := d.build(tt.namespaces)
+				d := &Directory{only: tt.only}
+				got := d.build(tt.namespaces, logr.FromSlogHandler(slog.NewTextHandler(&log, nil)))
 				if diff := cmp.Diff(tt.want.filled(), got, cmp.AllowUnexported(index{}), ageless); diff != "" {
 					t.Errorf("build (-want +got):\n%s", diff)
 				}
@@ -177,11 +179,12 @@ func (i index) filled() index {
 
 func TestLookups(t *testing.T) {
 	d := &Directory{log: logr.Discard()}
+	d.live = recheck.New(func(context.Context, struct{}) (index, error) { return d.index, nil })
 	d.index = d.build([]metav1.PartialObjectMetadata{
 		namespace("a", 1, map[string]string{v1alpha1.LabelUser: "Alice", v1alpha1.LabelUserID: "ID-1", v1alpha1.AnnotationSubjects: "oidc:alice"}),
 		namespace("e", 2, map[string]string{v1alpha1.LabelEnvironment: "prod"}),
 		namespace("id-1", 3, map[string]string{v1alpha1.LabelUser: "id-1", v1alpha1.AnnotationSubjects: ""}),
-	})
+	}, logr.Discard())
 	alice, prod := Tenant{Namespace: "a", ID: "id-1", Name: "Alice"}, Tenant{Namespace: "e", ID: "uid-e", Name: "prod"}
 	for name, tt := range map[string]struct {
 		find func() (Tenant, error)
@@ -212,7 +215,7 @@ func TestLookups(t *testing.T) {
 
 func TestTenant_Created_IsTheNamespaces(t *testing.T) {
 	m := namespace("a", 7, map[string]string{v1alpha1.LabelUser: "alice", v1alpha1.LabelEnvironment: "prod"})
-	i := (&Directory{log: logr.Discard()}).build([]metav1.PartialObjectMetadata{m})
+	i := (&Directory{}).build([]metav1.PartialObjectMetadata{m}, logr.Discard())
 	for what, got := range map[string]Tenant{"user": i.byUsername["alice"], "environment": i.inNamespace["a"]} {
 		if !got.Created.Equal(m.CreationTimestamp.Time) || got.Created.IsZero() {
 			t.Errorf("%s: created %s, want %s", what, got.Created, m.CreationTimestamp)
@@ -261,4 +264,45 @@ func TestOnlyFactsMakeTheIndexStale(t *testing.T) {
 			t.Error("stale = false, want true")
 		}
 	})
+}
+
+func TestFind_NewerThanTheCache_IsLookedUpOnce(t *testing.T) {
+	looked := 0
+	d := &Directory{log: logr.Discard()}
+	d.index = d.build(nil, logr.Discard())
+	fresh := d.build([]metav1.PartialObjectMetadata{
+		namespace("a", 1, map[string]string{v1alpha1.LabelUser: "alice", v1alpha1.LabelEnvironment: "prod"}),
+	}, logr.Discard())
+	d.live = recheck.New(func(context.Context, struct{}) (index, error) { looked++; return fresh, nil })
+	want := Tenant{Namespace: "a", ID: "uid-a", Name: "alice"}
+	for name, find := range map[string]func() (Tenant, error){
+		"by username": func() (Tenant, error) { return d.User(t.Context(), "alice") },
+		"by id":       func() (Tenant, error) { return d.User(t.Context(), "uid-a") },
+		"by subject":  func() (Tenant, error) { return d.UserOf(t.Context(), "alice") },
+		"as an environment by id": func() (Tenant, error) {
+			e, err := d.Environment(t.Context(), "uid-a")
+			e.Name = "alice"
+			return e, err
+		},
+		"as an environment by Namespace": func() (Tenant, error) {
+			e, err := d.EnvironmentIn(t.Context(), "a")
+			e.Name = "alice"
+			return e, err
+		},
+	} {
+		looked = 0
+		got, err := find()
+		if diff := cmp.Diff(want, got, ageless); diff != "" || err != nil || looked != 1 {
+			t.Errorf("%s: %+v, %v after %d lookups, want it after one", name, got, err, looked)
+		}
+	}
+	looked = 0
+	if _, err := d.User(t.Context(), "nobody"); !errors.Is(err, ErrUnknown) || looked != 1 {
+		t.Errorf("nobody: %v after %d lookups, want unknown after one", err, looked)
+	}
+	d.index = fresh
+	looked = 0
+	if _, err := d.User(t.Context(), "alice"); err != nil || looked != 0 {
+		t.Errorf("what the cache has: %v after %d lookups, want none", err, looked)
+	}
 }

@@ -47,6 +47,7 @@ type AgentChange struct {
 type Agents struct {
 	*core
 	limits limits.Agent
+	ids    *byID
 }
 
 // NewAgents returns a store of agent secrets that reads from o.Cache, which must not
@@ -67,7 +68,7 @@ func NewAgents(ctx context.Context, o Options, l limits.Agent) (*Agents, error) 
 	c.unique = func(k v1alpha1.ClaimKind) bool { return k == v1alpha1.ClaimPath }
 	c.cached = agentRecords(o.Cache)
 	c.exact = agentRecords(o.Live)
-	return &Agents{core: c, limits: l}, nil
+	return &Agents{core: c, limits: l, ids: newByID(o.Live, o.Namespaces)}, nil
 }
 
 func agentRecords(r client.Reader) lister {
@@ -90,7 +91,7 @@ func agentRecords(r client.Reader) lister {
 func (s *Agents) List(ctx context.Context, namespace string) ([]*v1alpha1.AgentSecret, error) {
 	list := &v1alpha1.AgentSecretList{}
 	if err := s.Cache.List(ctx, list, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
-		return nil, fmt.Errorf("list AgentSecrets: %w", err)
+		return nil, fmt.Errorf("%w: list AgentSecrets: %w", ErrUnavailable, err)
 	}
 	out := make([]*v1alpha1.AgentSecret, 0, len(list.Items))
 	for i := range list.Items {
@@ -103,9 +104,35 @@ func (s *Agents) List(ctx context.Context, namespace string) ([]*v1alpha1.AgentS
 
 // Get returns the agent secret of that id, or ErrNotFound. It must not be changed.
 func (s *Agents) Get(ctx context.Context, id string) (*v1alpha1.AgentSecret, error) {
+	found, err := s.cachedByID(ctx, id)
+	if !errors.Is(err, ErrNotFound) {
+		return found, err
+	}
+	now, err := s.ids.Do(ctx, struct{}{})
+	if err != nil {
+		return nil, err
+	}
+	mark, ok := now[types.UID(id)]
+	if !ok {
+		return nil, ErrNotFound
+	}
+	if err := s.seenSoon(ctx, mark); err != nil {
+		return nil, err
+	}
+	return s.cachedByID(ctx, id)
+}
+
+// Refresh does the work of Get where the cache does not have the secret. It is for
+// refusals that must not differ from the answer about one that does not exist.
+func (s *Agents) Refresh(ctx context.Context) error {
+	_, err := s.ids.Do(ctx, struct{}{})
+	return err
+}
+
+func (s *Agents) cachedByID(ctx context.Context, id string) (*v1alpha1.AgentSecret, error) {
 	list := &v1alpha1.AgentSecretList{}
 	if err := s.Cache.List(ctx, list, client.MatchingFields{uidIndex: id}, client.UnsafeDisableDeepCopy); err != nil {
-		return nil, fmt.Errorf("find AgentSecret: %w", err)
+		return nil, fmt.Errorf("%w: find AgentSecret: %w", ErrUnavailable, err)
 	}
 	for i := range list.Items {
 		if list.Items[i].DeletionTimestamp.IsZero() {

@@ -29,7 +29,27 @@ var (
 	// request is fine: the same request may succeed shortly. Wrap it around the
 	// cause.
 	ErrUnavailable = errors.New("the store is not available, try again")
+
+	// ErrNoTenant says that the tenant's Namespace is gone.
+	ErrNoTenant = errors.New("the tenant's Namespace is gone")
+
+	// ErrTerminating says that the tenant's Namespace is being deleted, so that nothing
+	// can be created in it.
+	ErrTerminating = errors.New("the tenant's Namespace is being deleted")
 )
+
+// RefusedError says that the API server refused a write that is fine by all rules of
+// Latchkey: by a quota, a policy, another webhook or a bound of its own.
+type RefusedError struct {
+	// What was tried, in our words, and the API server's reason or code. Its text may
+	// quote the object, so it is not here.
+	What, Reason string
+}
+
+// Error implements error.
+func (e *RefusedError) Error() string {
+	return fmt.Sprintf("%s: the API server refused it: %s", e.What, e.Reason)
+}
 
 // Fields that are unique among the secrets of one tenant, as [Conflict] names
 // them.

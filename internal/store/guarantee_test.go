@@ -248,7 +248,7 @@ func TestEveryReplicaReadsWhatWasAcknowledged(t *testing.T) {
 		if u, err := writer.Get(t.Context(), "alice", name); err != nil || u.Spec.Description != text {
 			t.Fatalf("after the update, another replica has %+v, %v", u, err)
 		}
-		if err := writer.Delete(t.Context(), "alice", name); err != nil {
+		if _, err := writer.Delete(t.Context(), "alice", name); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := reader.Get(t.Context(), "alice", name); !errors.Is(err, ErrNotFound) {

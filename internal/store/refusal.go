@@ -6,8 +6,12 @@ package store
 import (
 	"errors"
 	"fmt"
+	"net/http"
+	"strings"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/latchkey-dev/latchkey/internal/limits"
@@ -58,16 +62,41 @@ func refused(what string, err error) error {
 			return fmt.Errorf("%w: %w", errContested, &out)
 		}
 	}
+	return refusedBy(what, err)
+}
+
+// refusedBy tells what will pass from what is to be changed, by the caller or by whoever
+// runs the cluster.
+func refusedBy(what string, err error) error {
+	var status apierrors.APIStatus
 	reason := apierrors.ReasonForError(err)
 	switch {
-	case apierrors.IsServiceUnavailable(err), apierrors.IsServerTimeout(err), apierrors.IsTimeout(err),
-		apierrors.IsTooManyRequests(err), apierrors.IsInternalError(err):
+	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
+		return fmt.Errorf("%w: %s", ErrTerminating, what)
+	case !errors.As(err, &status), meta.IsNoMatchError(err):
+		return fmt.Errorf("%w: %s: %w", ErrUnavailable, what, err) // nobody answered, or knew the kind
+	case apierrors.IsNotFound(err) && status.Status().Details != nil && status.Status().Details.Kind == "namespaces":
+		return fmt.Errorf("%w: %s", ErrNoTenant, what)
+	case transient(err), apierrors.IsNotFound(err), ownRightsMissing(err):
+		// Where a resource is not found, the CustomResourceDefinition is missing.
 		return fmt.Errorf("%w: %s: the API server answered %s", ErrUnavailable, what, reason)
-	case status != nil && reason == metav1.StatusReasonUnknown:
-		return fmt.Errorf("%s: the API server refused it with code %d", what, status.Status().Code)
 	case reason == metav1.StatusReasonUnknown:
-		return fmt.Errorf("%w: %s: %w", ErrUnavailable, what, err)
+		return &RefusedError{What: what, Reason: fmt.Sprintf("code %d", status.Status().Code)}
 	default:
-		return fmt.Errorf("%s: the API server refused it: %s", what, reason)
+		return &RefusedError{What: what, Reason: string(reason)}
 	}
+}
+
+// transient reports whether the API server is busy or broken, or does not take this
+// process for who it is.
+func transient(err error) bool {
+	var status apierrors.APIStatus
+	return apierrors.IsTooManyRequests(err) || apierrors.IsTimeout(err) || apierrors.IsUnauthorized(err) ||
+		apierrors.IsMethodNotSupported(err) || errors.As(err, &status) && status.Status().Code >= http.StatusInternalServerError
+}
+
+// ownRightsMissing reports whether it was this process that may not write, by the words
+// of the API server's authorisation: a quota or a policy refuses with the same reason.
+func ownRightsMissing(err error) bool {
+	return apierrors.IsForbidden(err) && strings.Contains(err.Error(), ": User \"") && strings.Contains(err.Error(), " cannot ")
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -27,6 +28,13 @@ func denied(causes ...metav1.StatusCause) error {
 		Status: metav1.StatusFailure, Code: http.StatusUnprocessableEntity, Reason: metav1.StatusReasonInvalid,
 		Message: "admission webhook denied the request: " + canary, Details: &metav1.StatusDetails{Causes: causes},
 	}}
+}
+
+// terminating is what the API server answers in a Namespace that is being deleted.
+func terminating() error {
+	err := apierrors.NewForbidden(schema.GroupResource{Resource: "usersecrets"}, "a", errors.New(canary))
+	err.ErrStatus.Details.Causes = append(err.ErrStatus.Details.Causes, metav1.StatusCause{Type: corev1.NamespaceTerminatingCause, Message: canary})
+	return err
 }
 
 func duplicate(field string) metav1.StatusCause {
@@ -62,9 +70,26 @@ func TestRefused(t *testing.T) {
 		"a refusal is told by its reason": {
 			err: apierrors.NewForbidden(resource, "a", errors.New(canary)), wantText: "write: the API server refused it: Forbidden",
 		},
+		"rights that we lack are no refusal of the caller": {
+			err: apierrors.NewForbidden(resource, "a", errors.New(`User "us" cannot create resource`)), wantUnavailable: true,
+			wantText: "the store is not available, try again: write: the API server answered Forbidden",
+		},
+		"a token of ours that is not taken is none either": {
+			err: apierrors.NewUnauthorized(canary), wantUnavailable: true, wantText: "the store is not available, try again: write: the API server answered Unauthorized",
+		},
+		"a namespace that is gone is no tenant": {
+			err: apierrors.NewNotFound(schema.GroupResource{Resource: "namespaces"}, canary), wantText: "the tenant's Namespace is gone: write",
+		},
+		"a namespace that ends takes nothing in": {
+			err: terminating(), wantText: "the tenant's Namespace is being deleted: write",
+		},
+		"a kind that is missing may come back": {
+			err: apierrors.NewGenericServerResponse(http.StatusNotFound, "post", resource, "", canary, 0, true), wantUnavailable: true,
+			wantText: "the store is not available, try again: write: the API server answered NotFound",
+		},
 		"a refusal without a reason is told by its code": {
 			err:      &apierrors.StatusError{ErrStatus: metav1.Status{Code: http.StatusBadRequest, Message: canary}},
-			wantText: "write: the API server refused it with code 400",
+			wantText: "write: the API server refused it: code 400",
 		},
 		"an API server that is busy may answer later": {
 			err: apierrors.NewTooManyRequests(canary, 1), wantUnavailable: true, wantText: "the store is not available, try again: write: the API server answered TooManyRequests",

@@ -64,7 +64,7 @@ type lister func(ctx context.Context, namespace string, opts ...client.ListOptio
 func (c *core) check(ctx context.Context, namespace string, ps []proposal) error {
 	all, err := c.cached(ctx, namespace)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: list %ss: %w", ErrUnavailable, c.kind, err)
 	}
 	return c.judge(ps, all)
 }

@@ -113,6 +113,13 @@ func (c *core) Seen(ctx context.Context, mark Mark) error {
 	})
 }
 
+// seenSoon is Seen with an end.
+func (c *core) seenSoon(ctx context.Context, mark Mark) error {
+	ctx, cancel := context.WithTimeout(ctx, catchUp)
+	defer cancel()
+	return c.Seen(ctx, mark)
+}
+
 // everywhere waits until all replicas have seen mark, so that whoever reads after
 // the answer sees the write, whichever replica they reach.
 func (c *core) everywhere(ctx context.Context, mark Mark) error {

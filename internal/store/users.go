@@ -44,7 +44,10 @@ type UserChange struct {
 }
 
 // Users keeps the user secrets of all tenants.
-type Users struct{ *core }
+type Users struct {
+	*core
+	names *byName
+}
 
 // NewUsers returns a store of user secrets that reads from o.Cache, which may not
 // have been started yet.
@@ -57,7 +60,7 @@ func NewUsers(ctx context.Context, o Options, l limits.User) (*Users, error) {
 	c.unique = func(v1alpha1.ClaimKind) bool { return true }
 	c.cached = userRecords(o.Cache)
 	c.exact = userRecords(o.Live)
-	return &Users{core: c}, nil
+	return &Users{core: c, names: newByName(o.Live)}, nil
 }
 
 func userRecords(r client.Reader) lister {
@@ -80,7 +83,7 @@ func userRecords(r client.Reader) lister {
 func (s *Users) List(ctx context.Context, namespace string) ([]*v1alpha1.UserSecret, error) {
 	list := &v1alpha1.UserSecretList{}
 	if err := s.Cache.List(ctx, list, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
-		return nil, fmt.Errorf("list UserSecrets: %w", err)
+		return nil, fmt.Errorf("%w: list UserSecrets: %w", ErrUnavailable, err)
 	}
 	return Visible(list.Items), nil
 }
@@ -88,6 +91,25 @@ func (s *Users) List(ctx context.Context, namespace string) ([]*v1alpha1.UserSec
 // Get returns the tenant's user secret of that documented name, or ErrNotFound. It
 // must not be changed.
 func (s *Users) Get(ctx context.Context, namespace, name string) (*v1alpha1.UserSecret, error) {
+	found, err := s.cachedNamed(ctx, namespace, name)
+	if !errors.Is(err, ErrNotFound) {
+		return found, err
+	}
+	now, err := s.names.Do(ctx, namespace)
+	if err != nil {
+		return nil, err
+	}
+	mark, ok := now[name]
+	if !ok {
+		return nil, ErrNotFound
+	}
+	if err := s.seenSoon(ctx, mark); err != nil {
+		return nil, err
+	}
+	return s.cachedNamed(ctx, namespace, name)
+}
+
+func (s *Users) cachedNamed(ctx context.Context, namespace, name string) (*v1alpha1.UserSecret, error) {
 	all, err := s.List(ctx, namespace)
 	if err != nil {
 		return nil, err
@@ -210,20 +232,21 @@ func newObject(namespace string, n NewUser) *v1alpha1.UserSecret {
 	}
 }
 
-// Delete deletes the tenant's user secret of that documented name.
-func (s *Users) Delete(ctx context.Context, namespace, name string) error {
+// Delete deletes the tenant's user secret of that documented name, and returns it as it
+// last was.
+func (s *Users) Delete(ctx context.Context, namespace, name string) (*v1alpha1.UserSecret, error) {
 	obj, err := s.Get(ctx, namespace, name)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	uid := obj.UID
 	err = s.Live.Delete(ctx, obj.DeepCopy(), client.Preconditions{UID: &uid})
 	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
 		// Somebody else deleted it; the answer must not come before the cache knows.
-		return errors.Join(ErrNotFound, s.everywhere(ctx, goneMark(obj)))
+		return nil, errors.Join(ErrNotFound, s.everywhere(ctx, goneMark(obj)))
 	}
 	if err != nil {
-		return refused("delete UserSecret", err)
+		return nil, refused("delete UserSecret", err)
 	}
-	return s.everywhere(ctx, goneMark(obj))
+	return obj, s.everywhere(ctx, goneMark(obj))
 }

@@ -108,7 +108,7 @@ func TestErrorsAreTheClientsOwn(t *testing.T) {
 		t.Errorf("fields are %v", fields)
 	}
 	_, err = c.UserSecrets(ctx, "no-such-user")
-	wantError(t, err, http.StatusBadRequest, "must be an existing uuid or username")
+	wantError(t, err, http.StatusNotFound, "Resource not found or you do not have access to this resource")
 	_, err = c.UpdateUserSecret(ctx, codersdk.Me, "x", codersdk.UpdateUserSecretRequest{})
 	wantError(t, err, http.StatusBadRequest, "At least one field must be provided.")
 

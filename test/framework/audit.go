@@ -5,6 +5,7 @@ package framework
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,6 +13,13 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/util/uuid"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 // auditPolicy records every request once, when it is done.
@@ -57,6 +65,23 @@ func (a Audit) Now() (Mark, error) {
 		return 0, fmt.Errorf("audit log: %w", err)
 	}
 	return Mark(info.Size()), nil
+}
+
+// Flush waits until all that was answered before is in the log: it asks something itself,
+// and the log is in the order of the answers.
+func (a Audit) Flush(ctx context.Context, c client.Client) error {
+	mark, err := a.Now()
+	if err != nil {
+		return err
+	}
+	name := "flush-" + string(uuid.NewUUID())
+	if err := c.Get(ctx, client.ObjectKey{Name: name}, &corev1.Namespace{}); !apierrors.IsNotFound(err) {
+		return fmt.Errorf("a question without an answer: %w", err)
+	}
+	return wait.PollUntilContextTimeout(ctx, 5*time.Millisecond, 10*time.Second, true, func(context.Context) (bool, error) {
+		found, err := a.Since(mark, func(r Request) bool { return r.Name == name })
+		return len(found) > 0, err
+	})
 }
 
 // Filter says which requests are wanted.
@@ -123,8 +148,11 @@ func parseRequest(line []byte) (Request, error) {
 // ByController passes what the controller asked for.
 func ByController(r Request) bool { return r.User == serviceAccountUser("controller") }
 
+// ByServer passes what the server asked for.
+func ByServer(r Request) bool { return r.User == serviceAccountUser("server") }
+
 // ByLatchkey passes what either process asked for.
-func ByLatchkey(r Request) bool { return ByController(r) || r.User == serviceAccountUser("server") }
+func ByLatchkey(r Request) bool { return ByController(r) || ByServer(r) }
 
 // Writes passes what can change something. Leases are left out, which the leader
 // renews all the time, and questions that the API has in the form of a create.

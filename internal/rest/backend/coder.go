@@ -14,12 +14,13 @@ import (
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/internal/directory"
 	"github.com/latchkey-dev/latchkey/internal/rest/coder"
+	"github.com/latchkey-dev/latchkey/internal/rest/exchange"
 	"github.com/latchkey-dev/latchkey/internal/store"
 )
 
 // UserAccess asks the cluster what the caller in ctx may do with user secrets.
 type UserAccess interface {
-	// UserSecrets tells whether the caller may use verb on the usersecrets of a
+	// UserSecrets reports whether the caller may use verb on the usersecrets of a
 	// namespace.
 	UserSecrets(ctx context.Context, verb, namespace string) (bool, error)
 }
@@ -52,23 +53,24 @@ func (c *Coder) User(ctx context.Context, caller, key string) (coder.Tenant, err
 		t, err = c.Tenants.User(ctx, key)
 	}
 	if errors.Is(err, directory.ErrUnknown) {
-		return coder.Tenant{}, coder.ErrUnknownUser
+		return coder.Tenant{Namespace: nobody(key)}, coder.ErrUnknownUser
 	}
-	return coder.Tenant{Namespace: t.Namespace, ID: t.ID, Username: t.Name, Created: t.Created}, err
+	exchange.Audited(ctx, exchange.AuditTenant, t.Namespace)
+	return coder.Tenant{Namespace: t.Namespace, ID: t.ID, Username: t.Name, Created: t.Created}, away(err)
 }
 
+// Refresh implements coder.Directory.
+func (c *Coder) Refresh(ctx context.Context) error { return away(c.Tenants.Refresh(ctx)) }
+
 // Allowed implements coder.Authorizer. Users may do everything with what is theirs.
-func (c *Coder) Allowed(ctx context.Context, verb string, t coder.Tenant, _ string) (bool, error) {
+func (c *Coder) Allowed(ctx context.Context, verb string, t coder.Tenant) (bool, error) {
 	caller, ok := request.UserFrom(ctx)
 	if !ok {
 		return false, errors.New("no caller in the request")
 	}
-	own, err := c.Tenants.UserOf(ctx, caller.GetName())
-	if err == nil && own.Namespace == t.Namespace {
-		return true, nil
-	}
-	if err != nil && !errors.Is(err, directory.ErrUnknown) {
-		return false, err
+	own, err := c.Tenants.Is(ctx, caller.GetName(), directory.Tenant{Namespace: t.Namespace})
+	if own || err != nil {
+		return own, away(err)
 	}
 	return c.Access.UserSecrets(ctx, verb, t.Namespace)
 }
@@ -91,6 +93,7 @@ func (c *Coder) Get(ctx context.Context, t coder.Tenant, name string) (coder.Sec
 	if err != nil {
 		return coder.Secret{}, err
 	}
+	audited(ctx, obj)
 	return show(obj), nil
 }
 
@@ -106,6 +109,7 @@ func (c *Coder) Create(ctx context.Context, t coder.Tenant, secrets []coder.NewS
 	if err != nil {
 		return nil, err
 	}
+	audited(ctx, objs...)
 	return shown(objs), nil
 }
 
@@ -117,12 +121,18 @@ func (c *Coder) Update(ctx context.Context, t coder.Tenant, name string, change 
 	if err != nil {
 		return coder.Secret{}, err
 	}
+	audited(ctx, obj)
 	return show(obj), nil
 }
 
 // Delete implements coder.Writer.
 func (c *Coder) Delete(ctx context.Context, t coder.Tenant, name string) error {
-	return c.Store.Delete(ctx, t.Namespace, name)
+	obj, err := c.Store.Delete(ctx, t.Namespace, name)
+	if err != nil {
+		return err
+	}
+	audited(ctx, obj)
+	return nil
 }
 
 func shown(objs []*v1alpha1.UserSecret) []coder.Secret {

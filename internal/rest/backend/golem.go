@@ -10,6 +10,7 @@ import (
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/internal/directory"
+	"github.com/latchkey-dev/latchkey/internal/rest/exchange"
 	"github.com/latchkey-dev/latchkey/internal/rest/golem"
 	"github.com/latchkey-dev/latchkey/internal/seal"
 	"github.com/latchkey-dev/latchkey/internal/store"
@@ -18,11 +19,11 @@ import (
 
 // AgentAccess asks the cluster what the caller in ctx may do with agent secrets.
 type AgentAccess interface {
-	// AgentSecrets tells whether the caller may use verb on agentsecrets.
+	// AgentSecrets reports whether the caller may use verb on agentsecrets.
 	AgentSecrets(ctx context.Context, verb, namespace, name string) (bool, error)
-	// RevealAgentSecret tells whether the caller may get agentsecrets/value.
+	// RevealAgentSecret reports whether the caller may get agentsecrets/value.
 	RevealAgentSecret(ctx context.Context, namespace, name string) (bool, error)
-	// GetNamespace tells whether the caller may get a Namespace.
+	// GetNamespace reports whether the caller may get a Namespace.
 	GetNamespace(ctx context.Context, name string) (bool, error)
 }
 
@@ -46,14 +47,19 @@ var (
 
 // Environment implements golem.Directory.
 func (g *Golem) Environment(ctx context.Context, id string) (golem.Environment, error) {
-	return environment(g.Tenants.Environment(ctx, id))
+	t, err := g.Tenants.Environment(ctx, id)
+	if errors.Is(err, directory.ErrUnknown) {
+		return golem.Environment{Namespace: nobody(id)}, golem.ErrUnknownEnvironment
+	}
+	exchange.Audited(ctx, exchange.AuditTenant, t.Namespace)
+	return environment(t), away(err)
 }
 
-func environment(t directory.Tenant, err error) (golem.Environment, error) {
-	if errors.Is(err, directory.ErrUnknown) {
-		return golem.Environment{}, golem.ErrUnknownEnvironment
-	}
-	return golem.Environment{ID: t.ID, Namespace: t.Namespace, Name: t.Name}, err
+// RefreshEnvironments implements golem.Directory.
+func (g *Golem) RefreshEnvironments(ctx context.Context) error { return away(g.Tenants.Refresh(ctx)) }
+
+func environment(t directory.Tenant) golem.Environment {
+	return golem.Environment{ID: t.ID, Namespace: t.Namespace, Name: t.Name}
 }
 
 // Allowed implements golem.Authorizer.
@@ -101,19 +107,28 @@ func (g *Golem) Get(ctx context.Context, id string) (golem.Secret, error) {
 	if err := serving(g.Serving); err != nil {
 		return golem.Secret{}, err
 	}
+	none := golem.Secret{Environment: golem.Environment{Namespace: nobody(id)}, Object: id}
 	obj, err := g.Store.Get(ctx, id)
-	if err != nil {
-		return golem.Secret{}, err
-	}
-	e, err := environment(g.Tenants.EnvironmentIn(ctx, obj.Namespace))
-	if errors.Is(err, golem.ErrUnknownEnvironment) {
-		return golem.Secret{}, store.ErrNotFound
+	if errors.Is(err, store.ErrNotFound) {
+		return none, store.ErrNotFound
 	}
 	if err != nil {
 		return golem.Secret{}, err
 	}
-	return showAgent(obj, e)
+	t, err := g.Tenants.EnvironmentIn(ctx, obj.Namespace)
+	if errors.Is(err, directory.ErrUnknown) {
+		return none, store.ErrNotFound
+	}
+	if err != nil {
+		return golem.Secret{}, away(err)
+	}
+	exchange.Audited(ctx, exchange.AuditTenant, t.Namespace)
+	audited(ctx, obj)
+	return showAgent(obj, environment(t))
 }
+
+// Refresh implements golem.Reader.
+func (g *Golem) Refresh(ctx context.Context) error { return g.Store.Refresh(ctx) }
 
 // Open implements golem.Opener.
 func (g *Golem) Open(ctx context.Context, s golem.Secret) (seal.Value, error) {
@@ -126,6 +141,7 @@ func (g *Golem) Create(ctx context.Context, e golem.Environment, n golem.NewSecr
 	if err != nil {
 		return golem.Secret{}, err
 	}
+	audited(ctx, obj)
 	return showAgent(obj, e)
 }
 
@@ -162,7 +178,7 @@ func (g *Golem) Delete(ctx context.Context, s golem.Secret, revision int64) (gol
 func showAgent(a *v1alpha1.AgentSecret, e golem.Environment) (golem.Secret, error) {
 	t, err := typedvalue.ParseStoredType(a.Spec.SecretType.Raw)
 	if err != nil {
-		return golem.Secret{}, fmt.Errorf("read the type of AgentSecret %s: %w", a.Name, err)
+		return golem.Secret{}, fmt.Errorf("%w: the type of AgentSecret %s: %w", golem.ErrUnreadable, a.Name, err)
 	}
 	return golem.Secret{
 		ID:          string(a.UID),

@@ -11,6 +11,7 @@ import (
 
 	"k8s.io/klog/v2"
 
+	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/internal/imports"
 	"github.com/latchkey-dev/latchkey/internal/rest/exchange"
 	"github.com/latchkey-dev/latchkey/internal/store"
@@ -25,15 +26,23 @@ type errorBody struct {
 
 const (
 	messageFault           = "An internal server error occurred."
+	messageNoAccess        = "Resource not found or you do not have access to this resource"
 	messageInvalid         = "Validation failed."
 	messageUnauthenticated = "You are signed out or your session has expired. Please sign in again to continue."
 )
+
+// detailNobody says what makes a Namespace the caller's. Nothing about other users
+// follows from it.
+const detailNobody = "No Namespace is yours: it needs the label " + v1alpha1.LabelUser +
+	", and the annotation " + v1alpha1.AnnotationSubjects + " with your Kubernetes user name on a line of it " +
+	"(without the annotation, the label's value is the user name)."
 
 // Why this package itself refuses a request.
 var (
 	errUnauthenticated = errors.New("no caller in the request's context")
 	errForbidden       = errors.New("the caller may not do this with the user's secrets")
-	errNoAccess        = errors.New("the caller may not address this secret")
+	errNoAccess        = errors.New("the caller may not address this user or secret")
+	errNobody          = errors.New("the caller is no user")
 	errNothingToChange = errors.New("the update sets no field")
 )
 
@@ -64,7 +73,7 @@ func writeError(c *call, op *operation, err error) {
 		klog.FromContext(c.r.Context()).Error(err, "User secrets request failed",
 			"verb", op.verb, "namespace", c.tenant.Namespace, "status", status)
 	}
-	if status == http.StatusServiceUnavailable {
+	if status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests {
 		c.w.Header().Set("Retry-After", "1")
 	}
 	writeJSON(c.w, status, body)
@@ -81,25 +90,26 @@ func answer(c *call, op *operation, err error) (int, errorBody) {
 	switch {
 	case errors.Is(err, errUnauthenticated):
 		return http.StatusUnauthorized, errorBody{Message: messageUnauthenticated, Detail: "No caller was authenticated."}
-	case errors.Is(err, ErrUnknownUser):
-		return http.StatusBadRequest, errorBody{
-			Message: `"user" must be an existing uuid or username.`,
-			Detail:  fmt.Sprintf("queried user=%q", c.target.user),
-		}
+	case errors.Is(err, errNobody):
+		return http.StatusNotFound, errorBody{Message: messageNoAccess, Detail: detailNobody}
 	case errors.Is(err, errForbidden):
 		return http.StatusForbidden, errorBody{
 			Message: "Forbidden.",
 			Detail:  fmt.Sprintf("You may not %s the secrets of this user.", op.verb),
 		}
-	case errors.Is(err, errNoAccess), errors.Is(err, store.ErrNotFound):
-		return http.StatusNotFound, errorBody{Message: "Resource not found or you do not have access to this resource"}
 	case errors.Is(err, errNoCredential):
 		return http.StatusBadRequest, errorBody{
 			Message: "There is no token to hand out.",
 			Detail:  "The key is the token that the request presents, and this one presents none.",
 		}
+	case errors.Is(err, errNoAccess), errors.Is(err, ErrUnknownUser), errors.Is(err, store.ErrNotFound):
+		return http.StatusNotFound, errorBody{Message: messageNoAccess}
 	case errors.As(err, &tooLarge):
 		return http.StatusRequestEntityTooLarge, errorBody{Message: "Request body too large.", Detail: tooLarge.Error()}
+	case errors.Is(err, exchange.ErrSlow):
+		return http.StatusRequestTimeout, errorBody{Message: "Request body took too long to arrive."}
+	case errors.Is(err, exchange.ErrTooMany):
+		return http.StatusTooManyRequests, errorBody{Message: "Too many requests at the moment. Please try again."}
 	case errors.As(err, &malformed):
 		return http.StatusBadRequest, errorBody{Message: "Request body must be valid JSON.", Detail: malformed.detail}
 	case errors.As(err, &file):
@@ -118,6 +128,7 @@ func answerStore(op *operation, err error) (int, errorBody) {
 	var (
 		limit    *store.LimitError
 		conflict *store.ConflictError
+		refused  *store.RefusedError
 	)
 	limited, conflicts := errors.As(err, &limit), errors.As(err, &conflict)
 	switch {
@@ -125,6 +136,17 @@ func answerStore(op *operation, err error) (int, errorBody) {
 		return http.StatusBadRequest, limitBody(limit)
 	case conflicts:
 		return http.StatusConflict, errorBody{Message: messageInvalid, Validations: conflictValidations(op, conflict)}
+	case errors.Is(err, store.ErrNoTenant):
+		return http.StatusNotFound, errorBody{Message: messageNoAccess}
+	case errors.Is(err, store.ErrTerminating):
+		return http.StatusConflict, errorBody{
+			Message: "The user is being deleted.", Detail: "The user's Namespace is terminating, so nothing can be stored in it.",
+		}
+	case errors.As(err, &refused):
+		return http.StatusConflict, errorBody{
+			Message: "The cluster refused to store the secret.",
+			Detail:  fmt.Sprintf("A quota, a policy or a rule of the cluster does not allow it (%s). Ask whoever runs the cluster.", refused.Reason),
+		}
 	case exchange.Outage(err):
 		return http.StatusServiceUnavailable, errorBody{
 			Message: "The service is not available at the moment. Please try again.",

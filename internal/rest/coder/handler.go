@@ -158,39 +158,20 @@ func route(operations []operation, method string) (op *operation, allow string) 
 // serve takes a request through the checks that all operations share and then
 // runs the operation: nothing is read or loaded for a caller who may not.
 func (h *Handler) serve(op *operation, c *call) (any, error) {
-	ctx := c.r.Context()
-	caller, ok := request.UserFrom(ctx)
+	caller, ok := request.UserFrom(c.r.Context())
 	if !ok {
 		return nil, errUnauthenticated
 	}
 	if op.verb == "" {
 		return op.run(h, c)
 	}
-	var err error
-	if c.tenant, err = h.config.Directory.User(ctx, caller.GetName(), c.target.user); err != nil {
-		return nil, err
-	}
-	name := c.target.name
-	if op.verb == "create" {
-		name = ""
-	}
-	if name != "" && rules.Name(name) != "" {
+	if op.verb != "create" && c.target.name != "" && rules.Name(c.target.name) != "" {
+		exchange.Unread(c.w, c.r)
 		return nil, errNoAccess // no secret can have this name, whoever asks
 	}
-	allowed, err := h.config.Authorizer.Allowed(ctx, op.verb, c.tenant, name)
-	if err != nil {
+	if err := h.admit(op, c, caller.GetName()); err != nil {
+		exchange.Unread(c.w, c.r)
 		return nil, err
-	}
-	if !allowed && op.sight {
-		if allowed, err = h.config.Authorizer.Allowed(ctx, "list", c.tenant, ""); err != nil {
-			return nil, err
-		}
-	}
-	if !allowed && (name != "" || op.sight) {
-		return nil, errNoAccess
-	}
-	if !allowed {
-		return nil, errForbidden
 	}
 	return op.run(h, c)
 }

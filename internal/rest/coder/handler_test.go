@@ -6,8 +6,10 @@ package coder
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
@@ -39,7 +41,8 @@ func TestRouting(t *testing.T) {
 		"no such method on one secret":        {"POST", "/api/v2/users/me/secrets/a", 405, "DELETE, GET, HEAD, PATCH", `{"message":"Method not allowed."}` + "\n"},
 		"no such method on batch":             {"PUT", "/api/v2/users/me/secrets/batch", 405, "DELETE, GET, HEAD, PATCH, POST", `{"message":"Method not allowed."}` + "\n"},
 		"methods are compared as they are":    {"get", "/api/v2/users/me/secrets", 405, "GET, HEAD, POST", `{"message":"Method not allowed."}` + "\n"},
-		"an unknown user":                     {"GET", "/api/v2/users/nope/secrets", 400, "", `{"message":"\"user\" must be an existing uuid or username.","detail":"queried user=\"nope\""}` + "\n"},
+		"an unknown user":                     {"GET", "/api/v2/users/nope/secrets", 404, "", noAccess},
+		"a user that cannot be one":           {"GET", "/api/v2/users/%00/secrets", 404, "", noAccess},
 		"a name that no secret can have":      {"GET", "/api/v2/users/me/secrets/%2e%2e", 404, "", noAccess},
 		"a name that is no text":              {"DELETE", "/api/v2/users/me/secrets/%ff", 404, "", noAccess},
 		"an encoded slash is part of a name":  {"GET", "/api/v2/users/me/secrets/a%2Fb", 404, "", noAccess},
@@ -104,60 +107,86 @@ func TestListIsAscendingByName(t *testing.T) {
 	}
 }
 
-func TestWhoMayDoWhat(t *testing.T) {
-	const (
-		all   = "/api/v2/users/bob/secrets"
-		known = all + "/known"
-		other = all + "/unknown"
-	)
-	forbidden := func(verb string) string {
-		return `{"message":"Forbidden.","detail":"You may not ` + verb + ` the secrets of this user."}` + "\n"
-	}
-	operations := map[string]struct {
-		method, path, body string
-		verb, asked        string
-		denied             int
-		deniedBody         string
-		granted            int
-	}{
-		"list":             {"GET", all, "", "list", "list u-bob", 403, forbidden("list"), 200},
-		"create":           {"POST", all, `{"name":"n","value":"v"}`, "create", "create u-bob", 403, forbidden("create"), 201},
-		"import":           {"POST", all + "/batch", `{"format":"env","content":"A=1"}`, "create", "create u-bob", 403, forbidden("create"), 201},
-		"get known":        {"GET", known, "", "get", "get u-bob known", 404, noAccess, 200},
-		"get unknown":      {"GET", other, "", "get", "get u-bob unknown", 404, noAccess, 404},
-		"patch known":      {"PATCH", known, `{"description":"d"}`, "patch", "patch u-bob known", 404, noAccess, 200},
-		"patch unknown":    {"PATCH", other, `{"description":"d"}`, "patch", "patch u-bob unknown", 404, noAccess, 404},
-		"patch, malformed": {"PATCH", known, `{`, "patch", "patch u-bob known", 404, noAccess, 400},
-		"delete known":     {"DELETE", known, "", "delete", "delete u-bob known", 404, noAccess, 204},
-		"delete unknown":   {"DELETE", other, "", "delete", "delete u-bob unknown", 404, noAccess, 404},
-	}
-	for name, op := range operations {
-		for _, caller := range []string{"alice", "admin"} {
-			t.Run(name+" is denied to "+caller+" without the right and loads nothing", func(t *testing.T) {
+// operations are all that can be asked for, of a user and of one that does not exist.
+var everyOperation = map[string]struct {
+	method, path, body, verb string
+	granted                  int
+}{
+	"list":             {"GET", "", "", "list", 200},
+	"create":           {"POST", "", `{"name":"n","value":"v"}`, "create", 201},
+	"create, too much": {"POST", "", `{"name":"n","value":"`, "create", 400},
+	"import":           {"POST", "/batch", `{"format":"env","content":"A=1"}`, "create", 201},
+	"get known":        {"GET", "/known", "", "get", 200},
+	"get unknown":      {"GET", "/unknown", "", "get", 404},
+	"patch known":      {"PATCH", "/known", `{"description":"d"}`, "patch", 200},
+	"patch unknown":    {"PATCH", "/unknown", `{"description":"d"}`, "patch", 404},
+	"patch, malformed": {"PATCH", "/known", `{`, "patch", 400},
+	"delete known":     {"DELETE", "/known", "", "delete", 204},
+	"delete unknown":   {"DELETE", "/unknown", "", "delete", 404},
+}
+
+func TestAdmit_WithoutAnyRight_AnswersAsForNobody(t *testing.T) {
+	for name, op := range everyOperation {
+		for _, caller := range []string{"alice", "admin", "stranger"} {
+			t.Run(name+" by "+caller, func(t *testing.T) {
 				f := newFixture(t)
-				f.send(t, "POST", "me", "", "", "", nil)
-				f.as(t, "bob", "POST", all, `{"name":"known","value":"v"}`)
-				f.memory.touched, f.people.asked = 0, nil
-				got := f.as(t, caller, op.method, op.path, op.body)
-				if got.Code != op.denied || got.Body.String() != op.deniedBody {
-					t.Errorf("got %d %s, want %d %s", got.Code, got.Body, op.denied, op.deniedBody)
+				f.as(t, "bob", "POST", prefix+"bob/secrets", `{"name":"known","value":"v"}`)
+				var answers, work [2]string
+				for i, user := range []string{"bob", "nobody"} {
+					f.memory.touched, f.people.asked = 0, nil
+					got := f.as(t, caller, op.method, prefix+user+"/secrets"+op.path, op.body)
+					answers[i] = fmt.Sprint(got.Code, got.Header(), got.Body)
+					slices.Sort(f.people.asked) // a lookup can come first or last
+					work[i] = strings.ReplaceAll(strings.Join(f.people.asked, ", "), "u-bob", "nobody")
+					if f.memory.touched != 0 {
+						t.Errorf("the store was asked %d times about %s, want never", f.memory.touched, user)
+					}
 				}
-				if f.memory.touched != 0 {
-					t.Errorf("the store was asked %d times, want never", f.memory.touched)
+				if !strings.HasPrefix(answers[0], "404") || !strings.HasSuffix(answers[0], noAccess) {
+					t.Errorf("got %s, want 404 %s", answers[0], noAccess)
 				}
-				if diff := cmp.Diff([]string{op.asked}, f.people.asked); diff != "" {
-					t.Errorf("asked (-want +got):\n%s", diff)
+				if diff := cmp.Diff(answers[0], answers[1]); diff != "" {
+					t.Errorf("answers about bob and about nobody differ:\n%s", diff)
+				}
+				if diff := cmp.Diff(work[0], work[1]); diff != "" || !strings.Contains(work[0], "refresh") {
+					t.Errorf("the work for bob (-) and for nobody (+) differ:\n%s\n%s", diff, work[0])
 				}
 			})
 		}
-		t.Run(name+" is served to who has just that right", func(t *testing.T) {
-			f := newFixture(t)
-			f.as(t, "bob", "POST", all, `{"name":"known","value":"v"}`)
-			f.people.granted = []string{op.verb}
-			if got := f.as(t, "admin", op.method, op.path, op.body); got.Code != op.granted {
-				t.Errorf("got %d %s, want %d", got.Code, got.Body, op.granted)
-			}
-		})
+	}
+}
+
+func TestAdmit_WithSomeRights_GrantsJustThose(t *testing.T) {
+	for name, op := range everyOperation {
+		for _, granted := range []string{"list", "get", "create", "patch", "delete"} {
+			t.Run(name+" with the right to "+granted, func(t *testing.T) {
+				f := newFixture(t)
+				f.as(t, "bob", "POST", prefix+"bob/secrets", `{"name":"known","value":"v"}`)
+				f.people.granted = []string{granted}
+				want, body := 404, noAccess
+				switch granted {
+				case op.verb:
+					want, body = op.granted, ""
+				case "get", "list":
+					want = 403
+					body = `{"message":"Forbidden.","detail":"You may not ` + op.verb + ` the secrets of this user."}` + "\n"
+				}
+				got := f.as(t, "admin", op.method, prefix+"bob/secrets"+op.path, op.body)
+				if got.Code != want || body != "" && got.Body.String() != body {
+					t.Errorf("got %d %s, want %d %s", got.Code, got.Body, want, body)
+				}
+			})
+		}
+	}
+}
+
+func TestAdmit_CallerIsNoUser_IsToldWhatIsMissing(t *testing.T) {
+	got := newFixture(t).as(t, "stranger", "GET", prefix+"me/secrets", "")
+	want := `{"message":"Resource not found or you do not have access to this resource","detail":"No Namespace is yours: it needs the label ` +
+		`latchkey.dev/user, and the annotation latchkey.dev/subjects with your Kubernetes user name on a line of it (without the annotation, ` +
+		`the label's value is the user name)."}` + "\n"
+	if diff := cmp.Diff(want, got.Body.String()); got.Code != http.StatusNotFound || diff != "" {
+		t.Errorf("got %d, want 404 (-want +got):\n%s", got.Code, diff)
 	}
 }
 
@@ -168,8 +197,8 @@ func TestADeniedBodyIsNotRead(t *testing.T) {
 	r.Header.Set("Coder-Session-Token", "alice")
 	w := httptest.NewRecorder()
 	f.ServeHTTP(w, r)
-	if w.Code != http.StatusForbidden || body.reads != 0 {
-		t.Errorf("status %d after %d reads, want 403 after none", w.Code, body.reads)
+	if w.Code != http.StatusNotFound || body.reads != 0 {
+		t.Errorf("status %d after %d reads, want 404 after none", w.Code, body.reads)
 	}
 }
 

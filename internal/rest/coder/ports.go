@@ -11,7 +11,8 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/seal"
 )
 
-// ErrUnknownUser is what a [Directory] answers for a key that is no user's.
+// ErrUnknownUser is what a [Directory] answers for a key that is no user's, and a
+// [Writer] when the user is no longer one.
 var ErrUnknownUser = errors.New("no such user")
 
 // Tenant is the user whose secrets a request is about.
@@ -64,21 +65,24 @@ type Change struct {
 type Directory interface {
 	// User returns the user that key names: "me" is the user that the caller,
 	// a Kubernetes user name, is a subject of; anything else is a user's id or
-	// else a username. It answers ErrUnknownUser when there is none.
+	// else a username. Where there is none it answers ErrUnknownUser and, but for
+	// "me", a Tenant that stands for the key and that nobody is, so that rights
+	// can be asked for as if there were such a user.
 	User(ctx context.Context, caller, key string) (Tenant, error)
+	// Refresh does the work that User does for a key that is no user's.
+	Refresh(ctx context.Context) error
 }
 
 // Authorizer decides what the caller may do.
 type Authorizer interface {
-	// Allowed says whether the caller in ctx (request.UserFrom) may use verb
-	// (list, get, create, patch or delete) on the usersecrets of t. name is the
-	// documented name of the one secret concerned, "" for list and create. A
-	// user may do everything with secrets of their own; for all others the
-	// cluster's RBAC decides. An error means that it could not be decided.
+	// Allowed reports whether the caller in ctx (request.UserFrom) may use verb
+	// (list, get, create, patch or delete) on the usersecrets of t. A user may do
+	// everything with secrets of their own; for all others the cluster's RBAC
+	// decides. An error means that it could not be decided.
 	//
-	// It is asked before the secret is loaded, so the answer and the time it
-	// takes must not depend on whether t has a secret of that name.
-	Allowed(ctx context.Context, verb string, t Tenant, name string) (bool, error)
+	// It is asked before anything is loaded, so the answer and the time it takes
+	// must not depend on what t has.
+	Allowed(ctx context.Context, verb string, t Tenant) (bool, error)
 }
 
 // Reader reads the secrets of one user.

@@ -14,6 +14,9 @@ import (
 	"testing"
 	"testing/iotest"
 
+	"k8s.io/apiserver/pkg/authentication/user"
+	"k8s.io/apiserver/pkg/endpoints/request"
+
 	"github.com/latchkey-dev/latchkey/internal/store"
 )
 
@@ -90,12 +93,15 @@ func TestOutage(t *testing.T) {
 	}
 }
 
-// What large bodies take together is bounded; small ones are read whatever others do.
-func TestManyLargeBodies(t *testing.T) {
+// What large bodies take together is bounded, and what those of one caller take; small
+// ones are read whatever others do.
+func TestReadBody_ManyLargeBodies_StayInTheirRoom(t *testing.T) {
 	const limit = 8 << 20
-	read := func(size int64) (done func(), err error) {
+	read := func(caller string, size int64) (done func(), err error) {
 		body := io.LimitReader(zeros{}, size)
-		r, done := Account(httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", body))
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", body)
+		r.ContentLength = -1
+		r, done = Account(r.WithContext(request.WithUser(r.Context(), &user.DefaultInfo{Name: caller})))
 		got, err := ReadBody(httptest.NewRecorder(), r, limit)
 		if err == nil && int64(len(got)) != size {
 			t.Fatalf("%d bytes were read, want %d", len(got), size)
@@ -103,8 +109,9 @@ func TestManyLargeBodies(t *testing.T) {
 		return done, err
 	}
 	var held []func()
-	for {
-		done, err := read(limit)
+	for i := 0; ; i++ {
+		caller := fmt.Sprint("caller-", i)
+		done, err := read(caller, limit)
 		held = append(held, done)
 		if errors.Is(err, ErrBusy) {
 			break
@@ -112,25 +119,40 @@ func TestManyLargeBodies(t *testing.T) {
 		if err != nil || len(held) > roomBytes/limit {
 			t.Fatalf("%d bodies of 8 MiB are in memory, and the last answer was %v", len(held), err)
 		}
+		if i == 0 {
+			again, err := read(caller, limit)
+			again()
+			if !errors.Is(err, ErrTooMany) {
+				t.Errorf("a caller's second large body at once: %v, want %v", err, ErrTooMany)
+			}
+		}
 	}
 	if len(held) < 3 {
 		t.Errorf("only %d large bodies found room", len(held)-1)
 	}
-	done, err := read(firstPiece / 2)
-	done()
-	if err != nil {
-		t.Errorf("a small body was refused: %v", err)
+	for _, caller := range []string{"caller-0", "somebody"} {
+		done, err := read(caller, firstPiece/2)
+		done()
+		if err != nil {
+			t.Errorf("a small body of %s was refused: %v", caller, err)
+		}
 	}
 	if !Outage(ErrBusy) {
 		t.Error("a busy server is no outage")
 	}
-	for _, done := range held {
+	for i, done := range held {
 		done()
+		if left := room.Held(fmt.Sprint("caller-", i)); left != 0 {
+			t.Errorf("caller %d still holds %d", i, left)
+		}
 	}
-	if !room.TryAcquire(roomBytes) {
-		t.Fatal("not all room was given back")
+	for i := range int64(roomBytes / callerBytes) {
+		all := room.Share(fmt.Sprint(i))
+		defer all.Release()
+		if err := all.Take(callerBytes); err != nil {
+			t.Errorf("not all room was given back: %v", err)
+		}
 	}
-	room.Release(roomBytes)
 }
 
 type zeros struct{}

@@ -16,6 +16,7 @@ import (
 	"strings"
 
 	"github.com/latchkey-dev/latchkey/internal/rest/exchange"
+	"github.com/latchkey-dev/latchkey/internal/store"
 	"github.com/latchkey-dev/latchkey/internal/typedvalue"
 )
 
@@ -47,19 +48,41 @@ type updateBody struct {
 	value    json.RawMessage // with Set
 }
 
-// readBody reads the body of a request and judges its form.
-func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	if !isJSON(r.Header) {
+// readBody reads the body of a request and judges its form. Who may send what was asked
+// before: the body of a request that is refused is looked at only if it is short and
+// comes at once, since the contract tells what is wrong with it first. Nobody without a
+// right makes anybody wait for a body.
+func readBody(c *call, refusal error) ([]byte, error) {
+	if !isJSON(c.r.Header) {
+		exchange.Unread(c.w, c.r)
 		return nil, errMediaType
 	}
-	body, err := exchange.ReadBody(w, r, maxBodyBytes)
+	var body []byte
+	var err error
+	switch {
+	case refusal == nil:
+		body, err = exchange.ReadBody(c.w, c.r, maxBodyBytes)
+	case isRefusal(refusal):
+		var read bool
+		if body, read, err = exchange.Glance(c.w, c.r, maxBodyBytes); !read {
+			err = refusal
+		}
+	default:
+		exchange.Unread(c.w, c.r)
+		err = refusal
+	}
 	if errors.Is(err, io.ErrUnexpectedEOF) {
 		return nil, invalidRequest("body: it broke off")
 	}
 	return body, err
 }
 
-// isJSON says whether a request says that its body is application/json or
+// isRefusal reports whether an error says that the caller may not do what they ask.
+func isRefusal(err error) bool {
+	return errors.Is(err, errForbidden) || errors.Is(err, ErrUnknownEnvironment) || errors.Is(err, store.ErrNotFound)
+}
+
+// isJSON reports whether a request says that its body is application/json or
 // application/*+json.
 func isJSON(header http.Header) bool {
 	values := header.Values("Content-Type")

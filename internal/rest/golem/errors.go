@@ -24,7 +24,7 @@ type errorBody struct {
 }
 
 // The codes of the contract, and of what it leaves without one: a route, a
-// method or a media type that there is not, and an outage.
+// method or a media type that there is not, an outage, and what the cluster refuses.
 const (
 	codeMismatch           = "AGENT_SECRET_VALUE_TYPE_MISMATCH"
 	codeInvalid            = "INVALID_REQUEST"
@@ -40,6 +40,10 @@ const (
 	codeMediaType          = "UNSUPPORTED_MEDIA_TYPE"
 	codeLimit              = "LIMIT_EXCEEDED"
 	codeUnavailable        = "SERVICE_UNAVAILABLE"
+	codeTooMany            = "TOO_MANY_REQUESTS"
+	codeSlow               = "REQUEST_TIMEOUT"
+	codeTerminating        = "ENVIRONMENT_TERMINATING"
+	codeRefused            = "REFUSED_BY_CLUSTER"
 	codeFault              = "INTERNAL_UNKNOWN"
 )
 
@@ -91,7 +95,7 @@ func writeError(c *call, err error) {
 		klog.FromContext(c.ctx()).Error(err, "Agent secrets request failed",
 			"verb", c.op.verb, "namespace", c.environment.Namespace, "status", status)
 	}
-	if status == http.StatusServiceUnavailable {
+	if status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests {
 		c.w.Header().Set("Retry-After", "1")
 	}
 	writeJSON(c.w, status, body)
@@ -116,6 +120,10 @@ func answer(c *call, err error) (int, errorBody) {
 		return http.StatusRequestEntityTooLarge, errorBody{
 			Code: codeTooLarge, Error: fmt.Sprintf("Request body is larger than %d bytes", tooLarge.Limit),
 		}
+	case errors.Is(err, exchange.ErrSlow):
+		return http.StatusRequestTimeout, errorBody{Code: codeSlow, Error: "Request body took too long to arrive"}
+	case errors.Is(err, exchange.ErrTooMany):
+		return http.StatusTooManyRequests, errorBody{Code: codeTooMany, Error: "Too many requests at the moment"}
 	case errors.As(err, &invalid):
 		return http.StatusBadRequest, errorBody{Code: invalid.code, Errors: invalid.problems}
 	case errors.Is(err, errForbidden):
@@ -136,9 +144,10 @@ func answerStore(c *call, err error) (int, errorBody) {
 	var (
 		limit    *store.LimitError
 		conflict *store.ConflictError
+		refused  *store.RefusedError
 	)
 	switch {
-	case errors.Is(err, ErrUnknownEnvironment), errors.Is(err, store.ErrNotFound):
+	case errors.Is(err, ErrUnknownEnvironment), errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrNoTenant):
 		return http.StatusNotFound, notFoundBody(c.target)
 	case errors.Is(err, store.ErrRevision):
 		return http.StatusConflict, errorBody{Code: codeRevision, Error: "Concurrent update attempt"}
@@ -149,6 +158,18 @@ func answerStore(c *call, err error) (int, errorBody) {
 			Code: codePathTaken,
 			Error: fmt.Sprintf("Agent secret for path %s already exists in environment",
 				strings.Join(c.path, ".")),
+		}
+	case errors.Is(err, store.ErrTerminating):
+		return http.StatusConflict, errorBody{Code: codeTerminating, Error: "The environment is being deleted"}
+	case errors.As(err, &refused):
+		return http.StatusConflict, errorBody{
+			Code:  codeRefused,
+			Error: fmt.Sprintf("A quota, a policy or a rule of the cluster does not allow it (%s)", refused.Reason),
+		}
+	case errors.Is(err, ErrUnreadable):
+		return http.StatusServiceUnavailable, errorBody{
+			Code:  codeUnavailable,
+			Error: "What is stored cannot be read: the status of the AgentSecret says why",
 		}
 	case exchange.Outage(err):
 		return http.StatusServiceUnavailable, errorBody{

@@ -6,7 +6,6 @@ package golem
 import (
 	"cmp"
 	"context"
-	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -14,7 +13,6 @@ import (
 	"k8s.io/apiserver/pkg/endpoints/request"
 
 	"github.com/latchkey-dev/latchkey/internal/rest/exchange"
-	"github.com/latchkey-dev/latchkey/internal/store"
 )
 
 // Config is what a [Handler] needs.
@@ -140,67 +138,6 @@ func route(of resource, method string) (op *operation, allow string) {
 	}
 	slices.Sort(methods)
 	return nil, strings.Join(methods, ", ")
-}
-
-// environment returns the environment that a call addresses, if its caller may
-// run the operation there. Who may do that may see it too, so that is only asked
-// to choose between two refusals.
-func (h *Handler) environment(c *call) (Environment, error) {
-	e, err := h.config.Directory.Environment(c.ctx(), c.target.id)
-	if err != nil {
-		return Environment{}, err
-	}
-	c.environment = e
-	allowed, err := h.config.Authorizer.Allowed(c.ctx(), c.op.verb, e, "")
-	if err != nil {
-		return Environment{}, err
-	}
-	if !allowed {
-		visible, err := h.config.Authorizer.MaySeeEnvironment(c.ctx(), e)
-		if err != nil {
-			return Environment{}, err
-		}
-		if !visible {
-			return Environment{}, ErrUnknownEnvironment
-		}
-		return Environment{}, errForbidden
-	}
-	return e, nil
-}
-
-// secret returns the secret that a call addresses, if its caller may view it
-// and run the operation on it.
-func (h *Handler) secret(c *call) (Secret, error) {
-	s, err := h.config.Secrets.Get(c.ctx(), c.target.id)
-	if errors.Is(err, store.ErrNotFound) {
-		// Ask as for one that is there: how long the answer takes must not tell a
-		// caller who may not see a secret whether it exists.
-		if _, failed := h.config.Authorizer.Allowed(c.ctx(), "get", Environment{}, c.target.id); failed != nil {
-			return Secret{}, failed
-		}
-	}
-	if err != nil {
-		return Secret{}, err
-	}
-	c.environment = s.Environment
-	visible, err := h.config.Authorizer.Allowed(c.ctx(), "get", s.Environment, s.Object)
-	if err != nil {
-		return Secret{}, err
-	}
-	if !visible {
-		return Secret{}, store.ErrNotFound
-	}
-	if c.op.verb == "get" {
-		return s, nil
-	}
-	allowed, err := h.config.Authorizer.Allowed(c.ctx(), c.op.verb, s.Environment, s.Object)
-	if err != nil {
-		return Secret{}, err
-	}
-	if !allowed {
-		return Secret{}, errForbidden
-	}
-	return s, nil
 }
 
 func (h *Handler) list(c *call) (any, error) {

@@ -32,8 +32,10 @@ type memory struct {
 	touched int
 	writes  int
 	opened  int
-	fail    error // answered to everything but Open, if set
-	stuck   error // answered to Open, if set
+	// refreshed counts lookups that were only for the time they take.
+	refreshed int
+	fail      error // answered to everything but Open, if set
+	stuck     error // answered to Open, if set
 }
 
 func newMemory() *memory {
@@ -74,6 +76,11 @@ func (m *memory) Get(_ context.Context, id string) (Secret, error) {
 		return Secret{}, store.ErrNotFound
 	}
 	return s, nil
+}
+
+func (m *memory) Refresh(context.Context) error {
+	m.refreshed++
+	return nil
 }
 
 func (m *memory) Open(_ context.Context, s Secret) (seal.Value, error) {
@@ -213,7 +220,12 @@ func (p *people) Environment(_ context.Context, id string) (Environment, error) 
 			return e, nil
 		}
 	}
-	return Environment{}, fmt.Errorf("%q: %w", id, ErrUnknownEnvironment)
+	return Environment{Namespace: "nobody"}, fmt.Errorf("%q: %w", id, ErrUnknownEnvironment)
+}
+
+func (p *people) RefreshEnvironments(context.Context) error {
+	p.asked = append(p.asked, "refresh")
+	return p.fail["refresh"]
 }
 
 // decide answers a question about a right and remembers it.

@@ -127,12 +127,12 @@ func TestWhoMayDoWhat(t *testing.T) {
 		"list with the Namespace alone": {
 			[]string{"namespace"}, "GET", secretsPath, "", 403, forbidden("ViewAgentSecret"), []string{"list", "see"},
 		},
-		"list with nothing":              {nil, "GET", secretsPath, "", 404, noEnv, []string{"list", "see"}},
-		"list with the value's right":    {[]string{"value"}, "GET", secretsPath, "", 404, noEnv, []string{"list", "see"}},
+		"list with nothing":              {nil, "GET", secretsPath, "", 404, noEnv, []string{"list", "see", "refresh"}},
+		"list with the value's right":    {[]string{"value"}, "GET", secretsPath, "", 404, noEnv, []string{"list", "see", "refresh"}},
 		"create with the right":          {[]string{"create"}, "POST", secretsPath, create, 200, "", []string{"create", "value"}},
 		"create with the right to list":  {[]string{"list"}, "POST", secretsPath, create, 403, forbidden("CreateAgentSecret"), []string{"create", "see"}},
 		"create with the Namespace":      {[]string{"namespace"}, "POST", secretsPath, create, 403, forbidden("CreateAgentSecret"), []string{"create", "see"}},
-		"create with nothing":            {nil, "POST", secretsPath, create, 404, noEnv, []string{"create", "see"}},
+		"create with nothing":            {nil, "POST", secretsPath, create, 404, noEnv, []string{"create", "see", "refresh"}},
 		"read with the right":            {[]string{"get"}, "GET", one, "", 200, "", []string{"get/asec-1", "value/asec-1"}},
 		"read with the right to it":      {[]string{"get/asec-1"}, "GET", one, "", 200, "", []string{"get/asec-1", "value/asec-1"}},
 		"read with a right to another":   {[]string{"get/asec-2"}, "GET", one, "", 404, noSecret, []string{"get/asec-1"}},
@@ -167,7 +167,37 @@ func TestWhoMayDoWhat(t *testing.T) {
 			if tc.status != 200 && f.memory.writes > 0 {
 				t.Error("a refused request wrote")
 			}
+			if wantRefresh := tc.want == noSecret; (f.memory.refreshed == 1) != wantRefresh {
+				t.Errorf("refreshed %d times for %s", f.memory.refreshed, tc.want)
+			}
 		})
+	}
+}
+
+func TestAdmit_NotVisible_TakesTheWorkOfOneThatDoesNotExist(t *testing.T) {
+	work := func(caller, method, path string) string {
+		f := newFixture(t)
+		f.given(t, `["k"]`, stringType, `"v"`)
+		f.as(t, caller, method, path, `{"path":["n"],"secretType":{"type":"Str"}}`)
+		for i, a := range f.people.asked {
+			f.people.asked[i], _, _ = strings.Cut(a, "/")
+		}
+		return strings.Join(f.people.asked, " ")
+	}
+	unknown := strings.NewReplacer(first.ID, unknownID, idOf(1), unknownID)
+	for name, tc := range map[string]struct{ method, path string }{
+		"list":   {"GET", secretsPath},
+		"create": {"POST", secretsPath},
+		"get":    {"GET", prefix + "agent-secrets/" + idOf(1)},
+		"delete": {"DELETE", prefix + "agent-secret/" + idOf(1) + "?current_revision=0"},
+	} {
+		for _, caller := range []string{"stranger", "someone"} {
+			there, nowhere := work(caller, tc.method, tc.path), work(caller, tc.method, unknown.Replace(tc.path))
+			// The real directory does this lookup as it finds nothing.
+			if diff := cmp.Diff(strings.TrimSuffix(there, " refresh"), nowhere); diff != "" {
+				t.Errorf("%s by %s: the work for what is there (-) and for what is not (+) differ:\n%s", name, caller, diff)
+			}
+		}
 	}
 }
 

@@ -15,6 +15,10 @@ import (
 // environment's, and a [Writer] when the environment is no longer one.
 var ErrUnknownEnvironment = errors.New("no such environment")
 
+// ErrUnreadable says that what is stored cannot be made into an answer: the sealing key is
+// not there, or value and type do not belong together.
+var ErrUnreadable = errors.New("the stored secret cannot be read")
+
 // Environment is what holds agent secrets.
 type Environment struct {
 	// ID is the environment's UUID, in lower case.
@@ -76,9 +80,13 @@ type Change struct {
 
 // Directory knows the environments.
 type Directory interface {
-	// Environment returns the environment with that id, a UUID in lower case,
-	// or ErrUnknownEnvironment.
+	// Environment returns the environment with that id, a UUID in lower case. Where
+	// there is none it answers ErrUnknownEnvironment and one that stands for the id,
+	// so that rights can be asked for as if it were there.
 	Environment(ctx context.Context, id string) (Environment, error)
+	// RefreshEnvironments does the work that Environment does for an id that is no
+	// environment's.
+	RefreshEnvironments(ctx context.Context) error
 }
 
 // Authorizer decides what the caller in ctx (request.UserFrom) may do, as the
@@ -101,9 +109,12 @@ type Authorizer interface {
 type Reader interface {
 	// List returns all secrets of e, in any order.
 	List(ctx context.Context, e Environment) ([]Secret, error)
-	// Get returns the secret with that id, a UUID in lower case, or
-	// store.ErrNotFound, also where its namespace is no longer an environment.
+	// Get returns the secret with that id, a UUID in lower case. Where there is none,
+	// or its namespace is no longer an environment, it answers store.ErrNotFound and
+	// one that stands for the id, so that rights can be asked for as if it were there.
 	Get(ctx context.Context, id string) (Secret, error)
+	// Refresh does the work that Get does for an id that is no secret's.
+	Refresh(ctx context.Context) error
 }
 
 // Opener opens sealed values.

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/latchkey-dev/latchkey/internal/rest/exchange"
 	"github.com/latchkey-dev/latchkey/internal/seal"
 	"github.com/latchkey-dev/latchkey/internal/typedvalue"
 )
@@ -60,12 +61,15 @@ func (h *Handler) show(ctx context.Context, s Secret, reveal bool) (agentSecret,
 		return view(s, nil), nil
 	}
 	stored, err := h.config.Secrets.Open(ctx, s)
+	if exchange.Outage(err) {
+		return agentSecret{}, err
+	}
 	if err != nil {
-		return agentSecret{}, fmt.Errorf("opening the value of agent secret %s/%s: %w", s.Environment.Namespace, s.Object, err)
+		return agentSecret{}, fmt.Errorf("%w: opening the value of agent secret %s/%s: %w", ErrUnreadable, s.Environment.Namespace, s.Object, err)
 	}
 	value, err := typedvalue.CheckStored(s.Type, stored.Reveal())
 	if err != nil {
-		return agentSecret{}, fmt.Errorf("printing the value of agent secret %s/%s: %w", s.Environment.Namespace, s.Object, err)
+		return agentSecret{}, fmt.Errorf("%w: printing the value of agent secret %s/%s: %w", ErrUnreadable, s.Environment.Namespace, s.Object, err)
 	}
 	return view(s, value), nil
 }

@@ -149,9 +149,9 @@ func TestAValueThatCannotBeToldIsNeverNull(t *testing.T) {
 		status       int
 		want         string
 	}{
-		"a read is a fault":                     {"GET", "", false, 500, `{"code":"INTERNAL_UNKNOWN","error":"Internal error"}`},
-		"a list is a fault":                     {"GET", "", true, 500, `{"code":"INTERNAL_UNKNOWN","error":"Internal error"}`},
-		"a change that keeps it is a fault":     {"PATCH", keep, false, 500, `{"code":"INTERNAL_UNKNOWN","error":"Internal error"}`},
+		"a read says so":                        {"GET", "", false, 503, `{"code":"SERVICE_UNAVAILABLE","error":"What is stored cannot be read: the status of the AgentSecret says why"}`},
+		"a list says so":                        {"GET", "", true, 503, `{"code":"SERVICE_UNAVAILABLE","error":"What is stored cannot be read: the status of the AgentSecret says why"}`},
+		"a change that keeps it says so":        {"PATCH", keep, false, 503, `{"code":"SERVICE_UNAVAILABLE","error":"What is stored cannot be read: the status of the AgentSecret says why"}`},
 		"a change that replaces it repairs":     {"PATCH", `{"currentRevision":0,"secretValue":{"op":"set","value":7}}`, false, 200, `"secretValue":7}`},
 		"a change that removes it repairs":      {"PATCH", `{"currentRevision":0,"secretValue":{"op":"unset"}}`, false, 200, `"secretValue":null}`},
 		"a deletion succeeds and cannot say it": {"DELETE", "", false, 200, `"revision":1,"secretType":{"type":"U8"},"secretValue":null}`},
@@ -180,7 +180,7 @@ func TestAValueThatCannotBeToldIsNeverNull(t *testing.T) {
 				if w.Code != tc.status || !strings.Contains(w.Body.String(), tc.want) {
 					t.Errorf("got %d %s, want %d with %s", w.Code, w.Body, tc.status, tc.want)
 				}
-				failed := tc.status == 500 || tc.method == "DELETE"
+				failed := tc.status == 503 || tc.method == "DELETE"
 				if out := strings.Join(logged, "\n"); failed != strings.Contains(out, "e-first") || failed != strings.Contains(out, "asec-1") {
 					t.Errorf("logged %q, want the object named: %v", out, failed)
 				}

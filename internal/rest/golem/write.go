@@ -14,16 +14,13 @@ import (
 )
 
 func (h *Handler) create(c *call) (any, error) {
-	text, err := readBody(c.w, c.r)
+	e, refusal := h.environment(c)
+	text, err := readBody(c, refusal)
 	if err != nil {
 		return nil, err
 	}
 	body, err := decodeCreate(text)
-	if err != nil {
-		return nil, err
-	}
-	e, err := h.environment(c)
-	if err != nil {
+	if err = firstOf(err, refusal); err != nil {
 		return nil, err
 	}
 	n, err := h.checkNew(c.ctx(), body)
@@ -48,6 +45,16 @@ func (h *Handler) create(c *call) (any, error) {
 	return view(created, nil), nil
 }
 
+// firstOf returns the first error that there is.
+func firstOf(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // checkNew looks into the type and the value of a secret to create.
 func (h *Handler) checkNew(ctx context.Context, body createBody) (NewSecret, error) {
 	t, err := typedvalue.ParseType(body.secretType)
@@ -66,16 +73,13 @@ func (h *Handler) checkNew(ctx context.Context, body createBody) (NewSecret, err
 }
 
 func (h *Handler) update(c *call) (any, error) {
-	text, err := readBody(c.w, c.r)
+	s, refusal := h.secret(c)
+	text, err := readBody(c, refusal)
 	if err != nil {
 		return nil, err
 	}
 	body, err := decodeUpdate(text)
-	if err != nil {
-		return nil, err
-	}
-	s, err := h.secret(c)
-	if err != nil {
+	if err = firstOf(err, refusal); err != nil {
 		return nil, err
 	}
 	change := Change{Op: body.op}

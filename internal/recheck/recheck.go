@@ -1,0 +1,122 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package recheck bounds how often what a cache does not have is looked up at its
+// source. It owns the pace of the lookups and knows nothing of what they look for.
+package recheck
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+const (
+	// patience is how long one lookup may take.
+	patience = 10 * time.Second
+	// rest is how many times as long as a lookup took nothing is looked up again for
+	// the same key, so that at most a third of the time is spent on it, and minRest how
+	// long at least.
+	rest    = 2
+	minRest = 20 * time.Millisecond
+	// width is how many keys are looked up at once.
+	width = 8
+)
+
+// Lookups looks things up on behalf of many callers. Whoever asks gets the result of a
+// lookup that began after they asked; all who ask while one is under way share the
+// next one. So a miss is always answered by the truth, and however many misses there
+// are, the source sees one lookup after the other for each key, with pauses.
+type Lookups[K comparable, T any] struct {
+	look   func(context.Context, K) (T, error)
+	places chan struct{}
+
+	mu sync.Mutex
+	// next holds the lookups that have not begun, active the keys that somebody works on.
+	next   map[K]*lookup[T]
+	active map[K]bool
+}
+
+type lookup[T any] struct {
+	done  chan struct{}
+	value T
+	err   error
+}
+
+// New returns lookups by a function.
+func New[K comparable, T any](look func(context.Context, K) (T, error)) *Lookups[K, T] {
+	return &Lookups[K, T]{look: look, places: make(chan struct{}, width), next: map[K]*lookup[T]{}, active: map[K]bool{}}
+}
+
+// Pauser holds what others could use while its holder waits for a lookup.
+type Pauser interface {
+	// Pause gives it up, and Begin gets it back, or fails.
+	Pause()
+	Begin(ctx context.Context) error
+}
+
+type pauserKey struct{}
+
+// WithPauser has p pause while a lookup is waited for.
+func WithPauser(ctx context.Context, p Pauser) context.Context {
+	return context.WithValue(ctx, pauserKey{}, p)
+}
+
+// Do returns what key is now, or ctx's error.
+func (l *Lookups[K, T]) Do(ctx context.Context, key K) (T, error) {
+	p, ok := ctx.Value(pauserKey{}).(Pauser)
+	if !ok {
+		return l.do(ctx, key)
+	}
+	p.Pause()
+	value, err := l.do(ctx, key)
+	if again := p.Begin(ctx); err == nil {
+		err = again
+	}
+	return value, err
+}
+
+func (l *Lookups[K, T]) do(ctx context.Context, key K) (T, error) {
+	l.mu.Lock()
+	mine := l.next[key]
+	if mine == nil {
+		mine = &lookup[T]{done: make(chan struct{})}
+		l.next[key] = mine
+	}
+	if !l.active[key] {
+		l.active[key] = true
+		go l.work(context.WithoutCancel(ctx), key)
+	}
+	l.mu.Unlock()
+	select {
+	case <-mine.done:
+		return mine.value, mine.err
+	case <-ctx.Done():
+		var none T
+		return none, ctx.Err()
+	}
+}
+
+// work looks key up for as long as somebody asks.
+func (l *Lookups[K, T]) work(ctx context.Context, key K) {
+	for {
+		l.places <- struct{}{} // those who ask from now on still share this lookup
+		l.mu.Lock()
+		mine := l.next[key]
+		delete(l.next, key)
+		if mine == nil {
+			delete(l.active, key)
+			l.mu.Unlock()
+			<-l.places
+			return
+		}
+		l.mu.Unlock()
+		began := time.Now()
+		limited, cancel := context.WithTimeout(ctx, patience)
+		mine.value, mine.err = l.look(limited, key)
+		cancel()
+		<-l.places
+		close(mine.done)
+		time.Sleep(max(minRest, rest*time.Since(began))) //nolint:forbidigo // a pace, not a wait for something
+	}
+}
