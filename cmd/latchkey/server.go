@@ -27,6 +27,7 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/projector"
 	"github.com/latchkey-dev/latchkey/webhook/agentsecret"
 	"github.com/latchkey-dev/latchkey/webhook/pod"
+	"github.com/latchkey-dev/latchkey/webhook/sealing"
 	"github.com/latchkey-dev/latchkey/webhook/usersecret"
 )
 
@@ -153,21 +154,24 @@ func addWebhooks(ctx context.Context, mgr ctrl.Manager, o *serverOptions, live c
 		return err
 	}
 	tenants := caches.Served(mgr.GetClient(), o.tenants)
-	mgr.GetWebhookServer().Register(usersecret.Path, &webhook.Admission{Handler: &usersecret.Handler{
+	// A pod that is created right after a secret has it.
+	writes := &caches.Writes{}
+	fresh := caches.Served(caches.Fresh(mgr.GetClient(), live, writes), o.tenants)
+	mgr.GetWebhookServer().Register(usersecret.Path, &webhook.Admission{Handler: sealing.Noting(&usersecret.Handler{
 		Reader:  tenants,
 		Access:  usersecret.Reviews{Client: mgr.GetClient()},
 		Keyring: ring,
 		Limits:  o.user,
 		Now:     time.Now,
-	}})
-	mgr.GetWebhookServer().Register(agentsecret.Path, &webhook.Admission{Handler: &agentsecret.Handler{
+	}, writes.Note)})
+	mgr.GetWebhookServer().Register(agentsecret.Path, &webhook.Admission{Handler: sealing.Noting(&agentsecret.Handler{
 		Reader:  tenants,
 		Keyring: ring,
 		Limits:  o.agent,
 		Server:  self,
-	}})
+	}, writes.Note)})
 	mgr.GetWebhookServer().Register(pod.Path, &webhook.Admission{Handler: &pod.Handler{
-		Reader:  tenants,
+		Reader:  fresh,
 		Limits:  o.user,
 		Options: o.projection,
 	}})

@@ -99,6 +99,30 @@ var _ = Describe("What exists", Ordered, func() {
 		})
 	}
 
+	It("is in a pod that is created right after it", func(ctx SpecContext) {
+		ns := framework.Namespace("fresh-pods")
+		ns.Labels = map[string]string{v1alpha1.LabelInjection: "enabled"}
+		Expect(api.Create(ctx, ns)).To(Succeed())
+		for i := range rounds {
+			name := fmt.Sprint("s-", i)
+			path := "/etc/fresh/" + name
+			Expect(api.Create(ctx, framework.UserSecret(ns.Name, name, v1alpha1.UserSecretSpec{
+				FilePath: path, Value: v1alpha1.NewWriteOnly([]byte(`"v"`)),
+			}))).To(Succeed())
+			pod := &corev1.Pod{
+				ObjectMeta: metav1.ObjectMeta{Namespace: ns.Name, Name: name},
+				Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "c", Image: "registry.example/c:1"}}},
+			}
+			Expect(api.Create(ctx, pod)).To(Succeed())
+			var paths []string
+			for _, m := range pod.Spec.Containers[0].VolumeMounts {
+				paths = append(paths, m.MountPath)
+			}
+			Expect(paths).To(ContainElement(path), "round %d", i)
+			Expect(pod.Spec.Containers[0].EnvFrom).NotTo(BeEmpty())
+		}
+	})
+
 	It("is never answered as unknown: secrets that kubectl made", func(ctx SpecContext) {
 		owner, err := tenants.New(ctx, "fresh-secrets", map[string]string{v1alpha1.LabelUser: "fresh-secrets", v1alpha1.LabelEnvironment: "fresh-secrets"}, nil)
 		Expect(err).NotTo(HaveOccurred())

@@ -1,0 +1,22 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package sealing
+
+import (
+	"context"
+
+	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+)
+
+// Noting returns handler, and has the namespaces of the writes that it admits noted: they
+// are about to be stored, and the cache does not have them yet.
+func Noting(handler admission.Handler, note func(namespace string)) admission.Handler {
+	return admission.HandlerFunc(func(ctx context.Context, req admission.Request) admission.Response {
+		resp := handler.Handle(ctx, req)
+		if resp.Allowed && (req.DryRun == nil || !*req.DryRun) {
+			note(req.Namespace)
+		}
+		return resp
+	})
+}
