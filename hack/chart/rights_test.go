@@ -224,8 +224,8 @@ func TestTheRolesAreEnough(t *testing.T) {
 		o := bundle("alice")
 		return o != nil && field(o, "data", "REST") != nil
 	})
-	if got := call(t, caller, tokens["shop-prod"], http.MethodGet, mine, ""); got != http.StatusBadRequest {
-		t.Errorf("a user without Roles is answered %d, want 400 as everybody who is no user", got)
+	if got := call(t, caller, tokens["shop-prod"], http.MethodGet, mine, ""); got != http.StatusNotFound {
+		t.Errorf("a user without Roles is answered %d, want 404 as everybody who is no user", got)
 	}
 	if bundle("shop-prod") != nil {
 		t.Error("a namespace without Roles has a bundle")

@@ -26,7 +26,9 @@ type setup struct {
 }
 
 func newSetup(handler http.Handler) *setup {
-	return &setup{options: NewOptions(), deps: Deps{
+	o := NewOptions()
+	o.AuditLog.Path = "" // it would be the test's own output
+	return &setup{options: o, deps: Deps{
 		Certificate: &certs.Keeper{},
 		CoderDirect: handler, CoderAggregated: handler, GolemDirect: handler, GolemAggregated: handler,
 	}}
@@ -139,5 +141,11 @@ func TestOptionsAreChecked(t *testing.T) {
 				t.Errorf("Validate() = %v, want %q", err, tc.want)
 			}
 		})
+	}
+}
+
+func TestNewOptions_AuditLog_IsOn(t *testing.T) {
+	if got := NewOptions().AuditLog.Path; got != "-" {
+		t.Errorf("the audit log goes to %q by default, want standard output", got)
 	}
 }

@@ -93,7 +93,7 @@ func TestAClientThatLeavesEndsItsRequest(t *testing.T) {
 
 // Once the body is there, only the request's own deadline counts.
 func TestAFastBodyHasNoDeadlineLeft(t *testing.T) {
-	const limit = 50 * time.Millisecond
+	const limit = 500 * time.Millisecond
 	server := httptest.NewServer(withBodyDeadline(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		if _, err := io.ReadAll(r.Body); err != nil {
 			t.Error(err)

@@ -58,7 +58,7 @@ var _ = Describe("A body that is too much", Ordered, func() {
 					}
 					defer func() { _ = response.Body.Close() }()
 					switch response.StatusCode {
-					case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusServiceUnavailable:
+					case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusTooManyRequests:
 					default:
 						failures[i] = fmt.Errorf("answer %s", response.Status)
 					}
