@@ -121,6 +121,11 @@ type SecretStatus struct {
 	// observedGeneration is the generation that this status speaks of.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	// observedUID is the UID of the object that this status speaks of. A status that
+	// came out of a backup names another object, and does not count.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	ObservedUID string `json:"observedUID,omitempty"`
 	// conditions: Ready sums the object up.
 	// +optional
 	// +listType=map

@@ -46,6 +46,10 @@ const (
 	// ReasonSourceNotFound says that the Secret or key that valueFrom names does
 	// not exist.
 	ReasonSourceNotFound = "SourceNotFound"
+	// ReasonSourceNotApproved says that nobody who may get the Secret that valueFrom
+	// names has let it feed what the object names, as where the object was stored
+	// without admission. The value is not projected.
+	ReasonSourceNotApproved = "SourceNotApproved"
 	// ReasonInvalidValue says that the value breaks a rule that can only be
 	// judged once it is known, such as a NUL byte in an environment variable.
 	ReasonInvalidValue = "InvalidValue"

@@ -55,6 +55,11 @@ const (
 	// spec.path is canonical already. Admission sets it; it travels with backups,
 	// because converting a canonical path again can change it.
 	AnnotationCanonicalPath = "latchkey.dev/canonical-path"
+	// AnnotationSourceApproval says that somebody who may get the Secret that a
+	// UserSecret's valueFrom names let it feed the targets that the object names. It
+	// is a keyed digest: Latchkey alone can make it, and it is good for one state of
+	// one object.
+	AnnotationSourceApproval = "latchkey.dev/source-approval"
 )
 
 // SecretTypeBundle is the type of every bundle. A Secret's type cannot change, so

@@ -36,7 +36,7 @@ func addRepair(ctx context.Context, mgr ctrl.Manager, o *controllerOptions, live
 		}},
 	}}
 	if o.certificate {
-		certificate, err := caches.Certificate(mgr.GetConfig(), mgr.GetScheme(), o.namespace, certs.SecretName)
+		certificate, err := caches.OwnSecret(mgr.GetConfig(), mgr.GetScheme(), o.namespace, certs.SecretName)
 		if err != nil {
 			return fmt.Errorf("set up the cache of the certificate: %w", err)
 		}

@@ -29,13 +29,17 @@ import (
 
 // addREST adds the REST APIs. It returns a check of whether this replica may answer
 // readers.
-func addREST(ctx context.Context, mgr ctrl.Manager, o *serverOptions, live client.WithWatch, ring *keyring.Ring, keeper *certs.Keeper, standing *apiserver.Standing) (func() error, error) {
+func addREST(ctx context.Context, mgr ctrl.Manager, o *serverOptions, live client.WithWatch, ring *keyring.Ring, digestKey *keyring.DigestKey, keeper *certs.Keeper, standing *apiserver.Standing) (func() error, error) {
 	members, err := joinReplicas(ctx, mgr, o, live)
 	if err != nil {
 		return nil, err
 	}
 	others := peers.New(members, mgr.GetConfig(), keeper.CA, fmt.Sprintf("latchkey-server.%s.svc", o.namespace))
-	so := store.Options{Cache: mgr.GetCache(), Namespaces: o.tenants, Live: live, Keyring: ring, Peers: others}
+	access, err := apiserver.NewAccess(mgr.GetConfig())
+	if err != nil {
+		return nil, fmt.Errorf("set up authorisation: %w", err)
+	}
+	so := store.Options{Cache: mgr.GetCache(), Namespaces: o.tenants, Live: live, Keyring: ring, Peers: others, Sources: access, DigestKey: digestKey.Key}
 	users, err := store.NewUsers(ctx, so, o.user)
 	if err != nil {
 		return nil, err
@@ -47,10 +51,6 @@ func addREST(ctx context.Context, mgr ctrl.Manager, o *serverOptions, live clien
 	tenants, err := directory.New(ctx, mgr.GetCache(), live, ctrl.LoggerFrom(ctx), o.tenants)
 	if err != nil {
 		return nil, err
-	}
-	access, err := apiserver.NewAccess(mgr.GetConfig())
-	if err != nil {
-		return nil, fmt.Errorf("set up authorisation: %w", err)
 	}
 	c := &backend.Coder{Tenants: tenants, Access: access, Store: users, Serving: members.Serving}
 	g := &backend.Golem{Tenants: tenants, Access: access, Store: agents, Serving: members.Serving}

@@ -20,7 +20,9 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 	"sigs.k8s.io/controller-runtime/pkg/webhook"
 
+	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/internal/apiserver"
+	"github.com/latchkey-dev/latchkey/internal/approval"
 	"github.com/latchkey-dev/latchkey/internal/caches"
 	"github.com/latchkey-dev/latchkey/internal/certs"
 	"github.com/latchkey-dev/latchkey/internal/keyring"
@@ -112,13 +114,14 @@ func runServer(ctx context.Context, o *serverOptions) error {
 	keys := &keyring.Store{Reader: mgr.GetAPIReader(), Writer: mgr.GetClient(), Namespace: o.namespace}
 	var ring *keyring.Ring
 	ring = keyring.NewRing(func(ctx context.Context) error { return keys.LoadInto(ctx, ring) })
-	if err := watchOwnSecrets(ctx, mgr, o.namespace, ring, keeper); err != nil {
+	digestKey := &keyring.DigestKey{}
+	if err := watchOwnSecrets(ctx, mgr, o.namespace, ring, digestKey, keeper); err != nil {
 		return err
 	}
-	if err := addWebhooks(ctx, mgr, o, live, ring); err != nil {
+	if err := addWebhooks(ctx, mgr, o, live, ring, digestKey); err != nil {
 		return err
 	}
-	joined, err := addREST(ctx, mgr, o, live, ring, keeper, standing)
+	joined, err := addREST(ctx, mgr, o, live, ring, digestKey, keeper, standing)
 	if err != nil {
 		return err
 	}
@@ -130,53 +133,74 @@ func runServer(ctx context.Context, o *serverOptions) error {
 }
 
 // watchOwnSecrets keeps ring and keeper in step with Latchkey's own namespace.
-func watchOwnSecrets(ctx context.Context, mgr ctrl.Manager, namespace string, ring *keyring.Ring, keeper *certs.Keeper) error {
+func watchOwnSecrets(ctx context.Context, mgr ctrl.Manager, namespace string, ring *keyring.Ring, digestKey *keyring.DigestKey, keeper *certs.Keeper) error {
 	keys, err := caches.Keys(mgr.GetConfig(), mgr.GetScheme(), namespace)
 	if err != nil {
 		return fmt.Errorf("set up the cache of sealing keys: %w", err)
 	}
-	certificate, err := caches.Certificate(mgr.GetConfig(), mgr.GetScheme(), namespace, certs.SecretName)
+	digests, err := caches.OwnSecret(mgr.GetConfig(), mgr.GetScheme(), namespace, keyring.DigestKeyName)
+	if err != nil {
+		return fmt.Errorf("set up the cache of the key of the digests: %w", err)
+	}
+	certificate, err := caches.OwnSecret(mgr.GetConfig(), mgr.GetScheme(), namespace, certs.SecretName)
 	if err != nil {
 		return fmt.Errorf("set up the cache of the certificate: %w", err)
 	}
 	return errors.Join(
 		mgr.Add(keys),
+		mgr.Add(digests),
 		mgr.Add(certificate),
 		keyring.Watch(ctx, keys, namespace, ring),
+		digestKey.Watch(ctx, digests, namespace),
 		keeper.Watch(ctx, certificate),
 	)
 }
 
 // addWebhooks adds the admission of both kinds.
-func addWebhooks(ctx context.Context, mgr ctrl.Manager, o *serverOptions, live client.Client, ring *keyring.Ring) error {
+func addWebhooks(ctx context.Context, mgr ctrl.Manager, o *serverOptions, live client.Client, ring *keyring.Ring, digestKey *keyring.DigestKey) error {
 	self, err := selfName(ctx, live)
 	if err != nil {
 		return err
 	}
+	latchkey := sealing.Latchkey{Server: self, Controller: "system:serviceaccount:" + o.namespace + ":" + controllerAccount}
 	tenants := caches.Served(mgr.GetClient(), o.tenants)
 	// A pod that is created right after a secret has it.
 	writes := &caches.Writes{}
 	fresh := caches.Served(caches.Fresh(mgr.GetClient(), live, writes), o.tenants)
 	mgr.GetWebhookServer().Register(usersecret.Path, &webhook.Admission{Handler: sealing.Noting(&usersecret.Handler{
-		Reader:  tenants,
-		Access:  usersecret.Reviews{Client: mgr.GetClient()},
-		Keyring: ring,
-		Limits:  o.user,
-		Now:     time.Now,
+		Reader:    tenants,
+		Access:    usersecret.Reviews{Client: mgr.GetClient()},
+		Keyring:   ring,
+		DigestKey: digestKey.Key,
+		Latchkey:  latchkey,
+		Limits:    o.user,
+		Now:       time.Now,
 	}, writes.Note)})
 	mgr.GetWebhookServer().Register(agentsecret.Path, &webhook.Admission{Handler: sealing.Noting(&agentsecret.Handler{
-		Reader:  tenants,
-		Keyring: ring,
-		Limits:  o.agent,
-		Server:  self,
+		Reader:   tenants,
+		Keyring:  ring,
+		Limits:   o.agent,
+		Latchkey: latchkey,
 	}, writes.Note)})
 	mgr.GetWebhookServer().Register(pod.Path, &webhook.Admission{Handler: &pod.Handler{
-		Reader:  fresh,
-		Limits:  o.user,
-		Options: o.projection,
+		Reader:   fresh,
+		Limits:   o.user,
+		Options:  o.projection,
+		Approved: approved(digestKey),
 	}})
 	return nil
 }
+
+// approved judges the sources of secrets; without the key none is approved.
+func approved(digestKey *keyring.DigestKey) func(*v1alpha1.UserSecret) bool {
+	return func(u *v1alpha1.UserSecret) bool {
+		key, err := digestKey.Key()
+		return err == nil && approval.Valid(key, u)
+	}
+}
+
+// controllerAccount is the service account of latchkey controller.
+const controllerAccount = "latchkey-controller"
 
 // selfName returns the user name under which this process reaches the API server.
 func selfName(ctx context.Context, live client.Client) (string, error) {

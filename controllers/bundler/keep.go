@@ -22,13 +22,13 @@ import (
 // may be the last place where the value is; taking it out would make one accident
 // into two.
 //
-// An object's value is where its status says that it landed. What has its names
+// An object's value is where its status says that it landed, if it is its own. What has its names
 // otherwise may be another object's, which had them before. A status in the cache may
 // be older than the bundle, so for an object that has landed at all, the entries
 // that it is to have now count as well.
 func (r *Reconciler) keep(ctx context.Context, s *scope, d bundle.Decision, op bundle.Opened) (bundle.Opened, error) {
 	st := s.members[d.Item.UID].Status
-	if st.Env == nil && st.File == nil {
+	if st.ObservedUID != string(d.Item.UID) || st.Env == nil && st.File == nil {
 		return op, nil
 	}
 	if err := r.readLive(ctx, s); err != nil {

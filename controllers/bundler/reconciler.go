@@ -50,6 +50,7 @@ type Reconciler struct {
 	BeforeWrites func(context.Context)
 
 	memos memos
+	stale staleness
 	// blocked holds the tenants in whose way a foreign Secret stood last.
 	blocked sync.Map
 }
@@ -83,8 +84,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	// which the next reconcile finds to differ.
 	err = r.writeStatus(ctx, s)
 	if errors.Is(err, errStale) {
-		return ctrl.Result{RequeueAfter: gather}, nil
+		return ctrl.Result{RequeueAfter: r.stale.next(s.namespace)}, nil
 	}
+	r.stale.over(s.namespace)
 	if err != nil {
 		return ctrl.Result{}, err
 	}

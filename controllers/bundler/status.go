@@ -76,8 +76,12 @@ func (r *Reconciler) writeOne(ctx context.Context, m Member, o bundle.Outcome) e
 	return nil
 }
 
-// setStatus computes the whole status; it never reads its own condition.
+// setStatus computes the whole status; it never reads its own condition. Of a status
+// that speaks of another object nothing stays.
 func setStatus(st *v1alpha1.SecretStatus, generation int64, it bundle.Item, o bundle.Outcome) {
+	if st.ObservedUID != string(it.UID) {
+		*st = v1alpha1.SecretStatus{ObservedUID: string(it.UID)}
+	}
 	st.ObservedGeneration = generation
 	st.Env, st.File = o.Env, o.File
 	st.Claims = it.Record()

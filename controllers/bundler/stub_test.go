@@ -87,7 +87,7 @@ func (c *cluster) reconciler() *Reconciler {
 				var out []Member
 				for _, o := range c.objects {
 					o = o.DeepCopy()
-					out = append(out, Member{Object: o, Status: &o.Status, Item: bundle.UserItem(o)})
+					out = append(out, Member{Object: o, Status: &o.Status, Item: bundle.UserItem(o, true)})
 				}
 				return out, nil
 			},

@@ -12,35 +12,41 @@ import (
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/controllers/bundler"
+	"github.com/latchkey-dev/latchkey/internal/approval"
 	"github.com/latchkey-dev/latchkey/internal/bundle"
+	"github.com/latchkey-dev/latchkey/internal/digest"
 	"github.com/latchkey-dev/latchkey/internal/limits"
 	"github.com/latchkey-dev/latchkey/internal/store"
 )
 
-// Adapter returns what is particular to UserSecrets.
-func Adapter(l limits.User) bundler.Adapter {
+// Adapter returns what is particular to UserSecrets. Key is that of the approvals of
+// their sources.
+func Adapter(l limits.User, key digest.Key) bundler.Adapter {
 	return bundler.Adapter{
 		Name:        "user",
 		Kind:        "UserSecret",
 		Prototype:   &v1alpha1.UserSecret{},
 		EnvBundle:   v1alpha1.BundleUserEnv,
 		FilesBundle: v1alpha1.BundleUserFiles,
-		List:        list,
+		List:        list(key),
 		Decide:      func(items []bundle.Item) []bundle.Decision { return bundle.DecideUser(items, l) },
 		Fill:        bundle.FillUser,
 	}
 }
 
-func list(ctx context.Context, r client.Reader, namespace string) ([]bundler.Member, error) {
-	all := &v1alpha1.UserSecretList{}
-	if err := r.List(ctx, all, client.InNamespace(namespace)); err != nil {
-		return nil, err
+func list(key digest.Key) func(context.Context, client.Reader, string) ([]bundler.Member, error) {
+	return func(ctx context.Context, r client.Reader, namespace string) ([]bundler.Member, error) {
+		all := &v1alpha1.UserSecretList{}
+		if err := r.List(ctx, all, client.InNamespace(namespace)); err != nil {
+			return nil, err
+		}
+		// An import that is not committed is not there yet.
+		visible := store.Visible(all.Items)
+		out := make([]bundler.Member, 0, len(visible))
+		for _, obj := range visible {
+			item := bundle.UserItem(obj, approval.Valid(key, obj))
+			out = append(out, bundler.Member{Object: obj, Status: &obj.Status, Item: item})
+		}
+		return out, nil
 	}
-	// An import that is not committed is not there yet.
-	visible := store.Visible(all.Items)
-	out := make([]bundler.Member, 0, len(visible))
-	for _, obj := range visible {
-		out = append(out, bundler.Member{Object: obj, Status: &obj.Status, Item: bundle.UserItem(obj)})
-	}
-	return out, nil
 }

@@ -21,6 +21,7 @@ import (
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/internal/bundle"
+	"github.com/latchkey-dev/latchkey/internal/digest"
 	"github.com/latchkey-dev/latchkey/internal/limits"
 	"github.com/latchkey-dev/latchkey/internal/seal"
 )
@@ -69,7 +70,7 @@ func TestWhatBelongsToATenant(t *testing.T) {
 		"nothing that is being deleted": {[]client.Object{gone, secret("alice", "a", nil)}, []string{"a"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			members, err := Adapter(limits.DefaultUser()).List(t.Context(), reader(t, tt.objects...), "alice")
+			members, err := Adapter(limits.DefaultUser(), digest.Key{}).List(t.Context(), reader(t, tt.objects...), "alice")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -94,7 +95,7 @@ func TestAListThatFailsIsAnError(t *testing.T) {
 	r := interceptor.NewClient(reader(t), interceptor.Funcs{
 		List: func(context.Context, client.WithWatch, client.ObjectList, ...client.ListOption) error { return broken },
 	})
-	if members, err := Adapter(limits.DefaultUser()).List(t.Context(), r, "alice"); !errors.Is(err, broken) {
+	if members, err := Adapter(limits.DefaultUser(), digest.Key{}).List(t.Context(), r, "alice"); !errors.Is(err, broken) {
 		t.Errorf("List = %v, %v, want %v", members, err, broken)
 	}
 }
@@ -104,13 +105,13 @@ func TestAListThatFailsIsAnError(t *testing.T) {
 func TestTheAdapterLandsWhereItSays(t *testing.T) {
 	l := limits.DefaultUser()
 	l.Secrets = 1
-	a := Adapter(l)
+	a := Adapter(l, digest.Key{})
 	if _, ok := a.Prototype.(*v1alpha1.UserSecret); !ok || a.Kind != "UserSecret" {
 		t.Errorf("it is about %T, sealed as %s", a.Prototype, a.Kind)
 	}
 	first, second := secret("alice", "a", nil), secret("alice", "b", nil)
 	first.ResourceVersion, second.ResourceVersion = "1", "2"
-	ds := a.Decide([]bundle.Item{bundle.UserItem(second), bundle.UserItem(first)})
+	ds := a.Decide([]bundle.Item{bundle.UserItem(second, false), bundle.UserItem(first, false)})
 	filled, err := a.Fill(ds, map[types.UID]bundle.Opened{"uid-a": {Value: seal.ValueOf("x")}})
 	if err != nil {
 		t.Fatal(err)

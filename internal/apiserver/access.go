@@ -96,6 +96,13 @@ func (a *Access) RevealAgentSecret(ctx context.Context, namespace, name string) 
 	})
 }
 
+// MayGetSecret reports whether the caller may get a native Secret.
+func (a *Access) MayGetSecret(ctx context.Context, namespace, name string) (bool, error) {
+	return a.may(ctx, authorizer.AttributesRecord{
+		Verb: "get", APIVersion: "v1", Resource: "secrets", Namespace: namespace, Name: name,
+	})
+}
+
 // GetNamespace reports whether the caller may get a namespace.
 func (a *Access) GetNamespace(ctx context.Context, name string) (bool, error) {
 	// The API server asks in the namespace itself, so that a Role there can allow it.

@@ -83,6 +83,8 @@ func decide(items []Item, over func(was, is limits.Use) *limits.Excess, layout f
 			d.Outcome = Outcome{Ready: true, Reason: v1alpha1.ReasonNoValue, Message: "stored without a value yet"}
 		case it.Env == "" && it.File == "":
 			d.Outcome = Outcome{Ready: true, Reason: v1alpha1.ReasonStoredWithoutTarget, Message: "stored, and not projected since it names neither a variable nor a file"}
+		case it.Source != nil && !it.Approved:
+			d.Outcome = sourceNotApproved(*it.Source)
 		default:
 			env, file, notes := where(it)
 			d.Outcome, d.notes = projected(env, file, notes), notes

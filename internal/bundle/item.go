@@ -20,6 +20,9 @@ type Item struct {
 	Sealed string
 	// Source is where the value comes from instead, or nil.
 	Source *v1alpha1.SecretKeyRef
+	// Approved reports whether the value may be taken from Source, as package approval
+	// judges it.
+	Approved bool
 	// Use is what it takes of the tenant's limits; of a Source, the size is not known.
 	Use limits.Use
 	// Env is the variable, or "". EnvAsked reports whether the object names it, rather
@@ -36,8 +39,8 @@ type Item struct {
 	PathProblem, TypeProblem string
 }
 
-// UserItem reduces a UserSecret.
-func UserItem(u *v1alpha1.UserSecret) Item {
+// UserItem reduces a UserSecret, whose source is approved or not.
+func UserItem(u *v1alpha1.UserSecret, approved bool) Item {
 	it := Item{
 		Holder:  claim.OfUser(u),
 		Enabled: u.IsEnabled(),
@@ -48,7 +51,7 @@ func UserItem(u *v1alpha1.UserSecret) Item {
 	}
 	if u.Spec.ValueFrom != nil {
 		ref := u.Spec.ValueFrom.SecretKeyRef
-		it.Source = &ref
+		it.Source, it.Approved = &ref, approved
 	}
 	return it
 }

@@ -34,7 +34,7 @@ func user(name, version string, edits ...func(*v1alpha1.UserSecretSpec)) Item {
 	for _, edit := range edits {
 		edit(&u.Spec)
 	}
-	return UserItem(u)
+	return UserItem(u, true)
 }
 
 func env(name string) func(*v1alpha1.UserSecretSpec) {
@@ -86,9 +86,10 @@ func TestUserItem(t *testing.T) {
 		Holder: claim.Holder{Name: "a", UID: "uid-a", ResourceVersion: "7", Claims: []claim.Claim{
 			{Kind: v1alpha1.ClaimName, Value: "a"}, {Kind: v1alpha1.ClaimEnv, Value: "A"}, {Kind: v1alpha1.ClaimFile, Value: "~/a"},
 		}},
-		Source: &v1alpha1.SecretKeyRef{Name: "source", Key: "key"},
-		Use:    limits.Use{Secrets: 1, EnvBundle: 1*2 + 32, FilesBundle: (1+18)*2 + 32},
-		Env:    "A", EnvAsked: true, File: "~/a",
+		Source:   &v1alpha1.SecretKeyRef{Name: "source", Key: "key"},
+		Approved: true,
+		Use:      limits.Use{Secrets: 1, EnvBundle: 1*2 + 32, FilesBundle: (1+18)*2 + 32},
+		Env:      "A", EnvAsked: true, File: "~/a",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("UserItem (-want +got):\n%s", diff)

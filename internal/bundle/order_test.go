@@ -21,8 +21,8 @@ func TestTheEarlierOfAFileAndOneBelowItStays(t *testing.T) {
 		return UserItem(&v1alpha1.UserSecret{
 			ObjectMeta: metav1.ObjectMeta{Name: name, UID: types.UID(name), ResourceVersion: version},
 			Spec:       v1alpha1.UserSecretSpec{FilePath: path, SealedValue: "sealed"},
-			Status:     v1alpha1.SecretStatus{Claims: []v1alpha1.Claim{{Kind: v1alpha1.ClaimFile, Value: path, Since: since}}},
-		})
+			Status:     v1alpha1.SecretStatus{ObservedUID: name, Claims: []v1alpha1.Claim{{Kind: v1alpha1.ClaimFile, Value: path, Since: since}}},
+		}, false)
 	}
 	items := []Item{item("first", "900", "~/a", "587"), item("second", "600", "~/a/b", "588")}
 	for range 2 {

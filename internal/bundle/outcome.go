@@ -59,6 +59,12 @@ func notAVariable(d Decision, problem string) Outcome {
 	return o
 }
 
+// sourceNotApproved is the outcome of a source that may not be read for the object.
+func sourceNotApproved(ref v1alpha1.SecretKeyRef) Outcome {
+	return failed(v1alpha1.ReasonSourceNotApproved, fmt.Sprintf("nobody who may get Secret %s has approved it for this object as it is, "+
+		"since it was stored without admission: somebody who may get that Secret patches the object, if only with {}, or replaces it", ref.Name))
+}
+
 // Blocked is the outcome of objects whose bundle's name a foreign Secret has.
 func Blocked(secret string) Outcome {
 	return failed(v1alpha1.ReasonBundleBlocked, fmt.Sprintf("Secret %s is not Latchkey's, or is immutable, and was left alone: delete it, or recreate it under another name", secret))

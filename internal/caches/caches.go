@@ -74,9 +74,9 @@ func Keys(cfg *rest.Config, scheme *runtime.Scheme, namespace string) (cache.Cac
 	})
 }
 
-// Certificate returns a cache of one Secret of Latchkey's own namespace: the
+// OwnSecret returns a cache of one Secret of Latchkey's own namespace, such as the
 // serving certificate.
-func Certificate(cfg *rest.Config, scheme *runtime.Scheme, namespace, name string) (cache.Cache, error) {
+func OwnSecret(cfg *rest.Config, scheme *runtime.Scheme, namespace, name string) (cache.Cache, error) {
 	return cache.New(cfg, cache.Options{
 		Scheme:            scheme,
 		DefaultNamespaces: map[string]cache.Config{namespace: {}},

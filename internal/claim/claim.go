@@ -19,6 +19,7 @@ import (
 	"slices"
 	"strings"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/resourceversion"
 
@@ -45,13 +46,28 @@ type Holder struct {
 	ResourceVersion string
 	// Claims are what the object claims now, its name or path first.
 	Claims []Claim
-	// Recorded are the claims that its status has written down.
+	// Recorded are the claims that its status has written down for it.
 	Recorded []v1alpha1.Claim
+}
+
+// recorded returns the claims of a status that speaks of obj: one out of a backup
+// speaks of the object that was there before, or in another cluster. No claim is older
+// than the write that recorded it, so what is not below the object's own
+// resourceVersion is another cluster's too.
+func recorded(obj metav1.Object, st v1alpha1.SecretStatus) []v1alpha1.Claim {
+	if st.ObservedUID != string(obj.GetUID()) {
+		return nil
+	}
+	foreign := func(c v1alpha1.Claim) bool { return compareVersions(c.Since, obj.GetResourceVersion()) >= 0 }
+	if !slices.ContainsFunc(st.Claims, foreign) {
+		return st.Claims
+	}
+	return slices.DeleteFunc(slices.Clone(st.Claims), foreign)
 }
 
 // OfUser returns what a UserSecret claims, what it holds during an update included.
 func OfUser(u *v1alpha1.UserSecret) Holder {
-	h := Holder{Name: u.Name, UID: u.UID, ResourceVersion: u.ResourceVersion, Recorded: u.Status.Claims}
+	h := Holder{Name: u.Name, UID: u.UID, ResourceVersion: u.ResourceVersion, Recorded: recorded(u, u.Status)}
 	h.add(v1alpha1.ClaimName, u.SecretName())
 	h.add(v1alpha1.ClaimEnv, u.Spec.EnvName)
 	h.add(v1alpha1.ClaimFile, u.Spec.FilePath)
@@ -62,7 +78,7 @@ func OfUser(u *v1alpha1.UserSecret) Holder {
 
 // OfAgent returns what an AgentSecret claims. Its path is taken as canonical.
 func OfAgent(a *v1alpha1.AgentSecret) Holder {
-	h := Holder{Name: a.Name, UID: a.UID, ResourceVersion: a.ResourceVersion, Recorded: a.Status.Claims}
+	h := Holder{Name: a.Name, UID: a.UID, ResourceVersion: a.ResourceVersion, Recorded: recorded(a, a.Status)}
 	h.add(v1alpha1.ClaimPath, strings.Join(a.Spec.Path, "."))
 	h.add(v1alpha1.ClaimEnv, AgentEnv(a))
 	h.add(v1alpha1.ClaimFile, AgentFile(a))
@@ -111,11 +127,20 @@ func (h Holder) Since(c Claim) string {
 	return h.ResourceVersion
 }
 
-// Record returns what status.claims should say of h.
+// Record returns what status.claims should say of h: one claim of each kind, since
+// there is no room for more. While an update holds two of a kind, the one that is
+// recorded already stays.
 func (h Holder) Record() []v1alpha1.Claim {
 	out := make([]v1alpha1.Claim, 0, len(h.Claims))
 	for _, c := range h.Claims {
-		out = append(out, v1alpha1.Claim{Kind: c.Kind, Value: c.Value, Since: h.Since(c)})
+		claim := v1alpha1.Claim{Kind: c.Kind, Value: c.Value, Since: h.Since(c)}
+		at := slices.IndexFunc(out, func(o v1alpha1.Claim) bool { return o.Kind == c.Kind })
+		switch {
+		case at < 0:
+			out = append(out, claim)
+		case slices.Contains(h.Recorded, claim):
+			out[at] = claim
+		}
 	}
 	return out
 }

@@ -17,7 +17,7 @@ func user(name, rv, env, file string, recorded ...v1alpha1.Claim) Holder {
 	return OfUser(&v1alpha1.UserSecret{
 		ObjectMeta: metav1.ObjectMeta{Name: name, UID: types.UID(name), ResourceVersion: rv},
 		Spec:       v1alpha1.UserSecretSpec{EnvName: env, FilePath: file},
-		Status:     v1alpha1.SecretStatus{Claims: recorded},
+		Status:     v1alpha1.SecretStatus{ObservedUID: name, Claims: recorded},
 	})
 }
 
@@ -91,6 +91,49 @@ func TestRecordKeepsWhatIsWrittenDown(t *testing.T) {
 		{Kind: v1alpha1.ClaimName, Value: "a", Since: "50"},
 		{Kind: v1alpha1.ClaimEnv, Value: "X", Since: "3"},
 	}
+	if diff := cmp.Diff(want, h.Record()); diff != "" {
+		t.Errorf("Record (-want +got):\n%s", diff)
+	}
+}
+
+func TestOfUser_StatusOfAnotherObject_DoesNotCount(t *testing.T) {
+	claimed := func(since string) []v1alpha1.Claim {
+		return []v1alpha1.Claim{{Kind: v1alpha1.ClaimEnv, Value: "A", Since: since}}
+	}
+	env := Claim{Kind: v1alpha1.ClaimEnv, Value: "A"}
+	for name, tt := range map[string]struct {
+		status v1alpha1.SecretStatus
+		want   string
+	}{
+		"its own":                     {v1alpha1.SecretStatus{ObservedUID: "a", Claims: claimed("3")}, "3"},
+		"of the object before it":     {v1alpha1.SecretStatus{ObservedUID: "before", Claims: claimed("3")}, "50"},
+		"of nobody knows which":       {v1alpha1.SecretStatus{Claims: claimed("3")}, "50"},
+		"of a cluster that is older":  {v1alpha1.SecretStatus{ObservedUID: "a", Claims: claimed("51")}, "50"},
+		"of a write yet to be made":   {v1alpha1.SecretStatus{ObservedUID: "a", Claims: claimed("50")}, "50"},
+		"of no resourceVersion":       {v1alpha1.SecretStatus{ObservedUID: "a", Claims: claimed("-")}, "50"},
+		"of a cluster that is longer": {v1alpha1.SecretStatus{ObservedUID: "a", Claims: claimed("123456789012345678901234567890")}, "50"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			meta := metav1.ObjectMeta{Name: "a", UID: "a", ResourceVersion: "50"}
+			user := OfUser(&v1alpha1.UserSecret{ObjectMeta: meta, Spec: v1alpha1.UserSecretSpec{EnvName: "A"}, Status: tt.status})
+			agent := OfAgent(&v1alpha1.AgentSecret{ObjectMeta: meta, Spec: v1alpha1.AgentSecretSpec{Path: []string{"a"}}, Status: tt.status})
+			for kind, h := range map[string]Holder{"UserSecret": user, "AgentSecret": agent} {
+				if got := h.Since(env); got != tt.want {
+					t.Errorf("a %s claims since %s, want %s", kind, got, tt.want)
+				}
+			}
+		})
+	}
+}
+
+func TestRecord_TwoClaimsOfAKind_RecordedOneStays(t *testing.T) {
+	held := v1alpha1.Claim{Kind: v1alpha1.ClaimEnv, Value: "OLD", Since: "3"}
+	h := OfUser(&v1alpha1.UserSecret{
+		ObjectMeta: metav1.ObjectMeta{Name: "a", UID: "a", ResourceVersion: "50", Annotations: map[string]string{v1alpha1.AnnotationHeldEnvName: "OLD"}},
+		Spec:       v1alpha1.UserSecretSpec{EnvName: "NEW"},
+		Status:     v1alpha1.SecretStatus{ObservedUID: "a", Claims: []v1alpha1.Claim{held}},
+	})
+	want := []v1alpha1.Claim{{Kind: v1alpha1.ClaimName, Value: "a", Since: "50"}, held}
 	if diff := cmp.Diff(want, h.Record()); diff != "" {
 		t.Errorf("Record (-want +got):\n%s", diff)
 	}

@@ -6,12 +6,17 @@ package keyring
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
+	"sync/atomic"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	toolscache "k8s.io/client-go/tools/cache"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/latchkey-dev/latchkey/internal/digest"
 )
@@ -24,7 +29,7 @@ const (
 	// TypeDigestKey is the type of that Secret.
 	TypeDigestKey corev1.SecretType = "latchkey.dev/digest-key"
 
-	// DigestKeyName is the name of that Secret.
+	// DigestKeyName is the name of that Secret, in Latchkey's own namespace.
 	DigestKeyName = "latchkey-digest-key"
 
 	digestDataKey = "key"
@@ -80,6 +85,10 @@ func (s *Store) readDigestKey(ctx context.Context) (digest.Key, error) {
 	if err != nil {
 		return digest.Key{}, fmt.Errorf("read the key of the digests: %w", err)
 	}
+	return decodeDigestKey(&secret)
+}
+
+func decodeDigestKey(secret *corev1.Secret) (digest.Key, error) {
 	if secret.Labels[LabelDigestKey] != labelTrue || secret.Type != TypeDigestKey {
 		return digest.Key{}, fmt.Errorf("secret %s: %w", DigestKeyName, ErrForeign)
 	}
@@ -88,4 +97,48 @@ func (s *Store) readDigestKey(ctx context.Context) (digest.Key, error) {
 		return digest.Key{}, fmt.Errorf("secret %s does not hold a key of %d bytes; delete it, a new one is made", DigestKeyName, digest.KeyLen)
 	}
 	return key, nil
+}
+
+// ErrNoDigestKey says that the key of the digests is not known yet: the controller makes
+// it when it starts.
+var ErrNoDigestKey = errors.New("the key of the digests is not there yet: the latchkey controller makes it; check that it runs")
+
+// DigestKey follows the Secret that the controller made, for the process that only reads
+// it. A key that goes stays known: the controller has it in memory too. Its zero value
+// is ready for use and holds none.
+type DigestKey struct{ current atomic.Pointer[digest.Key] }
+
+// Key returns the key, or ErrNoDigestKey.
+func (k *DigestKey) Key() (digest.Key, error) {
+	current := k.current.Load()
+	if current == nil {
+		return digest.Key{}, ErrNoDigestKey
+	}
+	return *current, nil
+}
+
+// Watch keeps k in step with the Secret in namespace, as seen through c.
+func (k *DigestKey) Watch(ctx context.Context, c cache.Cache, namespace string) error {
+	informer, err := c.GetInformer(ctx, &corev1.Secret{}, cache.BlockUntilSynced(false))
+	if err != nil {
+		return fmt.Errorf("watch the key of the digests: %w", err)
+	}
+	logger := log.FromContext(ctx).WithName("keyring")
+	take := func(obj any) {
+		secret, ok := obj.(*corev1.Secret)
+		if !ok || secret.Namespace != namespace || secret.Name != DigestKeyName {
+			return
+		}
+		key, err := decodeDigestKey(secret)
+		if err != nil {
+			logger.Error(err, "Key of the digests is unusable", "secret", secret.Name)
+			return
+		}
+		k.current.Store(&key)
+	}
+	_, err = informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
+		AddFunc:    take,
+		UpdateFunc: func(_, obj any) { take(obj) },
+	})
+	return err
 }

@@ -10,6 +10,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/cache/informertest"
 
 	"github.com/latchkey-dev/latchkey/internal/digest"
 )
@@ -51,5 +52,58 @@ func TestEnsureDigestKeyReadsTheOneThereIs(t *testing.T) {
 				t.Error("the error holds the key")
 			}
 		})
+	}
+}
+
+func TestDigestKey_FollowsTheSecret_AndKeepsWhatItKnows(t *testing.T) {
+	secret := func(fill string, change func(*corev1.Secret)) *corev1.Secret {
+		s := &corev1.Secret{
+			ObjectMeta: metav1.ObjectMeta{Name: DigestKeyName, Namespace: ourNamespace, Labels: map[string]string{LabelDigestKey: "true"}},
+			Type:       TypeDigestKey,
+			Data:       map[string][]byte{"key": []byte(strings.Repeat(fill, digest.KeyLen))},
+		}
+		if change != nil {
+			change(s)
+		}
+		return s
+	}
+	c := &informertest.FakeInformers{}
+	informer, err := c.FakeInformerFor(t.Context(), &corev1.Secret{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var k DigestKey
+	if err := k.Watch(t.Context(), c, ourNamespace); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := k.Key(); !errors.Is(err, ErrNoDigestKey) {
+		t.Errorf("before there is any: %v, want ErrNoDigestKey", err)
+	}
+	known := func() string {
+		key, err := k.Key()
+		if err != nil {
+			return ""
+		}
+		return key.Sum(digest.PurposeApproval, "n")
+	}
+	informer.Add(secret("x", func(s *corev1.Secret) { s.Namespace = "alice" }))
+	informer.Add(secret("x", func(s *corev1.Secret) { s.Name = "other" }))
+	informer.Add(secret("x", func(s *corev1.Secret) { s.Type = "Opaque" }))
+	if known() != "" {
+		t.Error("a Secret that is not the one is taken for it")
+	}
+	informer.Add(secret("a", nil))
+	first := known()
+	if first == "" {
+		t.Fatal("the key is not known")
+	}
+	informer.Update(secret("a", nil), secret("a", func(s *corev1.Secret) { s.Data = nil }))
+	informer.Delete(secret("a", nil))
+	if known() != first {
+		t.Error("a key that cannot be read, or goes, is forgotten")
+	}
+	informer.Add(secret("b", nil))
+	if known() == first {
+		t.Error("its successor is not taken")
 	}
 }

@@ -25,6 +25,10 @@ var (
 	// caller saw. Nothing was written; read it again and decide anew.
 	ErrRevision = errors.New("the secret changed since it was read")
 
+	// ErrSource says that the secret's value comes from a native Secret that the
+	// caller may not get, so that they can neither turn it on nor redirect it.
+	ErrSource = errors.New("the caller may not get the source of the secret's value")
+
 	// ErrUnavailable says that the store cannot serve at the moment, though the
 	// request is fine: the same request may succeed shortly. Wrap it around the
 	// cause.

@@ -13,7 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 )
 
-func digest(name string) string {
+func digestOf(name string) string {
 	sum := sha256.Sum256([]byte(name))
 	return hex.EncodeToString(sum[:8])
 }
@@ -23,13 +23,13 @@ func TestObjectName(t *testing.T) {
 		"a name that can be an object's is it": {"github-token", "github-token"},
 		"dots are fine":                        {"a.b", "a.b"},
 		"200 bytes are fine":                   {strings.Repeat("a", 200), strings.Repeat("a", 200)},
-		"more get a digest":                    {strings.Repeat("a", 201), strings.Repeat("a", 40) + "-" + digest(strings.Repeat("a", 201))},
-		"capitals get a digest":                {"GITHUB_TOKEN", "github-token-" + digest("GITHUB_TOKEN")},
-		"blanks get a digest":                  {"my  token", "my-token-" + digest("my  token")},
-		"a dash at an end gets a digest":       {"-a-", "a-" + digest("-a-")},
-		"a name without letters is its digest": {"***", digest("***")},
-		"a name of dots is its digest":         {"...", digest("...")},
-		"other scripts are their digest":       {"ключ", digest("ключ")},
+		"more get a digest":                    {strings.Repeat("a", 201), strings.Repeat("a", 40) + "-" + digestOf(strings.Repeat("a", 201))},
+		"capitals get a digest":                {"GITHUB_TOKEN", "github-token-" + digestOf("GITHUB_TOKEN")},
+		"blanks get a digest":                  {"my  token", "my-token-" + digestOf("my  token")},
+		"a dash at an end gets a digest":       {"-a-", "a-" + digestOf("-a-")},
+		"a name without letters is its digest": {"***", digestOf("***")},
+		"a name of dots is its digest":         {"...", digestOf("...")},
+		"other scripts are their digest":       {"ключ", digestOf("ключ")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := objectName(tt.in); got != tt.want {

@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+	"github.com/latchkey-dev/latchkey/internal/digest"
 	"github.com/latchkey-dev/latchkey/internal/limits"
 	"github.com/latchkey-dev/latchkey/internal/seal"
 )
@@ -25,6 +26,12 @@ type Keyring interface {
 	Seal(c seal.Context, v seal.Value) (string, error)
 	// Open returns the value sealed for the object c.
 	Open(ctx context.Context, c seal.Context, text string) (seal.Value, error)
+}
+
+// Sources asks the cluster what the caller of a request, who is in its context, may do.
+type Sources interface {
+	// MayGetSecret reports whether the caller may get a native Secret.
+	MayGetSecret(ctx context.Context, namespace, name string) (bool, error)
 }
 
 // Peers are the other replicas of the server.
@@ -57,6 +64,10 @@ type Options struct {
 	Live client.WithWatch
 	// Keyring seals and opens.
 	Keyring Keyring
+	// Sources says what callers may take values from, and DigestKey returns the key of
+	// the approvals. They may be nil where no secret has a source.
+	Sources   Sources
+	DigestKey func() (digest.Key, error)
 	// Peers may be nil where there is one replica.
 	Peers Peers
 }

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"strings"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -33,6 +34,9 @@ func (s *Users) Update(ctx context.Context, namespace, name string, change UserC
 		}
 		after := before.DeepCopy()
 		if err := s.change(after, change); err != nil {
+			return nil, err
+		}
+		if err := s.approve(ctx, before, after); err != nil {
 			return nil, err
 		}
 		was := userRecord(before)
@@ -145,6 +149,11 @@ func (s *Users) restore(ctx context.Context, before, after *v1alpha1.UserSecret)
 		if len(patch) == 1 {
 			return nil
 		}
+		approval, err := s.restoredApproval(live, before, after)
+		if err != nil {
+			return err
+		}
+		patch = append(patch, approval...)
 		raw, err := json.Marshal(patch)
 		if err != nil {
 			return err
@@ -158,6 +167,30 @@ func (s *Users) restore(ctx context.Context, before, after *v1alpha1.UserSecret)
 		}
 	}
 	return fmt.Errorf("%w: undo the update of UserSecret: it keeps changing", ErrUnavailable)
+}
+
+// restoredApproval returns the JSON patch that brings back the approval of a source that
+// the object had before, where it goes back to what it was.
+func (s *Users) restoredApproval(live, before, after *v1alpha1.UserSecret) ([]map[string]any, error) {
+	if !reflect.DeepEqual(live.Spec, after.Spec) {
+		return nil, nil // somebody wrote it since, and answers for what they wrote
+	}
+	restored := live.DeepCopy()
+	restored.Spec = before.Spec
+	if err := s.reapprove(live, before, restored); err != nil {
+		return nil, err
+	}
+	const name = v1alpha1.AnnotationSourceApproval
+	was, had := live.Annotations[name]
+	is := restored.Annotations[name]
+	if is == was || len(live.Annotations) == 0 {
+		return nil, nil
+	}
+	var value any
+	if is != "" {
+		value = is
+	}
+	return setMember("/metadata/annotations/"+strings.ReplaceAll(name, "/", "~1"), had, value), nil
 }
 
 // setMember returns the JSON patch that gives a member a value, or removes it.

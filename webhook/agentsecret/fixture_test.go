@@ -23,6 +23,7 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/keyring"
 	"github.com/latchkey-dev/latchkey/internal/limits"
 	"github.com/latchkey-dev/latchkey/internal/seal"
+	"github.com/latchkey-dev/latchkey/webhook/sealing"
 )
 
 // canary is in every value, and in no answer.
@@ -83,7 +84,7 @@ func newFixture(t *testing.T, others ...v1alpha1.AgentSecret) *fixture {
 	const value = `"` + canary + `"`
 	return &fixture{
 		ring:    ring,
-		handler: &Handler{Reader: tenant{items: others}, Keyring: ring, Limits: limits.DefaultAgent(), Server: self},
+		handler: &Handler{Reader: tenant{items: others}, Keyring: ring, Limits: limits.DefaultAgent(), Latchkey: sealing.Latchkey{Server: self}},
 		texts: map[string]string{
 			"$older":   text(keys[0], object, value),
 			"$newer":   text(keys[1], object, value),

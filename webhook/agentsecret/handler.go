@@ -39,9 +39,9 @@ type Handler struct {
 	Keyring sealing.Keyring
 	// Limits are the tenant's.
 	Limits limits.Agent
-	// Server is the user name under which Latchkey's own server writes; it alone
-	// may raise a revision by itself.
-	Server string
+	// Latchkey are its own processes, which alone write internal annotations; the
+	// server alone may raise a revision by itself.
+	Latchkey sealing.Latchkey
 }
 
 // request is one AgentSecret on its way in.
@@ -67,10 +67,11 @@ func (h *Handler) Handle(ctx context.Context, req admission.Request) admission.R
 	}
 	// Only the stored object tells: on its way in, everybody can write that theirs is
 	// being deleted, and server-side apply removes that after admission.
+	review, own := &sealing.Review{}, h.Latchkey.Wrote(req)
 	if !r.old.DeletionTimestamp.IsZero() {
-		return admission.Allowed("")
+		review.Annotations(r.obj.Annotations, r.old.Annotations, nil, own)
+		return review.Response()
 	}
-	review := &sealing.Review{}
 	if !sealing.Named(r.obj.Name, r.obj.GenerateName, review) {
 		return review.Response()
 	}
@@ -89,6 +90,9 @@ func (h *Handler) Handle(ctx context.Context, req admission.Request) admission.R
 		return sealing.Unavailable(err)
 	}
 	sealing.CleanLastApplied(r.obj.Annotations, review)
+	review.Annotations(r.obj.Annotations, r.old.Annotations, map[string]string{
+		v1alpha1.AnnotationCanonicalPath: r.canonical(),
+	}, own)
 	review.Managers(req)
 	return review.Response()
 }
@@ -123,7 +127,7 @@ func (h *Handler) revision(r *request, review *sealing.Review) {
 	switch {
 	case r.create:
 		want = 0
-	case r.obj.Spec.Revision == want+1 && h.Server != "" && r.author == h.Server:
+	case r.obj.Spec.Revision == want+1 && h.Latchkey.Server != "" && r.author == h.Latchkey.Server:
 		want++
 	case r.changed:
 		want++

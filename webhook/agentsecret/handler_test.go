@@ -379,7 +379,7 @@ func TestAValueThatIsNoneIsNoMismatch(t *testing.T) {
 
 func TestWithoutAServersNameNobodyRaisesARevision(t *testing.T) {
 	f := newFixture(t)
-	f.handler.Server = ""
+	f.handler.Latchkey.Server = ""
 	r := manifest{spec: `{"revision":4}`, old: `{"revision":3}`, annotations: canonical, author: nobody}
 	resp := f.handle(t, r)
 	if diff := cmp.Diff(stored(map[string]any{"revision": 3.0}), f.after(t, r, resp)); diff != "" {

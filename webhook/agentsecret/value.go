@@ -9,7 +9,6 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
-	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -46,12 +45,16 @@ func (r *request) path(review *sealing.Review) {
 		review.Set("/spec/path", path)
 		r.obj.Spec.Path = path
 	}
-	switch {
-	case r.obj.Annotations == nil:
-		review.Set("/metadata/annotations", map[string]string{v1alpha1.AnnotationCanonicalPath: "true"})
-	case r.obj.Annotations[v1alpha1.AnnotationCanonicalPath] != "true":
-		review.Set("/metadata/annotations/"+strings.ReplaceAll(v1alpha1.AnnotationCanonicalPath, "/", "~1"), "true")
+}
+
+// canonical says whether the path that is stored is canonical, as it always is but where
+// it was stored without admission. What the path of a stored object says counts, not
+// its annotation: an update may have lost that while admission was away.
+func (r *request) canonical() string {
+	if typedvalue.CheckCanonicalPath(r.obj.Spec.Path) != nil {
+		return ""
 	}
+	return "true"
 }
 
 // secretType brings the type into canonical form and holds it unchanged.

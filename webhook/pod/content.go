@@ -41,7 +41,7 @@ func (h *Handler) content(ctx context.Context, namespace string) (projector.Cont
 	visible := store.Visible(users.Items)
 	if labels[v1alpha1.LabelUser] != "" || len(visible) > 0 {
 		content.UserEnv, content.UserFiles = v1alpha1.BundleUserEnv, v1alpha1.BundleUserFiles
-		content.Files = h.memo.files(namespace, visible, func() []projector.File { return h.files(visible) })
+		content.Files = h.memo.files(namespace, visible, h.approved, func() []projector.File { return h.files(visible) })
 	}
 	if labels[v1alpha1.LabelEnvironment] != "" || slices.ContainsFunc(agents.Items, isLive) {
 		content.AgentEnv, content.AgentFiles = v1alpha1.BundleAgentEnv, v1alpha1.BundleAgentFiles
@@ -49,11 +49,16 @@ func (h *Handler) content(ctx context.Context, namespace string) (projector.Cont
 	return content, nil
 }
 
+// approved reports whether a secret has a source that may be used.
+func (h *Handler) approved(u *v1alpha1.UserSecret) bool {
+	return u.Spec.ValueFrom != nil && h.Approved != nil && h.Approved(u)
+}
+
 // files returns the files that have paths of their own, the earliest claim first.
 func (h *Handler) files(users []*v1alpha1.UserSecret) []projector.File {
 	items := make([]bundle.Item, 0, len(users))
 	for _, u := range users {
-		items = append(items, bundle.UserItem(u))
+		items = append(items, bundle.UserItem(u, h.approved(u)))
 	}
 	decisions := slices.DeleteFunc(bundle.DecideUser(items, h.Limits), func(d bundle.Decision) bool {
 		return d.Outcome.File == nil

@@ -123,7 +123,9 @@ func agent(change ...func(*v1alpha1.AgentSecret)) *v1alpha1.AgentSecret {
 }
 
 func handler(s client.Reader) *pod.Handler {
-	return &pod.Handler{Reader: s, Limits: limits.DefaultUser()}
+	return &pod.Handler{Reader: s, Limits: limits.DefaultUser(), Approved: func(u *v1alpha1.UserSecret) bool {
+		return u.Annotations[v1alpha1.AnnotationSourceApproval] == "yes"
+	}}
 }
 
 // review is the request to create the pod of a manifest.

@@ -22,6 +22,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
+	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/internal/caches"
 	"github.com/latchkey-dev/latchkey/internal/limits"
 	"github.com/latchkey-dev/latchkey/internal/projector"
@@ -37,6 +38,8 @@ type Handler struct {
 	Reader client.Reader
 	// Limits are those of a tenant's user secrets: what exceeds them is not projected.
 	Limits limits.User
+	// Approved reports whether a secret's value may be taken from its source.
+	Approved func(*v1alpha1.UserSecret) bool
 	// Options are the installation's choices about projection.
 	Options projector.Options
 

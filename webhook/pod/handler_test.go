@@ -45,6 +45,7 @@ func annotated(key, value string) func(*v1alpha1.UserSecret) {
 
 func recorded(kind v1alpha1.ClaimKind, value, since string) func(*v1alpha1.UserSecret) {
 	return func(u *v1alpha1.UserSecret) {
+		u.Status.ObservedUID = string(u.UID)
 		u.Status.Claims = append(u.Status.Claims, v1alpha1.Claim{Kind: kind, Value: value, Since: since})
 	}
 }
@@ -84,8 +85,15 @@ func TestWhatIsProjected(t *testing.T) {
 			objects: []client.Object{user(1, "a", "", "/srv/a", func(u *v1alpha1.UserSecret) {
 				u.Spec.SealedValue = ""
 				u.Spec.ValueFrom = &v1alpha1.ValueSource{SecretKeyRef: v1alpha1.SecretKeyRef{Name: "n", Key: "k"}}
-			})},
+			}, annotated(v1alpha1.AnnotationSourceApproval, "yes"))},
 			wantEnv: []string{"latchkey-user-env"}, wantMounts: []string{userDir, fileAt("a", "/srv/a")},
+		},
+		"a value from a native Secret that nobody approved is not": {
+			objects: []client.Object{user(1, "a", "", "/srv/a", func(u *v1alpha1.UserSecret) {
+				u.Spec.SealedValue = ""
+				u.Spec.ValueFrom = &v1alpha1.ValueSource{SecretKeyRef: v1alpha1.SecretKeyRef{Name: "n", Key: "k"}}
+			})},
+			wantEnv: []string{"latchkey-user-env"}, wantMounts: []string{userDir},
 		},
 		"a disabled secret has no path, and its namespace is a tenant's": {
 			objects: []client.Object{user(1, "a", "A", "~/a", disabled)},

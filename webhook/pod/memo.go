@@ -35,8 +35,8 @@ type remembered struct {
 
 // files returns what work returns for the objects, which are a tenant's. Nobody may
 // change the result.
-func (m *memo) files(namespace string, users []*v1alpha1.UserSecret, work func() []projector.File) []projector.File {
-	of := fingerprint(users)
+func (m *memo) files(namespace string, users []*v1alpha1.UserSecret, approved func(*v1alpha1.UserSecret) bool, work func() []projector.File) []projector.File {
+	of := fingerprint(users, approved)
 	m.mu.Lock()
 	known, found := m.tenants[namespace]
 	m.mu.Unlock()
@@ -53,15 +53,17 @@ func (m *memo) files(namespace string, users []*v1alpha1.UserSecret, work func()
 	return files
 }
 
-// fingerprint digests which objects there are, at which versions, in any order.
-func fingerprint(users []*v1alpha1.UserSecret) uint64 {
+// fingerprint digests which objects there are, at which versions, in any order, and
+// which are approved: the key of the approvals may come later than the objects.
+func fingerprint(users []*v1alpha1.UserSecret, approved func(*v1alpha1.UserSecret) bool) uint64 {
 	type version struct {
-		uid     types.UID
-		version string
+		uid      types.UID
+		version  string
+		approved bool
 	}
 	sum := uint64(len(users))
 	for _, u := range users {
-		sum += maphash.Comparable(seed, version{u.UID, u.ResourceVersion})
+		sum += maphash.Comparable(seed, version{u.UID, u.ResourceVersion, approved(u)})
 	}
 	return sum
 }

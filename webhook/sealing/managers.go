@@ -49,21 +49,35 @@ func (r *Review) Managers(req admission.Request) {
 
 // leaves tells whether the object, as patched, is the stored one.
 func (r *Review) leaves(req admission.Request) bool {
+	is := r.patched(req)
+	was, _ := split(req.OldObject.Raw)
+	return is != nil && reflect.DeepEqual(is, was)
+}
+
+// LeavesSpec reports whether the spec, as patched so far, is the stored one. If so, the
+// API server does not raise the object's generation; else by one.
+func (r *Review) LeavesSpec(req admission.Request) bool {
+	is := r.patched(req)
+	was, _ := split(req.OldObject.Raw)
+	return is != nil && reflect.DeepEqual(is["spec"], was["spec"])
+}
+
+// patched returns the object as patched so far; nil where that cannot be.
+func (r *Review) patched(req admission.Request) map[string]any {
 	ops, err := json.Marshal(r.patches)
 	if err != nil {
-		return false
+		return nil
 	}
 	patch, err := jsonpatch.DecodePatch(ops)
 	if err != nil {
-		return false
+		return nil
 	}
-	patched, err := patch.Apply(req.Object.Raw)
+	raw, err := patch.Apply(req.Object.Raw)
 	if err != nil {
-		return false
+		return nil
 	}
-	is, _ := split(patched)
-	was, _ := split(req.OldObject.Raw)
-	return is != nil && reflect.DeepEqual(is, was)
+	object, _ := split(raw)
+	return object
 }
 
 // split reads an object, without its status, which such a request cannot change, and

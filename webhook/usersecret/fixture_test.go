@@ -4,6 +4,7 @@
 package usersecret
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -20,6 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+	"github.com/latchkey-dev/latchkey/internal/digest"
 	"github.com/latchkey-dev/latchkey/internal/keyring"
 	"github.com/latchkey-dev/latchkey/internal/limits"
 	"github.com/latchkey-dev/latchkey/internal/seal"
@@ -29,6 +31,8 @@ import (
 const canary = "canary-e2c4"
 
 var (
+	approvals, _ = digest.NewKey(bytes.Repeat([]byte{7}, digest.KeyLen))
+
 	now    = time.Date(2026, 1, 2, 3, 4, 5, 6789, time.UTC)
 	object = seal.Context{Kind: "UserSecret", Namespace: "alice", Name: "a"}
 )
@@ -95,6 +99,7 @@ func newFixture(t *testing.T, others ...v1alpha1.UserSecret) *fixture {
 		ring: ring, access: a,
 		handler: &Handler{
 			Reader: tenant{items: others}, Access: a, Keyring: ring, Limits: limits.DefaultUser(), Now: func() time.Time { return now },
+			DigestKey: func() (digest.Key, error) { return approvals, nil },
 		},
 		texts: map[string]string{
 			"$older":   text(keys[0], object, canary),
@@ -197,6 +202,9 @@ func (f *fixture) after(t *testing.T, r request, resp admission.Response) map[st
 		out.Spec["sealedValue"] = f.called(t, text)
 	}
 	for key, value := range out.Metadata.Annotations {
+		if key == v1alpha1.AnnotationSourceApproval {
+			key, value = "approved", true // what it says is package approval's
+		}
 		out.Spec[key] = value // one map says it all
 	}
 	return out.Spec

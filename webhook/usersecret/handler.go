@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package usersecret is the admission of UserSecrets: it seals the value, fills in
-// the name, takes the value out of kubectl's annotation, and refuses what could
-// never become ready. It reads objects from the cache and asks the API server
+// the name, takes the value out of kubectl's annotation, approves sources, and refuses
+// what could never become ready. It reads objects from the cache and asks the API server
 // whether the author may read the Secret that valueFrom names.
 package usersecret
 
@@ -22,6 +22,7 @@ import (
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/internal/bundle"
 	"github.com/latchkey-dev/latchkey/internal/claim"
+	"github.com/latchkey-dev/latchkey/internal/digest"
 	"github.com/latchkey-dev/latchkey/internal/limits"
 	"github.com/latchkey-dev/latchkey/internal/rules"
 	"github.com/latchkey-dev/latchkey/internal/seal"
@@ -39,6 +40,10 @@ type Handler struct {
 	Access Access
 	// Keyring seals and opens.
 	Keyring sealing.Keyring
+	// DigestKey returns the key of the approvals of sources.
+	DigestKey func() (digest.Key, error)
+	// Latchkey are its own processes, which alone write internal annotations.
+	Latchkey sealing.Latchkey
 	// Limits are the tenant's.
 	Limits limits.User
 	// Now tells the time.
@@ -59,10 +64,11 @@ func (h *Handler) Handle(ctx context.Context, req admission.Request) admission.R
 	}
 	// Only the stored object tells: on its way in, everybody can write that theirs is
 	// being deleted, and server-side apply removes that after admission.
+	review, own := &sealing.Review{}, h.Latchkey.Wrote(req)
 	if !old.DeletionTimestamp.IsZero() {
-		return admission.Allowed("")
+		review.Annotations(obj.Annotations, old.Annotations, nil, own)
+		return review.Response()
 	}
-	review := &sealing.Review{}
 	if !sealing.Named(obj.Name, obj.GenerateName, review) {
 		return review.Response()
 	}
@@ -71,16 +77,23 @@ func (h *Handler) Handle(ctx context.Context, req admission.Request) admission.R
 		obj.Spec.Name = obj.Name
 	}
 	at := seal.Context{Kind: "UserSecret", Namespace: req.Namespace, Name: obj.Name}
-	valueChanged, err := h.source(ctx, req, at, obj, old, review)
+	valueChanged, err := h.source(ctx, at, obj, old, review)
 	if err != nil {
 		return sealing.Unavailable(err)
 	}
-	h.updated(obj, old, valueChanged, review)
 	h.fields(obj, old, review)
 	if err := h.tenant(ctx, obj, old, review); err != nil {
 		return sealing.Unavailable(err)
 	}
+	approved, err := h.approve(ctx, req, obj, old, review)
+	if err != nil {
+		return sealing.Unavailable(err)
+	}
 	sealing.CleanLastApplied(obj.Annotations, review)
+	review.Annotations(obj.Annotations, old.Annotations, map[string]string{
+		v1alpha1.AnnotationUpdatedAt:      h.updated(obj, old, valueChanged),
+		v1alpha1.AnnotationSourceApproval: approved,
+	}, own)
 	review.Managers(req)
 	return review.Response()
 }

@@ -51,7 +51,7 @@ func TestWhatIsStored(t *testing.T) {
 		},
 		"a source that the author may read is taken": {
 			request: request{spec: `{"name":"a","valueFrom":` + source + `}`},
-			want:    map[string]any{"name": "a", "valueFrom": ref()}, wantAsked: []string{"mallory alice/s"},
+			want:    map[string]any{"name": "a", "valueFrom": ref(), "approved": true}, wantAsked: []string{"mallory alice/s"},
 		},
 		"kubectl's copy of the value goes": {
 			request: request{
@@ -105,19 +105,19 @@ func TestWhatIsStored(t *testing.T) {
 		},
 		"a new source replaces a sealed value that merely stayed": {
 			request: request{spec: `{"name":"a","valueFrom":` + source + `,"sealedValue":"$newer"}`, old: `{"name":"a","sealedValue":"$newer"}`},
-			want:    map[string]any{"name": "a", "valueFrom": ref(), updatedAt: nowText}, wantAsked: []string{"mallory alice/s"},
+			want:    map[string]any{"name": "a", "valueFrom": ref(), updatedAt: nowText, "approved": true}, wantAsked: []string{"mallory alice/s"},
 		},
 		"a new sealed value replaces a source that merely stayed": {
 			request: request{spec: `{"name":"a","valueFrom":` + source + `,"sealedValue":"$newer"}`, old: `{"name":"a","valueFrom":` + source + `}`},
 			want:    map[string]any{"name": "a", "sealedValue": "$newer", updatedAt: nowText},
 		},
-		"a source that stayed is not asked about again": {
+		"a source that stayed and was never approved is, by whoever may get it": {
 			request: request{spec: `{"name":"a","valueFrom":` + source + `}`, old: `{"name":"a","valueFrom":` + source + `}`},
-			want:    map[string]any{"name": "a", "valueFrom": ref()},
+			want:    map[string]any{"name": "a", "valueFrom": ref(), "approved": true}, wantAsked: []string{"mallory alice/s"},
 		},
 		"another key of a source is asked about": {
 			request: request{spec: `{"name":"a","valueFrom":` + source + `}`, old: `{"name":"a","valueFrom":{"secretKeyRef":{"name":"s","key":"j"}}}`},
-			want:    map[string]any{"name": "a", "valueFrom": ref(), updatedAt: nowText}, wantAsked: []string{"mallory alice/s"},
+			want:    map[string]any{"name": "a", "valueFrom": ref(), updatedAt: nowText, "approved": true}, wantAsked: []string{"mallory alice/s"},
 		},
 		"the same value of a newer key is taken, which is no change": {
 			request: request{spec: `{"name":"a","sealedValue":"$newer"}`, old: `{"name":"a","sealedValue":"$older"}`},

@@ -6,10 +6,8 @@ package usersecret
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/internal/rules"
@@ -21,7 +19,7 @@ import (
 // that merely stayed: tools that merge a manifest into the stored object leave the
 // stored sealedValue beside a new valueFrom, and mean the new one. It tells whether
 // the value is another than before.
-func (h *Handler) source(ctx context.Context, req admission.Request, at seal.Context, obj, old *v1alpha1.UserSecret, review *sealing.Review) (changed bool, err error) {
+func (h *Handler) source(ctx context.Context, at seal.Context, obj, old *v1alpha1.UserSecret, review *sealing.Review) (changed bool, err error) {
 	hasValue := obj.Spec.Value != nil
 	newSealed := obj.Spec.SealedValue != "" && obj.Spec.SealedValue != old.Spec.SealedValue
 	newFrom := obj.Spec.ValueFrom != nil && (old.Spec.ValueFrom == nil || *obj.Spec.ValueFrom != *old.Spec.ValueFrom)
@@ -30,6 +28,7 @@ func (h *Handler) source(ctx context.Context, req admission.Request, at seal.Con
 		if hasValue {
 			review.Remove("/spec/value")
 		}
+		obj.Spec.ValueFrom = nil // which of them is meant is not known
 		return false, nil
 	}
 	switch {
@@ -40,7 +39,7 @@ func (h *Handler) source(ctx context.Context, req admission.Request, at seal.Con
 			review.Remove("/spec/sealedValue")
 			obj.Spec.SealedValue = ""
 		}
-		return true, h.valueFrom(ctx, req, obj.Spec.ValueFrom.SecretKeyRef.Name, review)
+		return true, nil
 	case newSealed:
 		if obj.Spec.ValueFrom != nil {
 			review.Remove("/spec/valueFrom")
@@ -98,18 +97,4 @@ func set(obj *v1alpha1.UserSecret, got sealing.Outcome, review *sealing.Review) 
 		review.Set("/spec/sealedValue", got.Text)
 		obj.Spec.SealedValue = got.Text
 	}
-}
-
-// valueFrom asks whether the author may read the source: Latchkey reads it with
-// rights of its own, which must not become the author's.
-func (h *Handler) valueFrom(ctx context.Context, req admission.Request, name string, review *sealing.Review) error {
-	allowed, err := h.Access.MayGetSecret(ctx, req, name)
-	if err != nil {
-		return fmt.Errorf("ask whether the author may get the source Secret: %w", err)
-	}
-	if !allowed {
-		review.Refuse("spec.valueFrom", metav1.CauseTypeForbidden,
-			fmt.Sprintf("%s may not get Secret %s in this namespace, and so cannot use it as a source: ask for that right, or set value instead", req.UserInfo.Username, name))
-	}
-	return nil
 }

@@ -144,13 +144,6 @@ func shown(objs []*v1alpha1.UserSecret) []coder.Secret {
 }
 
 func show(u *v1alpha1.UserSecret) coder.Secret {
-	// The API server keeps whole seconds of the one, so that is what both have.
-	created := u.CreationTimestamp.UTC()
-	updated, err := time.Parse(time.RFC3339Nano, u.Annotations[v1alpha1.AnnotationUpdatedAt])
-	if err != nil || updated.Before(created) {
-		updated = created
-	}
-	updated = updated.UTC().Truncate(time.Second)
 	return coder.Secret{
 		ID:          string(u.UID),
 		Name:        u.SecretName(),
@@ -158,8 +151,9 @@ func show(u *v1alpha1.UserSecret) coder.Secret {
 		EnvName:     u.Spec.EnvName,
 		FilePath:    u.Spec.FilePath,
 		Enabled:     u.IsEnabled(),
-		CreatedAt:   created,
-		UpdatedAt:   updated,
+		CreatedAt:   u.CreationTimestamp.UTC(),
+		// The API server keeps whole seconds of the one, so that is what both have.
+		UpdatedAt: store.UpdatedAt(u, time.Now()).Truncate(time.Second),
 	}
 }
 

@@ -132,6 +132,12 @@ func answerStore(op *operation, err error) (int, errorBody) {
 	)
 	limited, conflicts := errors.As(err, &limit), errors.As(err, &conflict)
 	switch {
+	case errors.Is(err, store.ErrSource):
+		return http.StatusForbidden, errorBody{
+			Message: "Forbidden.",
+			Detail: "The value of this secret comes from a Kubernetes Secret that you may not get, so you can neither turn it on " +
+				"nor give it another target. Set a value instead, or ask for that right.",
+		}
 	case limited && !(op.bulk && conflicts):
 		return http.StatusBadRequest, limitBody(limit)
 	case conflicts:

@@ -35,6 +35,11 @@ func TestStoreErrorsBecomeAnswers(t *testing.T) {
 		"an unknown secret": {
 			err: fmt.Errorf("x: %w", store.ErrNotFound), status: 404, want: strings.TrimSpace(noAccess),
 		},
+		"a source that is not the caller's": {
+			err: fmt.Errorf("x: %w", store.ErrSource), status: 403,
+			want: `{"message":"Forbidden.","detail":"The value of this secret comes from a Kubernetes Secret that you may not get, ` +
+				`so you can neither turn it on nor give it another target. Set a value instead, or ask for that right."}`,
+		},
 		"too many secrets": {err: count, status: 400, want: tooMany},
 		"too many bytes": {
 			err: &store.LimitError{Kind: store.LimitValueBytes, Max: 204800, Would: 204801}, status: 400,

@@ -1,0 +1,58 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package usersecret
+
+import (
+	"context"
+	"fmt"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+
+	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+	"github.com/latchkey-dev/latchkey/internal/approval"
+	"github.com/latchkey-dev/latchkey/webhook/sealing"
+)
+
+// approve returns the approval of the object's source, "" for none, and refuses a write
+// whose author may not let the source feed what the object names. Latchkey reads the
+// source with rights of its own, which must not become the author's.
+//
+// Latchkey's own processes are not asked for rights, since theirs are nobody's: the
+// server brings the approval of the REST caller along, and what the controller rewrites
+// stays approved if it was. It is called when all other changes of the spec are known.
+func (h *Handler) approve(ctx context.Context, req admission.Request, obj, old *v1alpha1.UserSecret, review *sealing.Review) (string, error) {
+	if obj.Spec.ValueFrom == nil {
+		return "", nil
+	}
+	key, err := h.DigestKey()
+	if err != nil {
+		return "", err
+	}
+	change := approval.Change{After: obj, Generation: 1, Now: h.Now()}
+	if old.Name != "" {
+		change.Before, change.Generation = old, old.Generation
+		if !review.LeavesSpec(req) {
+			change.Generation++
+		}
+	}
+	source, own := obj.Spec.ValueFrom.SecretKeyRef.Name, h.Latchkey.Wrote(req)
+	if own && change.Holds(key) {
+		return obj.Annotations[v1alpha1.AnnotationSourceApproval], nil
+	}
+	text, ok, err := change.Approve(key, func() (bool, error) {
+		if own {
+			return false, nil
+		}
+		return h.Access.MayGetSecret(ctx, req, source)
+	})
+	if err != nil {
+		return "", fmt.Errorf("ask whether the author may get the source Secret: %w", err)
+	}
+	if !ok && !own {
+		review.Refuse("spec.valueFrom", metav1.CauseTypeForbidden,
+			fmt.Sprintf("%s may not get Secret %s in this namespace, and so cannot use it as a source: ask for that right, or set value instead", req.UserInfo.Username, source))
+	}
+	return text, nil
+}
