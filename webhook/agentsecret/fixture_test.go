@@ -20,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+	"github.com/latchkey-dev/latchkey/internal/binding"
 	"github.com/latchkey-dev/latchkey/internal/keyring"
 	"github.com/latchkey-dev/latchkey/internal/limits"
 	"github.com/latchkey-dev/latchkey/internal/seal"
@@ -34,7 +35,15 @@ const self = "system:serviceaccount:latchkey-system:latchkey-server"
 // nobody is an author without a name.
 const nobody = "nobody"
 
-var object = seal.Context{Kind: "AgentSecret", Namespace: "prod", Name: "a"}
+// object is what a value of a manifest is sealed for, unless its spec says otherwise.
+var object = seal.Context{Kind: "AgentSecret", Namespace: "prod", Name: "a", Path: []string{"db"}, Type: `{"type":"Str"}`}
+
+// elsewhere returns object with something changed.
+func elsewhere(edit func(*seal.Context)) seal.Context {
+	c := object
+	edit(&c)
+	return c
+}
 
 // tenant stands for the cache.
 type tenant struct {
@@ -89,7 +98,9 @@ func newFixture(t *testing.T, others ...v1alpha1.AgentSecret) *fixture {
 			"$newer":   text(keys[1], object, value),
 			"$other":   text(keys[1], object, `"`+canary+`-other"`),
 			"$number":  text(keys[1], object, "1234"),
-			"$copied":  text(keys[1], seal.Context{Kind: "AgentSecret", Namespace: "test", Name: "a"}, value),
+			"$copied":  text(keys[1], elsewhere(func(c *seal.Context) { c.Namespace = "test" }), value),
+			"$path":    text(keys[1], elsewhere(func(c *seal.Context) { c.Path = []string{"db", "password"} }), value),
+			"$type":    text(keys[1], elsewhere(func(c *seal.Context) { c.Type = `{"cases":["x"],"type":"Enum"}` }), value),
 			"$foreign": text(keys[2], object, value),
 		},
 	}
@@ -208,7 +219,7 @@ func (f *fixture) after(t *testing.T, r manifest, resp admission.Response) map[s
 		t.Fatal(err)
 	}
 	if text, ok := out.Spec["sealedValue"].(string); ok {
-		out.Spec["sealedValue"] = f.called(t, text)
+		out.Spec["sealedValue"] = f.called(t, stored, text)
 	}
 	for key, value := range out.Metadata.Annotations {
 		out.Spec[key] = value // one map says it all
@@ -216,14 +227,22 @@ func (f *fixture) after(t *testing.T, r manifest, resp admission.Response) map[s
 	return out.Spec
 }
 
-func (f *fixture) called(t *testing.T, text string) string {
+func (f *fixture) called(t *testing.T, object []byte, text string) string {
 	t.Helper()
 	for name, sealed := range f.texts {
 		if sealed == text {
 			return name
 		}
 	}
-	value, err := f.ring.Open(t.Context(), object, text)
+	a := &v1alpha1.AgentSecret{}
+	if err := json.Unmarshal(object, a); err != nil {
+		t.Fatal(err)
+	}
+	at, err := binding.OfAgent(a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	value, err := f.ring.Open(t.Context(), at, text)
 	if err != nil {
 		t.Fatalf("what is to be stored does not open: %v", err)
 	}

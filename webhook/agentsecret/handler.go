@@ -23,7 +23,6 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/bundle"
 	"github.com/latchkey-dev/latchkey/internal/claim"
 	"github.com/latchkey-dev/latchkey/internal/limits"
-	"github.com/latchkey-dev/latchkey/internal/seal"
 	"github.com/latchkey-dev/latchkey/internal/typedvalue"
 	"github.com/latchkey-dev/latchkey/webhook/sealing"
 )
@@ -46,9 +45,10 @@ type Handler struct {
 
 // request is one AgentSecret on its way in.
 type request struct {
-	at       seal.Context
 	obj, old *v1alpha1.AgentSecret
-	create   bool
+	// namespace is where the object is.
+	namespace string
+	create    bool
 	// hasValue tells whether spec.value is present, be it null.
 	hasValue bool
 	// author is who asks.
@@ -97,10 +97,11 @@ func (h *Handler) Handle(ctx context.Context, req admission.Request) admission.R
 // passed on.
 func read(req admission.Request) (*request, error) {
 	r := &request{
-		obj:    &v1alpha1.AgentSecret{},
-		old:    &v1alpha1.AgentSecret{},
-		create: req.Operation == admissionv1.Create,
-		author: req.UserInfo.Username,
+		obj:       &v1alpha1.AgentSecret{},
+		old:       &v1alpha1.AgentSecret{},
+		create:    req.Operation == admissionv1.Create,
+		author:    req.UserInfo.Username,
+		namespace: req.Namespace,
 	}
 	var members struct {
 		Spec map[string]json.RawMessage `json:"spec"`
@@ -112,7 +113,6 @@ func read(req admission.Request) (*request, error) {
 	if !r.create && json.Unmarshal(req.OldObject.Raw, r.old) != nil {
 		return nil, errors.New("the stored AgentSecret cannot be read")
 	}
-	r.at = seal.Context{Kind: "AgentSecret", Namespace: req.Namespace, Name: r.obj.Name}
 	return r, nil
 }
 

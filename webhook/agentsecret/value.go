@@ -14,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+	"github.com/latchkey-dev/latchkey/internal/binding"
 	"github.com/latchkey-dev/latchkey/internal/seal"
 	"github.com/latchkey-dev/latchkey/internal/typedvalue"
 	"github.com/latchkey-dev/latchkey/webhook/sealing"
@@ -105,6 +106,10 @@ func sameJSON(a, b []byte) bool {
 
 // value checks the value against the type and seals it.
 func (h *Handler) value(ctx context.Context, r *request, review *sealing.Review) error {
+	at, err := binding.Agent(r.namespace, r.obj.Name, r.obj.Spec.Path, r.typ)
+	if err != nil {
+		return err
+	}
 	sealedAnew := r.obj.Spec.SealedValue != "" && r.obj.Spec.SealedValue != r.old.Spec.SealedValue
 	switch {
 	case r.obj.Spec.Value != nil && sealedAnew:
@@ -116,13 +121,13 @@ func (h *Handler) value(ctx context.Context, r *request, review *sealing.Review)
 			review.Refuse("spec.value", causeOf(err), err.Error())
 			return nil
 		}
-		got, err := sealing.Value(ctx, h.Keyring, r.at, seal.NewValue(canonical), r.old.Spec.SealedValue)
+		got, err := sealing.Value(ctx, h.Keyring, at, seal.NewValue(canonical), r.old.Spec.SealedValue)
 		if err != nil {
 			return err
 		}
 		r.store(got, review)
 	case sealedAnew:
-		got, err := sealing.Sealed(ctx, h.Keyring, r.at, r.obj.Spec.SealedValue, r.old.Spec.SealedValue, r.matches, review)
+		got, err := sealing.Sealed(ctx, h.Keyring, at, r.obj.Spec.SealedValue, r.old.Spec.SealedValue, r.fits, review)
 		if err != nil {
 			return err
 		}
@@ -135,12 +140,10 @@ func (h *Handler) value(ctx context.Context, r *request, review *sealing.Review)
 	return nil
 }
 
-// matches judges an opened value.
-func (r *request) matches(v seal.Value) string {
-	if _, err := typedvalue.CheckStored(r.typ, v.Reveal()); err != nil {
-		return "sealed: " + err.Error()
-	}
-	return ""
+// fits reports whether an opened value is of the type.
+func (r *request) fits(v seal.Value) bool {
+	_, err := typedvalue.CheckStored(r.typ, v.Reveal())
+	return err == nil
 }
 
 // causeOf tells a value of the wrong type from one that is no value at all.

@@ -52,9 +52,10 @@ func Value(ctx context.Context, k Keyring, c seal.Context, v seal.Value, old str
 // Sealed takes in a value that came sealed. It must open for its object. Of two
 // ciphertexts of the same value, the one of the newer key stays: a manifest in a
 // repository keeps its old ciphertext long after the stored one was sealed anew.
-// Check judges the value and returns a problem or "". Outcome is empty where review
-// refuses.
-func Sealed(ctx context.Context, k Keyring, c seal.Context, text, old string, check func(seal.Value) string, review *Review) (Outcome, error) {
+// Fits reports whether the kind takes the value. Whether it does, or the text does not
+// open at all, is one answer: a finer one would be a question about a value that its
+// author may not know. Outcome is empty where review refuses.
+func Sealed(ctx context.Context, k Keyring, c seal.Context, text, old string, fits func(seal.Value) bool, review *Review) (Outcome, error) {
 	if text == old {
 		return Outcome{Text: old}, nil
 	}
@@ -62,8 +63,8 @@ func Sealed(ctx context.Context, k Keyring, c seal.Context, text, old string, ch
 	if err != nil {
 		return Outcome{}, refuseSealed(c, err, review)
 	}
-	if problem := check(v); problem != "" {
-		review.Refuse("spec.sealedValue", metav1.CauseTypeFieldValueInvalid, problem)
+	if !fits(v) {
+		refuseUnfit(c, review)
 		return Outcome{}, nil
 	}
 	was, err := k.Open(ctx, c, old)
@@ -76,23 +77,34 @@ func Sealed(ctx context.Context, k Keyring, c seal.Context, text, old string, ch
 	return Outcome{Text: old}, nil
 }
 
+const sealedField = "spec.sealedValue"
+
 func refuseSealed(c seal.Context, err error, review *Review) error {
-	const field = "spec.sealedValue"
 	switch {
 	case errors.Is(err, keyring.ErrNoKey):
 		return errors.New("no sealing key is loaded yet: try again in a moment")
 	case errors.Is(err, keyring.ErrUnknownKey):
-		review.Refuse(field, metav1.CauseTypeFieldValueInvalid,
+		review.Refuse(sealedField, metav1.CauseTypeFieldValueInvalid,
 			"its sealing key does not exist here: seal the value with the key of ConfigMap latchkey-public-keys, or set value instead")
 	case errors.Is(err, seal.ErrMalformed), errors.Is(err, seal.ErrVersion), errors.Is(err, seal.ErrTooLarge):
-		review.Refuse(field, metav1.CauseTypeFieldValueInvalid, err.Error())
+		review.Refuse(sealedField, metav1.CauseTypeFieldValueInvalid, err.Error())
 	case !keyring.IsFinal(err):
 		return fmt.Errorf("the sealing keys cannot be read, try again in a moment: %w", err)
 	default:
-		review.Refuse(field, metav1.CauseTypeFieldValueInvalid,
-			fmt.Sprintf("it does not open for %s %s/%s: it was sealed for another object, or altered; seal the value for this one, or set value instead", c.Kind, c.Namespace, c.Name))
+		refuseUnfit(c, review)
 	}
 	return nil
+}
+
+// refuseUnfit refuses a text that does not open, or to what the kind does not take.
+func refuseUnfit(c seal.Context, review *Review) {
+	const remedy = "seal a valid value for this one, or set value instead"
+	bound, rule := "object", "the rules of its fields"
+	if c.Type != "" {
+		bound, rule = "object, path or type", "the type"
+	}
+	review.Refuse(sealedField, metav1.CauseTypeFieldValueInvalid, fmt.Sprintf(
+		"it does not open for %s %s/%s: it was sealed for another %s, was altered, or holds what does not match %s; %s", c.Kind, c.Namespace, c.Name, bound, rule, remedy))
 }
 
 func keyID(text string) string {

@@ -106,10 +106,10 @@ func TestSealed(t *testing.T) {
 	const took, kept = "taken", "kept"
 	older, newer, foreign := k.seal(t, k.older, object, canary), k.seal(t, k.newer, object, canary), k.seal(t, k.foreign, object, canary)
 	neighbour := seal.Context{Kind: "UserSecret", Namespace: "bob", Name: "a"}
-	fine := func(seal.Value) string { return "" }
+	fine := func(seal.Value) bool { return true }
 	for name, tt := range map[string]struct {
 		text, old   string
-		check       func(seal.Value) string
+		fits        func(seal.Value) bool
 		want        string // took, kept, or a refusal
 		wantChanged bool
 	}{
@@ -127,11 +127,11 @@ func TestSealed(t *testing.T) {
 		},
 		"a ciphertext of another object is refused": {
 			text: k.seal(t, k.newer, neighbour, canary),
-			want: "it does not open for UserSecret alice/a: it was sealed for another object, or altered; seal the value for this one, or set value instead",
+			want: "it does not open for UserSecret alice/a: it was sealed for another object, was altered, or holds what does not match the rules of its fields; seal a valid value for this one, or set value instead",
 		},
 		"an altered ciphertext is refused": {
 			text: newer[:len(newer)-8] + strings.Map(func(r rune) rune { return 'A' }, newer[len(newer)-8:]),
-			want: "it does not open for UserSecret alice/a: it was sealed for another object, or altered; seal the value for this one, or set value instead",
+			want: "it does not open for UserSecret alice/a: it was sealed for another object, was altered, or holds what does not match the rules of its fields; seal a valid value for this one, or set value instead",
 		},
 		"a plaintext in the wrong place is refused and not repeated": {
 			text: canary,
@@ -141,17 +141,18 @@ func TestSealed(t *testing.T) {
 			text: "lk2." + newer[4:],
 			want: "sealed value of an unknown version: this release reads version 1, upgrade Latchkey or seal the value again",
 		},
-		"a value that breaks a rule is refused": {
-			text: newer, check: func(seal.Value) string { return "the rule" }, want: "the rule",
+		"a value that breaks a rule is refused in the same words": {
+			text: newer, fits: func(seal.Value) bool { return false },
+			want: "it does not open for UserSecret alice/a: it was sealed for another object, was altered, or holds what does not match the rules of its fields; seal a valid value for this one, or set value instead",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			check := tt.check
-			if check == nil {
-				check = fine
+			fits := tt.fits
+			if fits == nil {
+				fits = fine
 			}
 			review := &Review{}
-			got, err := Sealed(t.Context(), k.ring, object, tt.text, tt.old, check, review)
+			got, err := Sealed(t.Context(), k.ring, object, tt.text, tt.old, fits, review)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -20,11 +20,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+	"github.com/latchkey-dev/latchkey/internal/binding"
 	"github.com/latchkey-dev/latchkey/internal/bundle"
 	"github.com/latchkey-dev/latchkey/internal/claim"
 	"github.com/latchkey-dev/latchkey/internal/limits"
 	"github.com/latchkey-dev/latchkey/internal/rules"
-	"github.com/latchkey-dev/latchkey/internal/seal"
 	"github.com/latchkey-dev/latchkey/webhook/sealing"
 )
 
@@ -70,7 +70,7 @@ func (h *Handler) Handle(ctx context.Context, req admission.Request) admission.R
 		review.Set("/spec/name", obj.Name)
 		obj.Spec.Name = obj.Name
 	}
-	at := seal.Context{Kind: "UserSecret", Namespace: req.Namespace, Name: obj.Name}
+	at := binding.User(req.Namespace, obj.Name)
 	valueChanged, err := h.source(ctx, req, at, obj, old, review)
 	if err != nil {
 		return sealing.Unavailable(err)

@@ -46,8 +46,8 @@ func (h *Handler) source(ctx context.Context, req admission.Request, at seal.Con
 			review.Remove("/spec/valueFrom")
 			obj.Spec.ValueFrom = nil
 		}
-		check := func(v seal.Value) string { return rules.Value(string(v.Reveal()), false) }
-		got, err := sealing.Sealed(ctx, h.Keyring, at, obj.Spec.SealedValue, old.Spec.SealedValue, check, review)
+		fits := func(v seal.Value) bool { return rules.Value(string(v.Reveal()), false) == "" }
+		got, err := sealing.Sealed(ctx, h.Keyring, at, obj.Spec.SealedValue, old.Spec.SealedValue, fits, review)
 		if err == nil && got.Text != "" {
 			set(obj, got, review)
 		}
