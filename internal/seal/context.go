@@ -94,18 +94,16 @@ type part struct{ what, value string }
 func encode(parts []part) ([]byte, error) {
 	var info []byte
 	for _, p := range parts {
-		limit := maxContextPart
-		if p.what == "type" {
-			limit = maxTypePart
-		}
 		n := len(p.value)
 		switch {
 		case n == 0:
 			return nil, fmt.Errorf("%w: set the %s of the object", ErrContext, p.what)
-		case n > limit:
-			return nil, fmt.Errorf("%w: shorten the %s to at most %d bytes", ErrContext, p.what, limit)
+		case n > maxContextPart && p.what != "type":
+			return nil, fmt.Errorf("%w: shorten the %s to at most %d bytes", ErrContext, p.what, maxContextPart)
+		case n > maxTypePart:
+			return nil, fmt.Errorf("%w: shorten the %s to at most %d bytes", ErrContext, p.what, maxTypePart)
 		}
-		info = binary.BigEndian.AppendUint32(info, uint32(n))
+		info = binary.BigEndian.AppendUint32(info, uint32(n)) //nolint:gosec // n is bounded above
 		info = append(info, p.value...)
 	}
 	return info, nil
