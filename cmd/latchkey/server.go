@@ -27,6 +27,7 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/projector"
 	"github.com/latchkey-dev/latchkey/webhook/agentsecret"
 	"github.com/latchkey-dev/latchkey/webhook/pod"
+	"github.com/latchkey-dev/latchkey/webhook/sealing"
 	"github.com/latchkey-dev/latchkey/webhook/usersecret"
 )
 
@@ -153,15 +154,17 @@ func addWebhooks(ctx context.Context, mgr ctrl.Manager, o *serverOptions, live c
 		return err
 	}
 	tenants := caches.Served(mgr.GetClient(), o.tenants)
+	access := sealing.Reviews{Client: mgr.GetClient()}
 	mgr.GetWebhookServer().Register(usersecret.Path, &webhook.Admission{Handler: &usersecret.Handler{
 		Reader:  tenants,
-		Access:  usersecret.Reviews{Client: mgr.GetClient()},
+		Access:  access,
 		Keyring: ring,
 		Limits:  o.user,
 		Now:     time.Now,
 	}})
 	mgr.GetWebhookServer().Register(agentsecret.Path, &webhook.Admission{Handler: &agentsecret.Handler{
 		Reader:  tenants,
+		Access:  access,
 		Keyring: ring,
 		Limits:  o.agent,
 		Server:  self,

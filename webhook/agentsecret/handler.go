@@ -34,6 +34,8 @@ const Path = "/admit-agentsecret"
 type Handler struct {
 	// Reader reads the tenant's AgentSecrets from the cache.
 	Reader client.Reader
+	// Access asks what the author may do.
+	Access sealing.Access
 	// Keyring seals and opens.
 	Keyring sealing.Keyring
 	// Limits are the tenant's.
@@ -53,6 +55,8 @@ type request struct {
 	hasValue bool
 	// author is who asks.
 	author string
+	// reader knows whether the author may read the value.
+	reader *sealing.Reader
 	// typ is the type of the value. Set by secretType.
 	typ *typedvalue.Type
 	// changed tells whether the value is another than before. Set by value.
@@ -70,6 +74,7 @@ func (h *Handler) Handle(ctx context.Context, req admission.Request) admission.R
 	if !r.old.DeletionTimestamp.IsZero() {
 		return admission.Allowed("")
 	}
+	r.reader = &sealing.Reader{Access: h.Access, Request: req, Reads: reads(r.obj.Name)}
 	review := &sealing.Review{}
 	if !sealing.Named(r.obj.Name, r.obj.GenerateName, review) {
 		return review.Response()

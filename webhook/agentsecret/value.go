@@ -121,13 +121,21 @@ func (h *Handler) value(ctx context.Context, r *request, review *sealing.Review)
 			review.Refuse("spec.value", causeOf(err), err.Error())
 			return nil
 		}
-		got, err := sealing.Value(ctx, h.Keyring, at, seal.NewValue(canonical), r.old.Spec.SealedValue)
+		stored, err := r.reader.Comparable(ctx, r.old.Spec.SealedValue)
+		if err != nil {
+			return err
+		}
+		got, err := sealing.Value(ctx, h.Keyring, at, seal.NewValue(canonical), stored)
 		if err != nil {
 			return err
 		}
 		r.store(got, review)
 	case sealedAnew:
-		got, err := sealing.Sealed(ctx, h.Keyring, at, r.obj.Spec.SealedValue, r.old.Spec.SealedValue, r.fits, review)
+		stored, err := r.reader.Comparable(ctx, r.old.Spec.SealedValue)
+		if err != nil {
+			return err
+		}
+		got, err := sealing.Sealed(ctx, h.Keyring, at, r.obj.Spec.SealedValue, stored, r.fits, review)
 		if err != nil {
 			return err
 		}

@@ -37,14 +37,16 @@ type Outcome struct {
 // Value seals a value that came in plain. The ciphertext stored before stays where
 // it holds the same value, so that applying a manifest again changes nothing.
 func Value(ctx context.Context, k Keyring, c seal.Context, v seal.Value, old string) (Outcome, error) {
+	// Sealed before it is compared, so that the time which an answer takes does not show
+	// whether both are equal.
+	text, err := k.Seal(c, v)
+	if err != nil {
+		return Outcome{}, fmt.Errorf("seal: %w", err)
+	}
 	if old != "" {
 		if was, err := k.Open(ctx, c, old); err == nil && was.Equal(v) {
 			return Outcome{Text: old}, nil
 		}
-	}
-	text, err := k.Seal(c, v)
-	if err != nil {
-		return Outcome{}, fmt.Errorf("seal: %w", err)
 	}
 	return Outcome{Text: text, Changed: true}, nil
 }

@@ -36,19 +36,13 @@ type Handler struct {
 	// Reader reads the tenant's UserSecrets from the cache.
 	Reader client.Reader
 	// Access asks what the author may do.
-	Access Access
+	Access sealing.Access
 	// Keyring seals and opens.
 	Keyring sealing.Keyring
 	// Limits are the tenant's.
 	Limits limits.User
 	// Now tells the time.
 	Now func() time.Time
-}
-
-// Access asks the cluster what somebody may do.
-type Access interface {
-	// MayGetSecret tells whether the author of a request may get a Secret.
-	MayGetSecret(ctx context.Context, req admission.Request, name string) (bool, error)
 }
 
 // Handle answers one request.
@@ -71,7 +65,8 @@ func (h *Handler) Handle(ctx context.Context, req admission.Request) admission.R
 		obj.Spec.Name = obj.Name
 	}
 	at := binding.User(req.Namespace, obj.Name)
-	valueChanged, err := h.source(ctx, req, at, obj, old, review)
+	reader := &sealing.Reader{Access: h.Access, Request: req, Reads: reads}
+	valueChanged, err := h.source(ctx, reader, at, obj, old, review)
 	if err != nil {
 		return sealing.Unavailable(err)
 	}

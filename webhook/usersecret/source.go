@@ -21,7 +21,7 @@ import (
 // that merely stayed: tools that merge a manifest into the stored object leave the
 // stored sealedValue beside a new valueFrom, and mean the new one. It tells whether
 // the value is another than before.
-func (h *Handler) source(ctx context.Context, req admission.Request, at seal.Context, obj, old *v1alpha1.UserSecret, review *sealing.Review) (changed bool, err error) {
+func (h *Handler) source(ctx context.Context, reader *sealing.Reader, at seal.Context, obj, old *v1alpha1.UserSecret, review *sealing.Review) (changed bool, err error) {
 	hasValue := obj.Spec.Value != nil
 	newSealed := obj.Spec.SealedValue != "" && obj.Spec.SealedValue != old.Spec.SealedValue
 	newFrom := obj.Spec.ValueFrom != nil && (old.Spec.ValueFrom == nil || *obj.Spec.ValueFrom != *old.Spec.ValueFrom)
@@ -34,20 +34,24 @@ func (h *Handler) source(ctx context.Context, req admission.Request, at seal.Con
 	}
 	switch {
 	case hasValue:
-		return h.value(ctx, at, obj, old, review)
+		return h.value(ctx, reader, at, obj, old, review)
 	case newFrom:
 		if obj.Spec.SealedValue != "" {
 			review.Remove("/spec/sealedValue")
 			obj.Spec.SealedValue = ""
 		}
-		return true, h.valueFrom(ctx, req, obj.Spec.ValueFrom.SecretKeyRef.Name, review)
+		return true, h.valueFrom(ctx, reader.Request, obj.Spec.ValueFrom.SecretKeyRef.Name, review)
 	case newSealed:
 		if obj.Spec.ValueFrom != nil {
 			review.Remove("/spec/valueFrom")
 			obj.Spec.ValueFrom = nil
 		}
 		fits := func(v seal.Value) bool { return rules.Value(string(v.Reveal()), false) == "" }
-		got, err := sealing.Sealed(ctx, h.Keyring, at, obj.Spec.SealedValue, old.Spec.SealedValue, fits, review)
+		stored, err := reader.Comparable(ctx, old.Spec.SealedValue)
+		if err != nil {
+			return false, err
+		}
+		got, err := sealing.Sealed(ctx, h.Keyring, at, obj.Spec.SealedValue, stored, fits, review)
 		if err == nil && got.Text != "" {
 			set(obj, got, review)
 		}
@@ -67,7 +71,7 @@ func count(conditions ...bool) int {
 }
 
 // value seals a value that came in plain and takes it out of the object.
-func (h *Handler) value(ctx context.Context, at seal.Context, obj, old *v1alpha1.UserSecret, review *sealing.Review) (changed bool, err error) {
+func (h *Handler) value(ctx context.Context, reader *sealing.Reader, at seal.Context, obj, old *v1alpha1.UserSecret, review *sealing.Review) (changed bool, err error) {
 	review.Remove("/spec/value")
 	var text string
 	if err := json.Unmarshal(obj.Spec.Value.Raw(), &text); err != nil {
@@ -84,7 +88,11 @@ func (h *Handler) value(ctx context.Context, at seal.Context, obj, old *v1alpha1
 		review.Remove("/spec/valueFrom")
 		obj.Spec.ValueFrom = nil
 	}
-	got, err := sealing.Value(ctx, h.Keyring, at, value, old.Spec.SealedValue)
+	stored, err := reader.Comparable(ctx, old.Spec.SealedValue)
+	if err != nil {
+		return false, err
+	}
+	got, err := sealing.Value(ctx, h.Keyring, at, value, stored)
 	if err != nil {
 		return false, err
 	}
@@ -103,7 +111,7 @@ func set(obj *v1alpha1.UserSecret, got sealing.Outcome, review *sealing.Review) 
 // valueFrom asks whether the author may read the source: Latchkey reads it with
 // rights of its own, which must not become the author's.
 func (h *Handler) valueFrom(ctx context.Context, req admission.Request, name string, review *sealing.Review) error {
-	allowed, err := h.Access.MayGetSecret(ctx, req, name)
+	allowed, err := h.Access.May(ctx, req, getSecret(name))
 	if err != nil {
 		return fmt.Errorf("ask whether the author may get the source Secret: %w", err)
 	}
