@@ -116,7 +116,7 @@ func (h *Handler) value(ctx context.Context, r *request, review *sealing.Review)
 		review.Refuse("spec", metav1.CauseTypeFieldValueInvalid, "set only one of value and sealedValue")
 		return nil
 	case r.obj.Spec.Value != nil:
-		canonical, err := typedvalue.Check(r.typ, r.obj.Spec.Value.Raw())
+		canonical, err := typedvalue.CheckManifest(r.typ, r.obj.Spec.Value.Raw())
 		if err != nil {
 			review.Refuse("spec.value", causeOf(err), err.Error())
 			return nil

@@ -45,7 +45,7 @@ func (r *Review) Managers(req admission.Request) {
 	switch {
 	case object == nil || !changed || len(managers) == 0: // such as an object whose managers were cleared
 	case len(cleaned) == 0:
-		r.Remove("/metadata/managedFields")
+		r.Set("/metadata/managedFields", []metav1.ManagedFieldsEntry{placeholder(managers[0])})
 	default:
 		r.Set("/metadata/managedFields", cleaned)
 	}
@@ -89,6 +89,16 @@ func split(raw []byte) (map[string]any, []metav1.ManagedFieldsEntry) {
 		delete(metadata, "managedFields")
 	}
 	return object, managed.Metadata.ManagedFields
+}
+
+// placeholder stands for managers of whom none is left. The API server takes an object
+// without any for one of before server-side apply, and has its first apply conflict with
+// all that is there. It says that spec is there, which nobody contests.
+func placeholder(m metav1.ManagedFieldsEntry) metav1.ManagedFieldsEntry {
+	return metav1.ManagedFieldsEntry{
+		Manager: "latchkey", Operation: metav1.ManagedFieldsOperationUpdate, APIVersion: m.APIVersion, Time: m.Time,
+		FieldsType: "FieldsV1", FieldsV1: metav1.NewFieldsV1(`{"f:spec":{".":{}}}`),
+	}
 }
 
 // rewritten are the fields of spec that nobody manages.

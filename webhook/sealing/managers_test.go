@@ -58,7 +58,7 @@ func TestManagers(t *testing.T) {
 			review: sealed, want: manager("y", "06", plain), wantOps: 1,
 		},
 		"a manager of the value alone may be the only one": {
-			obj: managed(`{"value":{}}`, manager("x", "05", onlyVal)), review: sealed, want: "none", wantOps: 1,
+			obj: managed(`{"value":{}}`, manager("x", "05", onlyVal)), review: sealed, want: manager("latchkey", "05", `{"f:spec":{".":{}}}`), wantOps: 1,
 		},
 		"an update that changes nothing keeps the stored managers and their time": {
 			old: managed(`{"envName":"A"}`, manager("kubectl", "05", plain)),
