@@ -76,6 +76,7 @@ func (h *Handler) Handle(ctx context.Context, req admission.Request) admission.R
 		return sealing.Unavailable(err)
 	}
 	sealing.CleanLastApplied(obj.Annotations, review)
+	review.WarnReplaced(req)
 	review.Managers(req)
 	return review.Response()
 }
