@@ -12,6 +12,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	"k8s.io/apimachinery/pkg/util/rand"
 	"k8s.io/client-go/rest"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
@@ -63,8 +64,10 @@ var _ = Describe("A number of 64 bits", func() {
 
 	It("is taken in digits by REST too, and answered as a number", func(ctx SpecContext) {
 		face := restFace(ctx, server)
-		env, err := conformance.Tenants{Admin: api}.NewEnvironment(ctx, "digits")
+		tenants := conformance.Tenants{Admin: api}
+		env, err := tenants.NewEnvironment(ctx, "digits")
 		Expect(err).NotTo(HaveOccurred())
+		Expect(tenants.GrantEditor(ctx, env)).To(Succeed())
 		header := http.Header{"Authorization": {"Bearer " + env.Token}, "Content-Type": {"application/json"}}
 		for i, value := range []string{`"18446744073709551615"`, `18446744073709551615`} {
 			Eventually(ctx, func(g Gomega) {
@@ -133,7 +136,7 @@ var _ = Describe("Text that is no Unicode", func() {
 
 	DescribeTable("is refused by REST, and nothing is stored", func(ctx SpecContext, path, body string) {
 		face := restFace(ctx, server)
-		me, err := conformance.Tenants{Admin: api}.NewUser(ctx, "text")
+		me, err := conformance.Tenants{Admin: api}.NewUser(ctx, "text-"+rand.String(8))
 		Expect(err).NotTo(HaveOccurred())
 		header, url := http.Header{"Authorization": {"Bearer " + me.Token}}, face.Coder+"/users/me/secrets"
 		Eventually(ctx, func(g Gomega) {
