@@ -51,6 +51,7 @@ var _ = Describe("The owners of fields", func() {
 			Expect(owners["gitops Apply"]).To(ContainSubstring("f:envName"), "control: fields that people own have owners")
 
 			rotate(ctx, obj)
+			settled(ctx, tenant)
 			Expect(ownersOf(ctx, obj)).To(Equal(owners))
 			before := versions(ctx, tenant)
 			for _, manager := range []string{"gitops", "helm", "gitops"} {

@@ -137,6 +137,9 @@ func ownedWithoutRewritten(owned *metav1.FieldsV1) (rest *metav1.FieldsV1, found
 		return owned, false
 	}
 	delete(fields, "f:spec")
+	// That spec is there is nothing to own by itself; the API server forgets it with the
+	// next write of the status, and an unchanged manifest would bring it back.
+	delete(spec, ".")
 	if len(spec) > 0 {
 		raw, err := json.Marshal(spec)
 		if err != nil {
