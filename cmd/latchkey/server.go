@@ -155,19 +155,23 @@ func addWebhooks(ctx context.Context, mgr ctrl.Manager, o *serverOptions, live c
 	}
 	tenants := caches.Served(mgr.GetClient(), o.tenants)
 	access := sealing.Reviews{Client: mgr.GetClient()}
+	namespaces := sealing.LiveNamespaces{Reader: mgr.GetAPIReader()}
 	mgr.GetWebhookServer().Register(usersecret.Path, &webhook.Admission{Handler: &usersecret.Handler{
-		Reader:  tenants,
-		Access:  access,
-		Keyring: ring,
-		Limits:  o.user,
-		Now:     time.Now,
+		Reader:     tenants,
+		Access:     access,
+		Namespaces: namespaces,
+		Keyring:    ring,
+		Limits:     o.user,
+		Server:     self,
+		Now:        time.Now,
 	}})
 	mgr.GetWebhookServer().Register(agentsecret.Path, &webhook.Admission{Handler: &agentsecret.Handler{
-		Reader:  tenants,
-		Access:  access,
-		Keyring: ring,
-		Limits:  o.agent,
-		Server:  self,
+		Reader:     tenants,
+		Access:     access,
+		Namespaces: namespaces,
+		Keyring:    ring,
+		Limits:     o.agent,
+		Server:     self,
 	}})
 	mgr.GetWebhookServer().Register(pod.Path, &webhook.Admission{Handler: &pod.Handler{
 		Reader:  tenants,

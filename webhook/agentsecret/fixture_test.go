@@ -14,6 +14,7 @@ import (
 	jsonpatch "github.com/evanphx/json-patch/v5"
 	admissionv1 "k8s.io/api/admission/v1"
 	authenticationv1 "k8s.io/api/authentication/v1"
+	authorizationv1 "k8s.io/api/authorization/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -62,9 +63,21 @@ func (r tenant) List(_ context.Context, list client.ObjectList, opts ...client.L
 	return r.err
 }
 
+// access lets readers read values, and notes what was asked.
+type access struct {
+	reader string
+	asked  []string
+}
+
+func (a *access) May(_ context.Context, req admission.Request, do authorizationv1.ResourceAttributes) (bool, error) {
+	a.asked = append(a.asked, strings.Join([]string{req.UserInfo.Username, do.Verb, do.Group, do.Resource, do.Subresource, do.Name}, " "))
+	return req.UserInfo.Username == a.reader, nil
+}
+
 // fixture is a handler and the sealed texts that requests name.
 type fixture struct {
 	handler *Handler
+	access  *access
 	ring    *keyring.Ring
 	// texts are sealed values by what requests call them, such as $older.
 	texts map[string]string
@@ -90,11 +103,14 @@ func newFixture(t *testing.T, others ...v1alpha1.AgentSecret) *fixture {
 		return s.String()
 	}
 	const value = `"` + canary + `"`
+	a := &access{}
 	return &fixture{
 		ring:    ring,
-		handler: &Handler{Reader: tenant{items: others}, Keyring: ring, Limits: limits.DefaultAgent(), Server: self},
+		access:  a,
+		handler: &Handler{Reader: tenant{items: others}, Access: a, Keyring: ring, Limits: limits.DefaultAgent(), Server: self},
 		texts: map[string]string{
 			"$older":   text(keys[0], object, value),
+			"$again":   text(keys[0], object, value),
 			"$newer":   text(keys[1], object, value),
 			"$other":   text(keys[1], object, `"`+canary+`-other"`),
 			"$number":  text(keys[1], object, "1234"),

@@ -36,6 +36,8 @@ type Handler struct {
 	Reader client.Reader
 	// Access asks what the author may do.
 	Access sealing.Access
+	// Namespaces knows the UIDs that values may be sealed for; nil where none may.
+	Namespaces sealing.Namespaces
 	// Keyring seals and opens.
 	Keyring sealing.Keyring
 	// Limits are the tenant's.
@@ -74,7 +76,7 @@ func (h *Handler) Handle(ctx context.Context, req admission.Request) admission.R
 	if !r.old.DeletionTimestamp.IsZero() {
 		return admission.Allowed("")
 	}
-	r.reader = &sealing.Reader{Access: h.Access, Request: req, Reads: reads(r.obj.Name)}
+	r.reader = &sealing.Reader{Access: h.Access, Request: req, Self: h.Server, Reads: reads(r.obj.Name)}
 	review := &sealing.Review{}
 	if !sealing.Named(r.obj.Name, r.obj.GenerateName, review) {
 		return review.Response()
@@ -93,7 +95,9 @@ func (h *Handler) Handle(ctx context.Context, req admission.Request) admission.R
 	if err := h.tenant(ctx, r, review); err != nil {
 		return sealing.Unavailable(err)
 	}
-	sealing.CleanLastApplied(r.obj.Annotations, review)
+	if err := h.keepOut(ctx, r, review); err != nil {
+		return sealing.Unavailable(err)
+	}
 	review.WarnReplaced(req)
 	review.Managers(req)
 	return review.Response()

@@ -121,11 +121,13 @@ func (h *Handler) value(ctx context.Context, r *request, review *sealing.Review)
 			review.Refuse("spec.value", causeOf(err), err.Error())
 			return nil
 		}
+		value := seal.NewValue(canonical)
+		r.reader.Submitted = &value
 		stored, err := r.reader.Comparable(ctx, r.old.Spec.SealedValue)
 		if err != nil {
 			return err
 		}
-		got, err := sealing.Value(ctx, h.Keyring, at, seal.NewValue(canonical), stored)
+		got, err := sealing.Value(ctx, h.Keyring, at, value, stored)
 		if err != nil {
 			return err
 		}
@@ -135,7 +137,7 @@ func (h *Handler) value(ctx context.Context, r *request, review *sealing.Review)
 		if err != nil {
 			return err
 		}
-		got, err := sealing.Sealed(ctx, h.Keyring, at, r.obj.Spec.SealedValue, stored, r.fits, review)
+		got, err := sealing.Sealed(ctx, h.Keyring, h.Namespaces, at, r.obj.Spec.SealedValue, stored, r.fits, review)
 		if err != nil {
 			return err
 		}

@@ -8,8 +8,11 @@ import (
 	"fmt"
 
 	authorizationv1 "k8s.io/api/authorization/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+
+	"github.com/latchkey-dev/latchkey/internal/seal"
 )
 
 // Access asks the cluster what the author of a request may do.
@@ -44,6 +47,26 @@ func (r Reviews) May(ctx context.Context, req admission.Request, do authorizatio
 	return review.Status.Allowed, nil
 }
 
+// Namespaces knows the namespaces that there are.
+type Namespaces interface {
+	// UID returns the UID of a namespace as it is now.
+	UID(ctx context.Context, name string) (string, error)
+}
+
+// LiveNamespaces asks the API server: a cache could still have a namespace that was
+// deleted and made again.
+type LiveNamespaces struct {
+	// Reader reads from the API server.
+	Reader client.Reader
+}
+
+// UID implements Namespaces.
+func (n LiveNamespaces) UID(ctx context.Context, name string) (string, error) {
+	ns := &metav1.PartialObjectMetadata{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Namespace"}}
+	err := n.Reader.Get(ctx, client.ObjectKey{Name: name}, ns)
+	return string(ns.UID), err
+}
+
 // Reader asks whether the author of one request may read the value of its object,
 // once.
 type Reader struct {
@@ -51,6 +74,10 @@ type Reader struct {
 	Access Access
 	// Request is the request.
 	Request admission.Request
+	// Self is the name under which Latchkey's own server writes, or "".
+	Self string
+	// Submitted is the value where the author has sent it in plain, and so knows it.
+	Submitted *seal.Value
 	// Reads is all that an author needs to be able to do to read the value.
 	Reads []authorizationv1.ResourceAttributes
 

@@ -5,11 +5,9 @@ package sealing
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/latchkey-dev/latchkey/internal/keyring"
@@ -57,11 +55,14 @@ func Value(ctx context.Context, k Keyring, c seal.Context, v seal.Value, old str
 // Fits reports whether the kind takes the value. Whether it does, or the text does not
 // open at all, is one answer: a finer one would be a question about a value that its
 // author may not know. Outcome is empty where review refuses.
-func Sealed(ctx context.Context, k Keyring, c seal.Context, text, old string, fits func(seal.Value) bool, review *Review) (Outcome, error) {
+func Sealed(ctx context.Context, k Keyring, namespaces Namespaces, c seal.Context, text, old string, fits func(seal.Value) bool, review *Review) (Outcome, error) {
 	if text == old {
 		return Outcome{Text: old}, nil
 	}
 	v, err := k.Open(ctx, c, text)
+	if err != nil && keyring.IsFinal(err) && namespaces != nil {
+		return sealedForUID(ctx, k, namespaces, c, text, old, fits, review, err)
+	}
 	if err != nil {
 		return Outcome{}, refuseSealed(c, err, review)
 	}
@@ -77,6 +78,27 @@ func Sealed(ctx context.Context, k Keyring, c seal.Context, text, old string, fi
 		return Outcome{Text: text}, nil
 	}
 	return Outcome{Text: old}, nil
+}
+
+// sealedForUID takes in a text that does not open as it is, but may for the very
+// namespace that there is now. It is sealed anew for what everything else opens.
+func sealedForUID(
+	ctx context.Context, k Keyring, namespaces Namespaces, c seal.Context, text, old string, fits func(seal.Value) bool, review *Review, plain error,
+) (Outcome, error) {
+	bound := c
+	var err error
+	if bound.NamespaceUID, err = namespaces.UID(ctx, c.Namespace); err != nil {
+		return Outcome{}, fmt.Errorf("read the namespace: %w", err)
+	}
+	v, err := k.Open(ctx, bound, text)
+	switch {
+	case err != nil:
+		return Outcome{}, refuseSealed(c, plain, review)
+	case !fits(v):
+		refuseUnfit(c, review)
+		return Outcome{}, nil
+	}
+	return Value(ctx, k, c, v, old)
 }
 
 const sealedField = "spec.sealedValue"
@@ -129,39 +151,4 @@ func Named(name, generateName string, review *Review) bool {
 		review.Refuse("metadata.name", metav1.CauseTypeFieldValueRequired, "name is required")
 	}
 	return false
-}
-
-// CleanLastApplied removes the value from the manifest that kubectl keeps in an
-// annotation. An annotation that cannot be read is dropped: it might hold one.
-func CleanLastApplied(annotations map[string]string, review *Review) {
-	const name = corev1.LastAppliedConfigAnnotation
-	const path = "/metadata/annotations/kubectl.kubernetes.io~1last-applied-configuration"
-	text, ok := annotations[name]
-	if !ok {
-		return
-	}
-	var manifest map[string]json.RawMessage
-	if err := json.Unmarshal([]byte(text), &manifest); err != nil {
-		review.Remove(path)
-		return
-	}
-	var spec map[string]json.RawMessage
-	if raw, ok := manifest["spec"]; ok && json.Unmarshal(raw, &spec) != nil {
-		review.Remove(path)
-		return
-	}
-	if _, ok := spec["value"]; !ok {
-		return
-	}
-	delete(spec, "value")
-	raw, err := json.Marshal(spec)
-	if err == nil {
-		manifest["spec"] = raw
-		raw, err = json.Marshal(manifest)
-	}
-	if err != nil {
-		review.Remove(path)
-		return
-	}
-	review.Set(path, string(raw)+"\n")
 }

@@ -152,7 +152,7 @@ func TestSealed(t *testing.T) {
 				fits = fine
 			}
 			review := &Review{}
-			got, err := Sealed(t.Context(), k.ring, object, tt.text, tt.old, fits, review)
+			got, err := Sealed(t.Context(), k.ring, nil, object, tt.text, tt.old, fits, review)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -194,12 +194,52 @@ func TestKeysThatCannotBeReadRefuseNothing(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			review := &Review{}
-			got, gerr := Sealed(t.Context(), failing{k.ring, err}, object, k.seal(t, k.newer, object, canary), "", nil, review)
+			got, gerr := Sealed(t.Context(), failing{k.ring, err}, nil, object, k.seal(t, k.newer, object, canary), "", nil, review)
 			if gerr == nil || review.Refused() || got != (Outcome{}) {
 				t.Errorf("Sealed = %+v, %v, refused %t, want an error alone", got, gerr, review.Refused())
 			}
 			if resp := Unavailable(gerr); resp.Allowed || resp.Result.Code != 503 || !strings.Contains(resp.Result.Message, "try again in a moment") {
 				t.Errorf("the answer is %+v, want one that says to try again", resp.Result)
+			}
+		})
+	}
+}
+
+// uids knows one namespace.
+type uids string
+
+func (u uids) UID(context.Context, string) (string, error) { return string(u), nil }
+
+func TestSealed_ForANamespacesUID_OpensInThatVeryNamespace(t *testing.T) {
+	k := newKeys(t)
+	bound := object
+	bound.NamespaceUID = "uid-1"
+	text := k.seal(t, k.newer, bound, canary)
+	for name, tt := range map[string]struct {
+		uid, old string
+		wantKept bool
+		wantOpen bool
+	}{
+		"in the namespace that it was sealed for":      {"uid-1", "", false, true},
+		"again, where the same value is stored":        {"uid-1", k.seal(t, k.older, object, canary), true, true},
+		"again, where another value is stored":         {"uid-1", k.seal(t, k.older, object, "another"), false, true},
+		"in a namespace that was made again":           {"uid-2", "", false, false},
+		"in one made again that has the value already": {"uid-2", k.seal(t, k.older, object, canary), false, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			review := &Review{}
+			got, err := Sealed(t.Context(), k.ring, uids(tt.uid), object, text, tt.old, func(seal.Value) bool { return true }, review)
+			if err != nil || review.Refused() == tt.wantOpen {
+				t.Fatalf("Sealed: %v, refused %t, want it opened: %t", err, review.Refused(), tt.wantOpen)
+			}
+			if !tt.wantOpen {
+				return
+			}
+			if kept := got.Text == tt.old; kept != tt.wantKept || got.Changed == kept {
+				t.Errorf("kept %t, changed %t, want kept %t", kept, got.Changed, tt.wantKept)
+			}
+			if value := k.open(t, got.Text); value != canary {
+				t.Errorf("what is stored opens to %q, want it sealed as everything else is", value)
 			}
 		})
 	}

@@ -37,10 +37,14 @@ type Handler struct {
 	Reader client.Reader
 	// Access asks what the author may do.
 	Access sealing.Access
+	// Namespaces knows the UIDs that values may be sealed for; nil where none may.
+	Namespaces sealing.Namespaces
 	// Keyring seals and opens.
 	Keyring sealing.Keyring
 	// Limits are the tenant's.
 	Limits limits.User
+	// Server is the user name under which Latchkey's own server writes.
+	Server string
 	// Now tells the time.
 	Now func() time.Time
 }
@@ -65,7 +69,7 @@ func (h *Handler) Handle(ctx context.Context, req admission.Request) admission.R
 		obj.Spec.Name = obj.Name
 	}
 	at := binding.User(req.Namespace, obj.Name)
-	reader := &sealing.Reader{Access: h.Access, Request: req, Reads: reads}
+	reader := &sealing.Reader{Access: h.Access, Request: req, Self: h.Server, Reads: reads}
 	valueChanged, err := h.source(ctx, reader, at, obj, old, review)
 	if err != nil {
 		return sealing.Unavailable(err)
@@ -75,7 +79,9 @@ func (h *Handler) Handle(ctx context.Context, req admission.Request) admission.R
 	if err := h.tenant(ctx, obj, old, review); err != nil {
 		return sealing.Unavailable(err)
 	}
-	sealing.CleanLastApplied(obj.Annotations, review)
+	if err := h.keepOut(ctx, reader, at, obj, old, review); err != nil {
+		return sealing.Unavailable(err)
+	}
 	review.WarnReplaced(req)
 	review.Managers(req)
 	return review.Response()

@@ -51,7 +51,7 @@ func (h *Handler) source(ctx context.Context, reader *sealing.Reader, at seal.Co
 		if err != nil {
 			return false, err
 		}
-		got, err := sealing.Sealed(ctx, h.Keyring, at, obj.Spec.SealedValue, stored, fits, review)
+		got, err := sealing.Sealed(ctx, h.Keyring, h.Namespaces, at, obj.Spec.SealedValue, stored, fits, review)
 		if err == nil && got.Text != "" {
 			set(obj, got, review)
 		}
@@ -79,7 +79,7 @@ func (h *Handler) value(ctx context.Context, reader *sealing.Reader, at seal.Con
 		return false, nil
 	}
 	value := seal.ValueOf(text)
-	obj.Spec.Value = nil
+	obj.Spec.Value, reader.Submitted = nil, &value
 	if problem := rules.Value(text, old.Name == ""); problem != "" {
 		review.Refuse("spec.value", metav1.CauseTypeFieldValueInvalid, problem)
 		return false, nil
