@@ -151,6 +151,43 @@ var _ = Describe("A manager without the right to see values", Ordered, func() {
 	})
 })
 
+// Whoever gets the name of a deleted tenant's namespace finds its ciphertexts in Git.
+var _ = Describe("A namespace that was made again", func() {
+	It("opens no ciphertext that was sealed for the UID of the one before", func(ctx SpecContext) {
+		tenant := oracleTenant(ctx)
+		ns := framework.Namespace(tenant)
+		Expect(api.Get(ctx, client.ObjectKeyFromObject(ns), ns)).To(Succeed())
+		for _, kind := range []string{"UserSecret", "AgentSecret"} {
+			create := func(uid string) error {
+				agent := framework.AgentSecret(tenant, "s", oracleStr, "", "s")
+				at, value := binding.User(tenant, "s"), oracleValue
+				if kind == "AgentSecret" {
+					var err error
+					at, err = binding.OfAgent(agent)
+					Expect(err).NotTo(HaveOccurred())
+					value = `"` + value + `"`
+				}
+				at.NamespaceUID = uid
+				text, err := stack.Seal(ctx, at, value)
+				Expect(err).NotTo(HaveOccurred())
+				if agent.Spec.SealedValue = text; kind == "AgentSecret" {
+					return api.Create(ctx, agent)
+				}
+				return api.Create(ctx, framework.UserSecret(tenant, "s", v1alpha1.UserSecretSpec{EnvName: "S", SealedValue: text}))
+			}
+			Expect(create("8d1a3c52-6c1e-4b38-9d55-0f6d0c1e7a11")).To(MatchError(ContainSubstring("it does not open for " + kind)))
+			Expect(create(string(ns.UID))).To(Succeed(), "control: in the namespace that it was sealed for it opens")
+		}
+		Eventually(ctx, func(g Gomega) {
+			for _, name := range []string{v1alpha1.BundleUserEnv, v1alpha1.BundleAgentEnv} {
+				secret := framework.Secret(tenant, name, nil)
+				g.Expect(api.Get(ctx, client.ObjectKeyFromObject(secret), secret)).To(Succeed())
+				g.Expect(string(secret.Data["S"])).To(Equal(oracleValue))
+			}
+		}).Should(Succeed(), "control: what was stored is projected")
+	})
+})
+
 // oracleManages are the rights of a manager.
 var oracleManages = []rbacv1.PolicyRule{{
 	APIGroups: []string{"latchkey.dev"}, Resources: []string{"agentsecrets", "usersecrets"},
