@@ -20,6 +20,10 @@ const (
 	minBytes = 8
 	minWord  = 16
 
+	// maxText is the longest text whose encodings are read: the API server's limit for all
+	// annotations of an object. It refuses what is longer, after admission.
+	maxText = 256 << 10
+
 	// fewNeedles is up to how many values a text is read once for each. For more, it is
 	// indexed.
 	fewNeedles = 8
@@ -81,7 +85,10 @@ func (f *Finder) In(text string) bool {
 	if f == nil || len(text) < minBytes {
 		return false
 	}
-	spelt := spellings([]byte(text))
+	spelt := stripped([]byte(text))
+	if len(text) <= maxText {
+		spelt = spellings([]byte(text))
+	}
 	if len(f.needles) <= fewNeedles {
 		for _, n := range f.needles {
 			if bytes.Contains(spelt, n) {
