@@ -36,17 +36,17 @@ func (r *Review) Managers(req admission.Request) {
 	}
 	object, managers := split(req.Object.Raw)
 	cleaned, changed := withoutRewritten(managers)
+	if len(cleaned) == 0 && len(managers) > 0 {
+		cleaned = []metav1.ManagedFieldsEntry{placeholder(managers[0])}
+	}
 	if req.Operation == admissionv1.Update {
 		_, stored := split(req.OldObject.Raw)
 		if sameManagers(cleaned, stored) && r.leaves(req) {
 			cleaned, changed = stored, true
 		}
 	}
-	switch {
-	case object == nil || !changed || len(managers) == 0: // such as an object whose managers were cleared
-	case len(cleaned) == 0:
-		r.Set("/metadata/managedFields", []metav1.ManagedFieldsEntry{placeholder(managers[0])})
-	default:
+	// An object may come without managers, such as one whose managers were cleared.
+	if object != nil && changed && len(managers) > 0 {
 		r.Set("/metadata/managedFields", cleaned)
 	}
 }
