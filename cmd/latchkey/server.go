@@ -167,20 +167,25 @@ func addWebhooks(ctx context.Context, mgr ctrl.Manager, o *serverOptions, live c
 	// A pod that is created right after a secret has it.
 	writes := &caches.Writes{}
 	fresh := caches.Served(caches.Fresh(mgr.GetClient(), live, writes), o.tenants)
+	access := sealing.Reviews{Client: mgr.GetClient()}
+	namespaces := sealing.LiveNamespaces{Reader: mgr.GetAPIReader()}
 	mgr.GetWebhookServer().Register(usersecret.Path, &webhook.Admission{Handler: sealing.Noting(&usersecret.Handler{
-		Reader:    tenants,
-		Access:    usersecret.Reviews{Client: mgr.GetClient()},
-		Keyring:   ring,
-		DigestKey: digestKey.Key,
-		Latchkey:  latchkey,
-		Limits:    o.user,
-		Now:       time.Now,
+		Reader:     tenants,
+		Access:     access,
+		Namespaces: namespaces,
+		Keyring:    ring,
+		DigestKey:  digestKey.Key,
+		Latchkey:   latchkey,
+		Limits:     o.user,
+		Now:        time.Now,
 	}, writes.Note)})
 	mgr.GetWebhookServer().Register(agentsecret.Path, &webhook.Admission{Handler: sealing.Noting(&agentsecret.Handler{
-		Reader:   tenants,
-		Keyring:  ring,
-		Limits:   o.agent,
-		Latchkey: latchkey,
+		Reader:     tenants,
+		Access:     access,
+		Namespaces: namespaces,
+		Keyring:    ring,
+		Limits:     o.agent,
+		Latchkey:   latchkey,
 	}, writes.Note)})
 	mgr.GetWebhookServer().Register(pod.Path, &webhook.Admission{Handler: &pod.Handler{
 		Reader:   fresh,

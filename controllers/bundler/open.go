@@ -81,7 +81,11 @@ func (r *Reconciler) value(ctx context.Context, namespace string, it bundle.Item
 	if it.Source != nil {
 		return r.sourceValue(ctx, namespace, it)
 	}
-	v, err := r.Opener.Open(ctx, seal.Context{Kind: r.Adapter.Kind, Namespace: namespace, Name: it.Name}, it.Sealed)
+	var v seal.Value
+	at, err := it.Context(namespace)
+	if err == nil {
+		v, err = r.Opener.Open(ctx, at, it.Sealed)
+	}
 	switch {
 	case err == nil:
 		return bundle.Opened{Value: v}, nil

@@ -20,12 +20,14 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	testingclock "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+	"github.com/latchkey-dev/latchkey/internal/binding"
 	"github.com/latchkey-dev/latchkey/internal/keyring"
 	"github.com/latchkey-dev/latchkey/internal/seal"
 )
@@ -162,7 +164,15 @@ func fixture(t *testing.T) (ctrl *Controller, c *cluster, older, newer keyring.K
 
 func sealWith(t *testing.T, key keyring.Key, kind, name string) string {
 	t.Helper()
-	text, err := seal.Seal(key.Private.Public(), seal.Context{Kind: kind, Namespace: "alice", Name: name}, seal.ValueOf(canary))
+	at := binding.User("alice", name)
+	if kind == "AgentSecret" {
+		a := agent(name, "")
+		var err error
+		if at, err = binding.OfAgent(&a); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text, err := seal.Seal(key.Private.Public(), at, seal.ValueOf(canary))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,6 +185,13 @@ func meta(name string) metav1.ObjectMeta {
 
 func user(name, sealed string) v1alpha1.UserSecret {
 	return v1alpha1.UserSecret{ObjectMeta: meta(name), Spec: v1alpha1.UserSecretSpec{SealedValue: sealed}}
+}
+
+// agent returns an AgentSecret whose path is its name.
+func agent(name, sealed string) v1alpha1.AgentSecret {
+	return v1alpha1.AgentSecret{ObjectMeta: meta(name), Spec: v1alpha1.AgentSecretSpec{
+		Path: []string{name}, SecretType: runtime.RawExtension{Raw: []byte(`{"type":"Str"}`)}, SealedValue: sealed,
+	}}
 }
 
 func TestReseal(t *testing.T) {
@@ -192,7 +209,7 @@ func TestReseal(t *testing.T) {
 		user("source", ""),
 		user("broken", "lk1.broken"),
 	}
-	c.agents = []v1alpha1.AgentSecret{{ObjectMeta: meta("agent"), Spec: v1alpha1.AgentSecretSpec{SealedValue: sealWith(t, older, "AgentSecret", "agent")}}}
+	c.agents = []v1alpha1.AgentSecret{agent("agent", sealWith(t, older, "AgentSecret", "agent"))}
 
 	counts, err := ctrl.reseal(t.Context())
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/controllers/bundler"
+	"github.com/latchkey-dev/latchkey/internal/binding"
 	"github.com/latchkey-dev/latchkey/internal/seal"
 )
 
@@ -24,6 +25,14 @@ type sealed struct {
 	object client.Object
 	text   string
 	keyID  string
+}
+
+// context returns what the value is sealed for.
+func (s sealed) context() (seal.Context, error) {
+	if a, ok := s.object.(*v1alpha1.AgentSecret); ok {
+		return binding.OfAgent(a)
+	}
+	return binding.User(s.object.GetNamespace(), s.object.GetName()), nil
 }
 
 // all returns every object that holds a sealed value.
@@ -90,7 +99,10 @@ func (c *Controller) reseal(ctx context.Context) (map[string]int, error) {
 // resealOne seals one value anew. The patch applies only to the very ciphertext
 // that was opened: a value that a user set meanwhile is not touched.
 func (c *Controller) resealOne(ctx context.Context, s sealed) error {
-	at := seal.Context{Kind: s.kind, Namespace: s.object.GetNamespace(), Name: s.object.GetName()}
+	at, err := s.context()
+	if err != nil {
+		return nil //nolint:nilerr // the object's own status says that its path or type cannot be read
+	}
 	value, err := c.Ring.Open(ctx, at, s.text)
 	if err != nil {
 		return nil //nolint:nilerr // the object's own status says that it cannot be opened

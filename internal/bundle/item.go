@@ -5,8 +5,10 @@ package bundle
 
 import (
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+	"github.com/latchkey-dev/latchkey/internal/binding"
 	"github.com/latchkey-dev/latchkey/internal/claim"
 	"github.com/latchkey-dev/latchkey/internal/limits"
+	"github.com/latchkey-dev/latchkey/internal/seal"
 	"github.com/latchkey-dev/latchkey/internal/typedvalue"
 )
 
@@ -76,4 +78,12 @@ func AgentItem(a *v1alpha1.AgentSecret) Item {
 	}
 	it.Type = t
 	return it
+}
+
+// Context returns what the item's value is sealed for.
+func (it Item) Context(namespace string) (seal.Context, error) {
+	if it.Type == nil {
+		return binding.User(namespace, it.Name), nil
+	}
+	return binding.Agent(namespace, it.Name, it.Path, it.Type)
 }

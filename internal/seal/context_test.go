@@ -33,13 +33,20 @@ func TestContextInfoIsInjective(t *testing.T) {
 	contexts := []seal.Context{
 		{Kind: "UserSecret", Namespace: "a", Name: "b"},
 		{Kind: "UserSecret", Namespace: "b", Name: "a"},
-		{Kind: "AgentSecret", Namespace: "a", Name: "b"},
+		{Kind: "AgentSecret", Namespace: "a", Name: "b", Path: []string{"p"}, Type: "t"},
+		{Kind: "AgentSecret", Namespace: "a", Name: "b", Path: []string{"t"}, Type: "p"},
+		{Kind: "AgentSecret", Namespace: "a", Name: "b", Path: []string{"p", "q"}, Type: "t"},
+		{Kind: "AgentSecret", Namespace: "a", Name: "b", Path: []string{"pq"}, Type: "t"},
+		{Kind: "AgentSecret", Namespace: "a", Name: "b", Path: []string{"q", "p"}, Type: "t"},
+		{Kind: "AgentSecret", Namespace: "a", Name: "b", Path: []string{"p"}, Type: "tq"},
+		{Kind: "UserSecret", Namespace: "a", NamespaceUID: "u", Name: "b"},
+		{Kind: "UserSecret", Namespace: "a", NamespaceUID: "v", Name: "b"},
+		{Kind: "UserSecret", Namespace: "au", Name: "b"},
 		{Kind: "UserSecret", Namespace: "ab", Name: "c"},
 		{Kind: "UserSecret", Namespace: "a", Name: "bc"},
 		{Kind: "UserSecreta", Namespace: "b", Name: "c"},
 		{Kind: "UserSecret", Namespace: "a-b", Name: "c"},
 		{Kind: "UserSecret", Namespace: "a", Name: "b-c"},
-		{Kind: "UserSecret", Namespace: "a/b", Name: "c"},
 		{Kind: "UserSecret", Namespace: "a", Name: "b/c"},
 		{Kind: "UserSecret", Namespace: "a\x00\x00\x00\x01b", Name: "c"},
 		{Kind: "UserSecret", Namespace: "a", Name: "b\x00\x00\x00\x01c"},
@@ -67,6 +74,12 @@ func TestContextInfoRefusesUnusableParts(t *testing.T) {
 		"a kind of 254 bytes is refused":           {Kind: long, Namespace: "a", Name: "b"},
 		"a namespace of 254 bytes is refused":      {Kind: "UserSecret", Namespace: long, Name: "b"},
 		"a name of 254 bytes is refused":           {Kind: "UserSecret", Namespace: "a", Name: long},
+		"a namespace that could hold a UID":        {Kind: "UserSecret", Namespace: "a/u", Name: "b"},
+		"an AgentSecret without a path":            {Kind: "AgentSecret", Namespace: "a", Name: "b", Type: "t"},
+		"an AgentSecret without a type":            {Kind: "AgentSecret", Namespace: "a", Name: "b", Path: []string{"p"}},
+		"an AgentSecret with an empty segment":     {Kind: "AgentSecret", Namespace: "a", Name: "b", Path: []string{"p", ""}, Type: "t"},
+		"a UserSecret with a path":                 {Kind: "UserSecret", Namespace: "a", Name: "b", Path: []string{"p"}},
+		"a UserSecret with a type":                 {Kind: "UserSecret", Namespace: "a", Name: "b", Type: "t"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if _, err := c.Info(); !errors.Is(err, seal.ErrContext) {
@@ -76,5 +89,21 @@ func TestContextInfoRefusesUnusableParts(t *testing.T) {
 	}
 	if _, err := (seal.Context{Kind: long[1:], Namespace: long[1:], Name: long[1:]}).Info(); err != nil {
 		t.Errorf("parts of 253 bytes are refused: %v", err)
+	}
+}
+
+func TestContextInfo_AgentSecret_HoldsTypePathAndNamespaceUID(t *testing.T) {
+	part := func(s string) string { return hex.EncodeToString(append([]byte{0, 0, 0, byte(len(s))}, s...)) }
+	want := part("latchkey.dev/seal/v1") + part("AgentSecret") + part("prod/uid") + part("db") +
+		part(`{"type":"Str"}`) + part("db") + part("password")
+	got, err := seal.Context{
+		Kind: "AgentSecret", Namespace: "prod", NamespaceUID: "uid", Name: "db",
+		Path: []string{"db", "password"}, Type: `{"type":"Str"}`,
+	}.Info()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, hex.EncodeToString(got)); diff != "" {
+		t.Errorf("info differs (-want +got):\n%s", diff)
 	}
 }

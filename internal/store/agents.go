@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+	"github.com/latchkey-dev/latchkey/internal/binding"
 	"github.com/latchkey-dev/latchkey/internal/limits"
 	"github.com/latchkey-dev/latchkey/internal/seal"
 	"github.com/latchkey-dev/latchkey/internal/typedvalue"
@@ -142,8 +143,17 @@ func (s *Agents) cachedByID(ctx context.Context, id string) (*v1alpha1.AgentSecr
 	return nil, ErrNotFound
 }
 
-func agentContext(a *v1alpha1.AgentSecret) seal.Context {
-	return seal.Context{Kind: "AgentSecret", Namespace: a.Namespace, Name: a.Name}
+// seal seals a value for a.
+func (s *Agents) seal(a *v1alpha1.AgentSecret, v seal.Value) (string, error) {
+	at, err := binding.OfAgent(a)
+	if err != nil {
+		return "", err
+	}
+	text, err := s.Keyring.Seal(at, v)
+	if err != nil {
+		return "", fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return text, nil
 }
 
 // Create creates one agent secret with revision 0. It is refused with a
@@ -197,10 +207,8 @@ func (s *Agents) newObject(namespace string, n NewAgent) (*v1alpha1.AgentSecret,
 	if n.Value == nil {
 		return obj, nil
 	}
-	if obj.Spec.SealedValue, err = s.Keyring.Seal(agentContext(obj), *n.Value); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
-	}
-	return obj, nil
+	obj.Spec.SealedValue, err = s.seal(obj, *n.Value)
+	return obj, err
 }
 
 func (s *Agents) createOnce(ctx context.Context, obj *v1alpha1.AgentSecret) error {
@@ -242,9 +250,9 @@ func (s *Agents) Update(ctx context.Context, a *v1alpha1.AgentSecret, revision i
 	}
 	switch {
 	case change.Set != nil:
-		text, err := s.Keyring.Seal(agentContext(a), *change.Set)
+		text, err := s.seal(a, *change.Set)
 		if err != nil {
-			return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
+			return nil, err
 		}
 		after.Spec.SealedValue = text
 		patch = append(patch, map[string]any{"op": "add", "path": "/spec/sealedValue", "value": text})

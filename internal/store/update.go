@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+	"github.com/latchkey-dev/latchkey/internal/binding"
 )
 
 // Update changes one secret. It is refused like Create, or with ErrNotFound.
@@ -109,7 +110,7 @@ func (s *Users) change(u *v1alpha1.UserSecret, change UserChange) error {
 	if change.Value == nil {
 		return nil
 	}
-	text, err := s.Keyring.Seal(userContext(u), *change.Value)
+	text, err := s.Keyring.Seal(binding.User(u.Namespace, u.Name), *change.Value)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}

@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+	"github.com/latchkey-dev/latchkey/internal/binding"
 	"github.com/latchkey-dev/latchkey/internal/bundle"
 	"github.com/latchkey-dev/latchkey/internal/claim"
 	"github.com/latchkey-dev/latchkey/internal/limits"
@@ -169,7 +170,7 @@ func (s *Users) write(ctx context.Context, namespace string, n NewUser, batch st
 		if batch != "" {
 			obj.Annotations = map[string]string{v1alpha1.AnnotationPending: batch}
 		}
-		text, err := s.Keyring.Seal(userContext(obj), n.Value)
+		text, err := s.Keyring.Seal(binding.User(obj.Namespace, obj.Name), n.Value)
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 		}
@@ -213,10 +214,6 @@ func creations(namespace string, secrets []NewUser) []proposal {
 func holds(a, b *v1alpha1.UserSecret) bool {
 	name := claim.Claim{Kind: v1alpha1.ClaimName, Value: a.SecretName()}
 	return claim.Before(name, claim.OfUser(a), claim.OfUser(b))
-}
-
-func userContext(u *v1alpha1.UserSecret) seal.Context {
-	return seal.Context{Kind: "UserSecret", Namespace: u.Namespace, Name: u.Name}
 }
 
 func newObject(namespace string, n NewUser) *v1alpha1.UserSecret {

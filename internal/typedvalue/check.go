@@ -46,18 +46,36 @@ func (e *MismatchError) Error() string {
 // Three things that the contract leaves open: a Variant with several keys is
 // refused; of repeated names of a Variant's cases or a Record's fields the last
 // decides what is printed; a resource id may start with a plus sign.
+//
+// A U64 or an S64 may also be a string of its decimal digits.
 func Check(t *Type, value []byte) ([]byte, error) {
-	return check(t, value, false)
+	return check(t, value, fromRequest)
+}
+
+// CheckManifest is Check for a value that came through the Kubernetes API. That reads
+// an integer beyond int64 as a float64, so what arrives may be another number than was
+// sent. Such a number is refused: a string of digits arrives as it is.
+func CheckManifest(t *Type, value []byte) ([]byte, error) {
+	return check(t, value, fromManifest)
 }
 
 // CheckStored checks a value that Check has printed, and prints the same
 // again. Check itself refuses its own output in two corners: the largest F32,
 // and a Record whose repeated field names have types that print differently.
 func CheckStored(t *Type, canonical []byte) ([]byte, error) {
-	return check(t, canonical, true)
+	return check(t, canonical, fromStore)
 }
 
-func check(t *Type, value []byte, stored bool) ([]byte, error) {
+// provenance is where a value comes from.
+type provenance uint8
+
+const (
+	fromRequest provenance = iota
+	fromManifest
+	fromStore
+)
+
+func check(t *Type, value []byte, from provenance) ([]byte, error) {
 	if t == nil || t.kind == kindNone {
 		return nil, errNoType
 	}
@@ -65,7 +83,7 @@ func check(t *Type, value []byte, stored bool) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := checker{stored: stored, work: maxWork, out: make([]byte, 0, len(value)+16)}
+	c := checker{stored: from == fromStore, manifest: from == fromManifest, work: maxWork, out: make([]byte, 0, len(value)+16)}
 	c.value(t, v)
 	c.spend(0)
 	switch {
@@ -83,6 +101,7 @@ func check(t *Type, value []byte, stored bool) ([]byte, error) {
 // printed is of no use; it goes on to find further problems.
 type checker struct {
 	stored   bool
+	manifest bool
 	work     int
 	out      []byte
 	problems []string

@@ -37,6 +37,10 @@ func TestCheckPrints(t *testing.T) {
 		"the largest float below 2^63 as its decimal":     {scalar("S64"), `9223372036854774784.0`, `9223372036854775000`},
 		"an s64 beyond 2^53 stays exact":                  {scalar("S64"), `-9007199254740993`, `-9007199254740993`},
 		"the largest u64":                                 {scalar("U64"), `18446744073709551615`, `18446744073709551615`},
+		"the largest u64 as digits":                       {scalar("U64"), `"18446744073709551615"`, `18446744073709551615`},
+		"a u64 of zero as digits":                         {scalar("U64"), `"0"`, `0`},
+		"the smallest s64 as digits":                      {scalar("S64"), `"-9223372036854775808"`, `-9223372036854775808`},
+		"an s64 beyond 2^53 as digits":                    {scalar("S64"), `"9007199254740993"`, `9007199254740993`},
 		"a u64 of zero":                                   {scalar("U64"), `0`, `0`},
 		"an f64 prints a point":                           {scalar("F64"), `-3`, `-3.0`},
 		"an f64 has no negative zero":                     {scalar("F64"), `-0.0`, `0.0`},
@@ -119,7 +123,7 @@ func TestCheckRefuses(t *testing.T) {
 	const (
 		f32Range = "expected f32 in -340282346638528859811704183484516925440 to 340282346638528859811704183484516925440"
 		s64Range = "expected s64 in -9223372036854775808 to 9223372036854775807"
-		u64Range = "expected u64 in 0 to 18446744073709551615, written without point and exponent"
+		u64Range = "expected u64 in 0 to 18446744073709551615, written without point and exponent, or as a string of digits"
 		noHandle = "expected handle, represented by a worker-url/resource-id string"
 		badID    = "Failed to parse resource-id section of the handle value: "
 	)
@@ -138,7 +142,16 @@ func TestCheckRefuses(t *testing.T) {
 		"s64 one too small":                     {scalar("S64"), `-9223372036854775809`, []string{s64Range}},
 		"s64 a float of 2^63":                   {scalar("S64"), `9223372036854775807.0`, []string{s64Range}},
 		"u64 negative zero":                     {scalar("U64"), `-0`, []string{u64Range}},
-		"u64 from string":                       {scalar("U64"), `"1"`, []string{"expected u64, found string"}},
+		"u64 from string":                       {scalar("U64"), `"one"`, []string{"expected u64, found string"}},
+		"u64 from digits with a zero in front":  {scalar("U64"), `"01"`, []string{"expected u64, found string"}},
+		"u64 from digits with a point":          {scalar("U64"), `"1.0"`, []string{"expected u64, found string"}},
+		"u64 from digits with space":            {scalar("U64"), `" 1"`, []string{"expected u64, found string"}},
+		"u64 from digits beyond it":             {scalar("U64"), `"18446744073709551616"`, []string{u64Range}},
+		"u64 from negative digits":              {scalar("U64"), `"-1"`, []string{u64Range}},
+		"s64 from digits beyond it":             {scalar("S64"), `"9223372036854775808"`, []string{s64Range}},
+		"s64 from negative digits beyond it":    {scalar("S64"), `"-9223372036854775809"`, []string{s64Range}},
+		"s64 from no digits":                    {scalar("S64"), `""`, []string{"expected number, found string"}},
+		"u32 from digits":                       {scalar("U32"), `"1"`, []string{"expected number, found string"}},
 		"f32 exact bound as an integer literal": {scalar("F32"), `340282346638528859811704183484516925440`, []string{f32Range}},
 		"f32 negative bound":                    {scalar("F32"), `-340282346638528859811704183484516925440`, []string{f32Range}},
 		"f32 just below the bound, same f64":    {scalar("F32"), `340282346638528859811704183484516925439.0`, []string{f32Range}},

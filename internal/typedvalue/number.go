@@ -46,6 +46,23 @@ func readNumber(literal json.Number) number {
 	return number{class: classFloat, float: f}
 }
 
+// rounded reports whether a number for a U64 may have been another one before the
+// Kubernetes API read it: there, an integer beyond int64 becomes the nearest float64.
+// Other types have no such numbers.
+func (n number) rounded() bool {
+	return n.class == classUnsigned && n.positive > math.MaxInt64 || n.class == classFloat && math.Abs(n.float) >= 1<<53
+}
+
+// isInteger reports whether text is a decimal integer in its one form: no sign but a
+// minus, no zero in front.
+func isInteger(text string) bool {
+	digits := strings.TrimPrefix(text, "-")
+	if digits == "" || digits == "0" && digits != text || digits[0] == '0' && len(digits) > 1 || len(digits) > 20 {
+		return false
+	}
+	return strings.Trim(digits, "0123456789") == ""
+}
+
 // text is the number as the contract's reference writes it, which is what a
 // flag's name is compared with.
 func (n number) text() string {

@@ -172,12 +172,14 @@ func (p typeParser) cases(object map[string]any, at string, depth int) ([]member
 	return cases, nil
 }
 
-// resourceID reads a u64. JSON numbers of a Kubernetes object are int64, so a
-// stored type writes the upper half as text; one number has one spelling.
+// resourceID reads a u64. JSON numbers of a Kubernetes object are int64, and larger ones
+// are rounded on their way into it, so the upper half is text there; one number has one
+// spelling.
 func (p typeParser) resourceID(v any, at string) (uint64, error) {
 	switch v := v.(type) {
 	case json.Number:
-		if id, err := strconv.ParseUint(v.String(), 10, 64); err == nil {
+		id, err := strconv.ParseUint(v.String(), 10, 64)
+		if err == nil && (!p.stored || id <= math.MaxInt64) {
 			return id, nil
 		}
 	case string:

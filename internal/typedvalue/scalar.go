@@ -37,6 +37,10 @@ func (c *checker) scalar(t *Type, v any) {
 
 func (c *checker) number(k kind, v any) {
 	literal, ok := v.(json.Number)
+	if digits, is := v.(string); is && (k == kindU64 || k == kindS64) && isInteger(digits) {
+		c.integer(k, readNumber(json.Number(digits)))
+		return
+	}
 	if !ok {
 		switch k {
 		case kindChr:
@@ -52,12 +56,6 @@ func (c *checker) number(k kind, v any) {
 	switch k {
 	case kindChr:
 		c.char(n)
-	case kindU64:
-		if n.class != classUnsigned {
-			c.problem("expected u64 in 0 to 18446744073709551615, written without point and exponent")
-			return
-		}
-		c.out = strconv.AppendUint(c.out, n.positive, 10)
 	case kindF32:
 		f, ok := n.float32(c.stored)
 		if !ok {
@@ -68,13 +66,30 @@ func (c *checker) number(k kind, v any) {
 	case kindF64:
 		c.float(n.float64())
 	default:
-		i, ok := intRanges[k].integer(n)
-		if !ok {
-			c.problem("expected " + intRanges[k].what)
+		if k == kindU64 && c.manifest && n.rounded() {
+			c.problem("expected a number that the Kubernetes API does not round: write it as a string of digits")
 			return
 		}
-		c.out = strconv.AppendInt(c.out, i, 10)
+		c.integer(k, n)
 	}
+}
+
+// integer prints a number of an integer type.
+func (c *checker) integer(k kind, n number) {
+	if k == kindU64 {
+		if n.class != classUnsigned {
+			c.problem("expected u64 in 0 to 18446744073709551615, written without point and exponent, or as a string of digits")
+			return
+		}
+		c.out = strconv.AppendUint(c.out, n.positive, 10)
+		return
+	}
+	i, ok := intRanges[k].integer(n)
+	if !ok {
+		c.problem("expected " + intRanges[k].what)
+		return
+	}
+	c.out = strconv.AppendInt(c.out, i, 10)
 }
 
 // float prints zero without a sign: the reference goes through a decimal type

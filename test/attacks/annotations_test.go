@@ -117,7 +117,7 @@ var _ = Describe("An editor who writes Latchkey's own annotations", Ordered, fun
 		o := kinds["UserSecret"]("visible")
 		o.SetAnnotations(map[string]string{v1alpha1.AnnotationPending: "batch"})
 		Expect(e.editor.Create(ctx, o)).To(Succeed())
-		Eventually(ctx, func() int { return e.patch(ctx, faces(ctx)["direct"], "visible", `{"description":"d"}`).Status }).Should(Equal(200))
+		Eventually(ctx, func() int { return e.patch(ctx, faces(ctx)[0], "visible", `{"description":"d"}`).Status }).Should(Equal(200))
 	})
 
 	It("cannot set the time of the last change, which never goes back", func(ctx SpecContext) {

@@ -4,6 +4,7 @@
 package attacks
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
@@ -20,8 +21,9 @@ import (
 	"github.com/latchkey-dev/latchkey/test/framework"
 )
 
-// faces returns both ways to the REST APIs of the stack.
-func faces(ctx SpecContext) []conformance.Face {
+// faces returns both ways to the REST APIs of the stack: the direct one, and the
+// aggregated one.
+func faces(ctx context.Context) []conformance.Face {
 	GinkgoHelper()
 	url, err := stack.Server.RESTURL()
 	Expect(err).NotTo(HaveOccurred())

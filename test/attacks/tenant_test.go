@@ -67,20 +67,6 @@ func (e *estate) patch(ctx context.Context, face conformance.Face, name, body st
 	return got
 }
 
-// faces returns both ways to the REST APIs.
-func faces(ctx context.Context) map[string]conformance.Face {
-	GinkgoHelper()
-	ca, err := stack.RESTAuthority(ctx)
-	Expect(err).NotTo(HaveOccurred())
-	url, err := stack.Server.RESTURL()
-	Expect(err).NotTo(HaveOccurred())
-	direct, err := conformance.Direct(url, ca)
-	Expect(err).NotTo(HaveOccurred())
-	aggregated, err := conformance.Aggregated(stack.Config.Host, stack.Config.CAData)
-	Expect(err).NotTo(HaveOccurred())
-	return map[string]conformance.Face{"direct": direct, "aggregated": aggregated}
-}
-
 func binding(namespace, name, kind, role string, users ...string) *rbacv1.RoleBinding {
 	b := &rbacv1.RoleBinding{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
@@ -114,8 +100,8 @@ func reason(obj *v1alpha1.UserSecret) func(context.Context) (string, error) {
 	}
 }
 
-// bundle reads what a native Secret holds; nil where there is none.
-func bundle(namespace, name string) func(context.Context) (map[string]string, error) {
+// contents reads what a native Secret holds; nil where there is none.
+func contents(namespace, name string) func(context.Context) (map[string]string, error) {
 	return func(ctx context.Context) (map[string]string, error) {
 		secret := &corev1.Secret{}
 		err := api.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, secret)

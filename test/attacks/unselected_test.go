@@ -69,11 +69,11 @@ var _ = Describe("A secret with a source that was stored while admission did not
 			Expect(merge(ctx, as, u, mark("x", command))).To(Succeed(), "Latchkey's own rights are nobody's")
 		}
 		Expect(merge(ctx, e.editor, u, map[string]any{"spec": map[string]any{"description": "d"}})).To(Succeed())
-		Expect(e.patch(ctx, faces(ctx)["direct"], "early", `{"description":"by REST"}`).Status).To(Equal(200))
+		Expect(e.patch(ctx, faces(ctx)[0], "early", `{"description":"by REST"}`).Status).To(Equal(200))
 		notApproved(ctx, u)
 
 		Expect(merge(ctx, e.owner, u, map[string]any{})).To(Succeed(), "nothing changes but the approval")
-		Eventually(ctx, bundle(e.Namespace, v1alpha1.BundleUserEnv)).Should(Equal(map[string]string{"DB": password}))
+		Eventually(ctx, contents(e.Namespace, v1alpha1.BundleUserEnv)).Should(Equal(map[string]string{"DB": password}))
 		Eventually(ctx, reason(u)).Should(Equal(v1alpha1.ReasonProjected))
 		version := u.ResourceVersion
 		Expect(merge(ctx, e.owner, u, map[string]any{})).To(Succeed())
@@ -94,9 +94,9 @@ var _ = Describe("A secret with a source that was stored while admission did not
 			Expect(apply(ctx, e.editor, u)).To(Succeed())
 			notApproved(ctx, u)
 			Expect(again(u)).To(Succeed())
-			Eventually(ctx, bundle(e.Namespace, v1alpha1.BundleUserEnv)).Should(Equal(map[string]string{"DB": password}))
+			Eventually(ctx, contents(e.Namespace, v1alpha1.BundleUserEnv)).Should(Equal(map[string]string{"DB": password}))
 			Expect(api.Delete(ctx, u)).To(Succeed())
-			Eventually(ctx, bundle(e.Namespace, v1alpha1.BundleUserEnv)).Should(BeNil())
+			Eventually(ctx, contents(e.Namespace, v1alpha1.BundleUserEnv)).Should(BeNil())
 		}
 	})
 

@@ -15,8 +15,8 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/seal"
 )
 
-// Seal seals a value as a client does that has nothing but the published key.
-func (c *Cluster) Seal(ctx context.Context, kind, namespace, name, value string) (string, error) {
+// Seal seals a value for an object, as a client does that has nothing but the published key.
+func (c *Cluster) Seal(ctx context.Context, at seal.Context, value string) (string, error) {
 	published := &corev1.ConfigMap{}
 	key := client.ObjectKey{Namespace: SystemNamespace, Name: keyring.PublicKeysName}
 	if err := c.Client.Get(ctx, key, published); err != nil {
@@ -30,7 +30,7 @@ func (c *Cluster) Seal(ctx context.Context, kind, namespace, name, value string)
 	if err != nil {
 		return "", err
 	}
-	sealed, err := seal.Seal(public, seal.Context{Kind: kind, Namespace: namespace, Name: name}, seal.ValueOf(value))
+	sealed, err := seal.Seal(public, at, seal.ValueOf(value))
 	if err != nil {
 		return "", err
 	}

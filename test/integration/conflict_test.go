@@ -83,7 +83,7 @@ var _ = Describe("Of two objects that claim the same", Ordered, func() {
 	It("and are agent secrets, the earlier wins too", func(ctx SpecContext) {
 		for _, name := range []string{"second", "first"} {
 			a := framework.AgentSecret(tenant, name, text, "", "shared")
-			a.Spec.SealedValue = sealFor(ctx, "AgentSecret", tenant, name, quoted(canary+"-"+name))
+			a.Spec.SealedValue = sealAgent(ctx, a, quoted(canary+"-"+name))
 			create(ctx, a)
 		}
 		Eventually(ctx, condition(agentSecret(tenant, "second"))).Should(Equal("True Projected"))

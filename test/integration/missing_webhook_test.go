@@ -11,6 +11,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+	"github.com/latchkey-dev/latchkey/internal/binding"
 )
 
 var _ = Describe("Without the webhook configuration", Ordered, func() {
@@ -56,7 +57,7 @@ var _ = Describe("Without the webhook configuration", Ordered, func() {
 	)
 
 	It("a value can come sealed", func(ctx SpecContext) {
-		sealed, err := cluster.Seal(ctx, "UserSecret", tenant, "offline", canary)
+		sealed, err := cluster.Seal(ctx, binding.User(tenant, "offline"), canary)
 		Expect(err).NotTo(HaveOccurred())
 		apply(ctx, userManifest(tenant, "offline", "name: offline\nenvName: OFFLINE\nsealedValue: "+sealed))
 		Eventually(ctx, condition(userSecret(tenant, "offline"))).Should(Equal("True Projected"))

@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+	"github.com/latchkey-dev/latchkey/internal/binding"
 	"github.com/latchkey-dev/latchkey/test/framework"
 )
 
@@ -112,9 +113,9 @@ var _ = Describe("Applying a manifest again", func() {
 
 	It("with a sealed value of before a rotation keeps the newer one", func(ctx SpecContext) {
 		tenant := newTenant(ctx)
-		sealed, err := cluster.Seal(ctx, "UserSecret", tenant, "token", canary)
+		sealed, err := cluster.Seal(ctx, binding.User(tenant, "token"), canary)
 		Expect(err).NotTo(HaveOccurred())
-		again, err := cluster.Seal(ctx, "UserSecret", tenant, "token", canary)
+		again, err := cluster.Seal(ctx, binding.User(tenant, "token"), canary)
 		Expect(err).NotTo(HaveOccurred())
 		Expect(again).NotTo(Equal(sealed), "no two sealings are alike")
 		apply(ctx, userManifest(tenant, "token", "envName: TOKEN\nsealedValue: "+sealed))

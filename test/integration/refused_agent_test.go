@@ -37,7 +37,7 @@ var _ = Describe("A bad AgentSecret", Ordered, ContinueOnFailure, func() {
 		Entry("a list of nothing", `{path: [p], secretType: {type: List}, value: VALUE}`, "spec.secretType"),
 		Entry("a value of another type", `{path: [p], secretType: {type: U8}, value: VALUE}`, "spec.value: value does not match type"),
 		Entry("a value larger than 64 KiB", `{path: [p], secretType: {type: Str}, value: "LONG65535"}`, "the value exceeds the limit of 65536 bytes"),
-		Entry("a sealed value of another kind", `{path: [p], secretType: {type: Str}, sealedValue: OTHER-NAME}`, "it was sealed for another object, or altered"),
+		Entry("a sealed value of another kind", `{path: [p], secretType: {type: Str}, sealedValue: OTHER-NAME}`, "it was sealed for another object"),
 		Entry("a plain value in the place of a sealed one", `{path: [p], secretType: {type: Str}, sealedValue: VALUE}`, "not a sealed value"),
 		Entry("the path of another in another spelling", `{path: [goodOne], secretType: {type: Str}, value: VALUE}`, `spec.path: path already in use: "goodOne" is claimed by good`),
 		Entry("the variable of another", `{path: [p], envName: GOOD_ONE, secretType: {type: Str}, value: VALUE}`, `spec.envName: environment variable already in use: "GOOD_ONE" is claimed by good`),

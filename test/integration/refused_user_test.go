@@ -14,6 +14,8 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+	"github.com/latchkey-dev/latchkey/internal/binding"
+	"github.com/latchkey-dev/latchkey/test/framework"
 )
 
 var _ = Describe("A bad UserSecret", Ordered, ContinueOnFailure, func() {
@@ -89,11 +91,11 @@ var _ = Describe("A bad UserSecret", Ordered, ContinueOnFailure, func() {
 		Entry("a sealed value of another version", `{sealedValue: lk2.x}`, "sealed value of an unknown version"),
 		Entry("a sealed value cut short", `{sealedValue: CUT}`, "spec.sealedValue: "),
 		Entry("a sealed value that was altered", `{sealedValue: ALTERED}`, "it does not open for UserSecret "),
-		Entry("a sealed value of another object", `{sealedValue: OTHER-NAME}`, "it was sealed for another object, or altered"),
-		Entry("a sealed value of another namespace", `{sealedValue: OTHER-NAMESPACE}`, "it was sealed for another object, or altered"),
-		Entry("a sealed value of another kind", `{sealedValue: OTHER-KIND}`, "it was sealed for another object, or altered"),
+		Entry("a sealed value of another object", `{sealedValue: OTHER-NAME}`, "it was sealed for another object"),
+		Entry("a sealed value of another namespace", `{sealedValue: OTHER-NAMESPACE}`, "it was sealed for another object"),
+		Entry("a sealed value of another kind", `{sealedValue: OTHER-KIND}`, "it was sealed for another object"),
 		Entry("a sealed value of a key that there is not", `{sealedValue: UNKNOWN-KEY}`, "its sealing key does not exist here"),
-		Entry("a sealed value that breaks the rules", `{sealedValue: SEALED-NULL}`, "spec.sealedValue: secret value must not contain null bytes"),
+		Entry("a sealed value that breaks the rules", `{sealedValue: SEALED-NULL}`, "was altered, or holds what does not match the rules of its fields"),
 
 		Entry("a source without a key", `{valueFrom: {secretKeyRef: {name: a}}}`, "spec.valueFrom.secretKeyRef.key"),
 		Entry("a source without a name", `{valueFrom: {secretKeyRef: {name: "", key: a}}}`, "spec.valueFrom.secretKeyRef.name"),
@@ -117,7 +119,7 @@ var _ = Describe("A bad UserSecret", Ordered, ContinueOnFailure, func() {
 		Entry("a value that is a number", `{name: good, value: 12345678}`, "value must be a string: put it in quotes"),
 		Entry("a value of 24577 bytes", `{name: good, value: "LONG24577"}`, "secret value must not exceed 24576 bytes"),
 		Entry("no value any more", `{name: good, envName: GOOD}`, "exactly one of value, sealedValue and valueFrom must be set"),
-		Entry("a sealed value of another object", `{name: good, sealedValue: OTHER-NAMESPACE}`, "it was sealed for another object, or altered"),
+		Entry("a sealed value of another object", `{name: good, sealedValue: OTHER-NAMESPACE}`, "it was sealed for another object"),
 	)
 
 	It("without a name is told to have one", func(ctx SpecContext) {
@@ -181,9 +183,24 @@ func expand(ctx context.Context, tenant, spec string) string {
 	return strings.NewReplacer(append(pairs, "VALUE", canary)...).Replace(spec)
 }
 
+// sealFor seals a value for a UserSecret, or for an AgentSecret whose path is its name
+// and whose type is Str.
 func sealFor(ctx context.Context, kind, namespace, name, value string) string {
 	GinkgoHelper()
-	sealed, err := cluster.Seal(ctx, kind, namespace, name, value)
+	if kind == "AgentSecret" {
+		return sealAgent(ctx, framework.AgentSecret(namespace, name, text, "", name), value)
+	}
+	sealed, err := cluster.Seal(ctx, binding.User(namespace, name), value)
+	Expect(err).NotTo(HaveOccurred())
+	return sealed
+}
+
+// sealAgent seals a value, which is JSON, for an AgentSecret.
+func sealAgent(ctx context.Context, a *v1alpha1.AgentSecret, value string) string {
+	GinkgoHelper()
+	at, err := binding.OfAgent(a)
+	Expect(err).NotTo(HaveOccurred())
+	sealed, err := cluster.Seal(ctx, at, value)
 	Expect(err).NotTo(HaveOccurred())
 	return sealed
 }

@@ -68,7 +68,7 @@ var _ = Describe("A stored value that does not open", Ordered, ContinueOnFailure
 
 	It("or is of another type than it says is reported", func(ctx SpecContext) {
 		a := framework.AgentSecret(tenant, "typed", `{"type":"U8"}`, "", "typed")
-		a.Spec.SealedValue = sealFor(ctx, "AgentSecret", tenant, "typed", quoted(canary))
+		a.Spec.SealedValue = sealAgent(ctx, a, quoted(canary))
 		create(ctx, a)
 		Eventually(ctx, condition(a)).Should(Equal("False TypeMismatch"))
 		Expect(message(ctx, a)).NotTo(ContainSubstring(canary))
@@ -77,7 +77,7 @@ var _ = Describe("A stored value that does not open", Ordered, ContinueOnFailure
 
 	It("for its path is not canonical is reported", func(ctx SpecContext) {
 		a := framework.AgentSecret(tenant, "path", text, "", "not_canonical")
-		a.Spec.SealedValue = sealFor(ctx, "AgentSecret", tenant, "path", quoted(canary))
+		a.Spec.SealedValue = sealAgent(ctx, a, quoted(canary))
 		create(ctx, a)
 		Eventually(ctx, condition(a)).Should(Equal("False PathNotProjectable"))
 	})

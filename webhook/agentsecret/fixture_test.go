@@ -14,12 +14,14 @@ import (
 	jsonpatch "github.com/evanphx/json-patch/v5"
 	admissionv1 "k8s.io/api/admission/v1"
 	authenticationv1 "k8s.io/api/authentication/v1"
+	authorizationv1 "k8s.io/api/authorization/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+	"github.com/latchkey-dev/latchkey/internal/binding"
 	"github.com/latchkey-dev/latchkey/internal/keyring"
 	"github.com/latchkey-dev/latchkey/internal/limits"
 	"github.com/latchkey-dev/latchkey/internal/seal"
@@ -35,7 +37,15 @@ const self = "system:serviceaccount:latchkey-system:latchkey-server"
 // nobody is an author without a name.
 const nobody = "nobody"
 
-var object = seal.Context{Kind: "AgentSecret", Namespace: "prod", Name: "a"}
+// object is what a value of a manifest is sealed for, unless its spec says otherwise.
+var object = seal.Context{Kind: "AgentSecret", Namespace: "prod", Name: "a", Path: []string{"db"}, Type: `{"type":"Str"}`}
+
+// elsewhere returns object with something changed.
+func elsewhere(edit func(*seal.Context)) seal.Context {
+	c := object
+	edit(&c)
+	return c
+}
 
 // tenant stands for the cache.
 type tenant struct {
@@ -54,9 +64,21 @@ func (r tenant) List(_ context.Context, list client.ObjectList, opts ...client.L
 	return r.err
 }
 
+// access lets readers read values, and notes what was asked.
+type access struct {
+	reader string
+	asked  []string
+}
+
+func (a *access) May(_ context.Context, req admission.Request, do authorizationv1.ResourceAttributes) (bool, error) {
+	a.asked = append(a.asked, strings.Join([]string{req.UserInfo.Username, do.Verb, do.Group, do.Resource, do.Subresource, do.Name}, " "))
+	return req.UserInfo.Username == a.reader, nil
+}
+
 // fixture is a handler and the sealed texts that requests name.
 type fixture struct {
 	handler *Handler
+	access  *access
 	ring    *keyring.Ring
 	// texts are sealed values by what requests call them, such as $older.
 	texts map[string]string
@@ -82,15 +104,20 @@ func newFixture(t *testing.T, others ...v1alpha1.AgentSecret) *fixture {
 		return s.String()
 	}
 	const value = `"` + canary + `"`
+	a := &access{}
 	return &fixture{
 		ring:    ring,
-		handler: &Handler{Reader: tenant{items: others}, Keyring: ring, Limits: limits.DefaultAgent(), Latchkey: sealing.Latchkey{Server: self}},
+		access:  a,
+		handler: &Handler{Reader: tenant{items: others}, Access: a, Keyring: ring, Limits: limits.DefaultAgent(), Latchkey: sealing.Latchkey{Server: self}},
 		texts: map[string]string{
 			"$older":   text(keys[0], object, value),
+			"$again":   text(keys[0], object, value),
 			"$newer":   text(keys[1], object, value),
 			"$other":   text(keys[1], object, `"`+canary+`-other"`),
 			"$number":  text(keys[1], object, "1234"),
-			"$copied":  text(keys[1], seal.Context{Kind: "AgentSecret", Namespace: "test", Name: "a"}, value),
+			"$copied":  text(keys[1], elsewhere(func(c *seal.Context) { c.Namespace = "test" }), value),
+			"$path":    text(keys[1], elsewhere(func(c *seal.Context) { c.Path = []string{"db", "password"} }), value),
+			"$type":    text(keys[1], elsewhere(func(c *seal.Context) { c.Type = `{"cases":["x"],"type":"Enum"}` }), value),
 			"$foreign": text(keys[2], object, value),
 		},
 	}
@@ -209,7 +236,7 @@ func (f *fixture) after(t *testing.T, r manifest, resp admission.Response) map[s
 		t.Fatal(err)
 	}
 	if text, ok := out.Spec["sealedValue"].(string); ok {
-		out.Spec["sealedValue"] = f.called(t, text)
+		out.Spec["sealedValue"] = f.called(t, stored, text)
 	}
 	for key, value := range out.Metadata.Annotations {
 		out.Spec[key] = value // one map says it all
@@ -217,14 +244,22 @@ func (f *fixture) after(t *testing.T, r manifest, resp admission.Response) map[s
 	return out.Spec
 }
 
-func (f *fixture) called(t *testing.T, text string) string {
+func (f *fixture) called(t *testing.T, object []byte, text string) string {
 	t.Helper()
 	for name, sealed := range f.texts {
 		if sealed == text {
 			return name
 		}
 	}
-	value, err := f.ring.Open(t.Context(), object, text)
+	a := &v1alpha1.AgentSecret{}
+	if err := json.Unmarshal(object, a); err != nil {
+		t.Fatal(err)
+	}
+	at, err := binding.OfAgent(a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	value, err := f.ring.Open(t.Context(), at, text)
 	if err != nil {
 		t.Fatalf("what is to be stored does not open: %v", err)
 	}

@@ -23,7 +23,6 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/bundle"
 	"github.com/latchkey-dev/latchkey/internal/claim"
 	"github.com/latchkey-dev/latchkey/internal/limits"
-	"github.com/latchkey-dev/latchkey/internal/seal"
 	"github.com/latchkey-dev/latchkey/internal/typedvalue"
 	"github.com/latchkey-dev/latchkey/webhook/sealing"
 )
@@ -35,6 +34,10 @@ const Path = "/admit-agentsecret"
 type Handler struct {
 	// Reader reads the tenant's AgentSecrets from the cache.
 	Reader client.Reader
+	// Access asks what the author may do.
+	Access sealing.Access
+	// Namespaces knows the UIDs that values may be sealed for; nil where none may.
+	Namespaces sealing.Namespaces
 	// Keyring seals and opens.
 	Keyring sealing.Keyring
 	// Limits are the tenant's.
@@ -46,13 +49,16 @@ type Handler struct {
 
 // request is one AgentSecret on its way in.
 type request struct {
-	at       seal.Context
 	obj, old *v1alpha1.AgentSecret
-	create   bool
+	// namespace is where the object is.
+	namespace string
+	create    bool
 	// hasValue tells whether spec.value is present, be it null.
 	hasValue bool
 	// author is who asks.
 	author string
+	// reader knows whether the author may read the value.
+	reader *sealing.Reader
 	// typ is the type of the value. Set by secretType.
 	typ *typedvalue.Type
 	// changed tells whether the value is another than before. Set by value.
@@ -72,6 +78,7 @@ func (h *Handler) Handle(ctx context.Context, req admission.Request) admission.R
 		review.Annotations(r.obj.Annotations, r.old.Annotations, nil, own)
 		return review.Response()
 	}
+	r.reader = &sealing.Reader{Access: h.Access, Request: req, Self: h.Latchkey.Server, Reads: reads(r.obj.Name)}
 	if !sealing.Named(r.obj.Name, r.obj.GenerateName, review) {
 		return review.Response()
 	}
@@ -89,10 +96,13 @@ func (h *Handler) Handle(ctx context.Context, req admission.Request) admission.R
 	if err := h.tenant(ctx, r, review); err != nil {
 		return sealing.Unavailable(err)
 	}
-	sealing.CleanLastApplied(r.obj.Annotations, review)
-	review.Annotations(r.obj.Annotations, r.old.Annotations, map[string]string{
+	r.obj.Annotations = review.Annotations(r.obj.Annotations, r.old.Annotations, map[string]string{
 		v1alpha1.AnnotationCanonicalPath: r.canonical(),
 	}, own)
+	if err := h.keepOut(ctx, r, review); err != nil {
+		return sealing.Unavailable(err)
+	}
+	review.WarnReplaced(req)
 	review.Managers(req)
 	return review.Response()
 }
@@ -101,10 +111,11 @@ func (h *Handler) Handle(ctx context.Context, req admission.Request) admission.R
 // passed on.
 func read(req admission.Request) (*request, error) {
 	r := &request{
-		obj:    &v1alpha1.AgentSecret{},
-		old:    &v1alpha1.AgentSecret{},
-		create: req.Operation == admissionv1.Create,
-		author: req.UserInfo.Username,
+		obj:       &v1alpha1.AgentSecret{},
+		old:       &v1alpha1.AgentSecret{},
+		create:    req.Operation == admissionv1.Create,
+		author:    req.UserInfo.Username,
+		namespace: req.Namespace,
 	}
 	var members struct {
 		Spec map[string]json.RawMessage `json:"spec"`
@@ -116,7 +127,6 @@ func read(req admission.Request) (*request, error) {
 	if !r.create && json.Unmarshal(req.OldObject.Raw, r.old) != nil {
 		return nil, errors.New("the stored AgentSecret cannot be read")
 	}
-	r.at = seal.Context{Kind: "AgentSecret", Namespace: req.Namespace, Name: r.obj.Name}
 	return r, nil
 }
 

@@ -179,6 +179,7 @@ func invalid(field, message string) []metav1.StatusCause {
 }
 
 func TestWhatIsRefused(t *testing.T) {
+	unfit := invalid("spec.sealedValue", "it does not open for AgentSecret prod/a: it was sealed for another object, path or type, was altered, or holds what does not match the type; seal a valid value for this one, or set value instead")
 	const immutable = "it is immutable: delete this AgentSecret and create another"
 	for name, tt := range map[string]struct {
 		manifest
@@ -193,11 +194,16 @@ func TestWhatIsRefused(t *testing.T) {
 		},
 		"a sealed value of another type": {
 			manifest{spec: `{"sealedValue":"$number"}`},
-			invalid("spec.sealedValue", "sealed: value does not match type: [expected string, found number]"),
+			unfit,
 		},
 		"a sealed value of another object": {
 			manifest{spec: `{"sealedValue":"$copied"}`},
-			invalid("spec.sealedValue", "it does not open for AgentSecret prod/a: it was sealed for another object, or altered; seal the value for this one, or set value instead"),
+			unfit,
+		},
+		"a sealed value of another path":                  {manifest{spec: `{"sealedValue":"$path"}`}, unfit},
+		"a sealed value that was sealed for another type": {manifest{spec: `{"sealedValue":"$type"}`}, unfit},
+		"a guess at a sealed value by a type": {
+			manifest{spec: `{"sealedValue":"$newer","secretType":{"type":"Enum","cases":["` + canary + `"]}}`}, unfit,
 		},
 		"a sealed value of a key that is gone": {
 			manifest{spec: `{"sealedValue":"$foreign"}`},
@@ -205,7 +211,7 @@ func TestWhatIsRefused(t *testing.T) {
 		},
 		"a sealed value of an object said to be deleted already": {
 			manifest{metadata: `{"name":"a","namespace":"prod","deletionTimestamp":"2026-01-02T03:04:05Z"}`, spec: `{"sealedValue":"$number"}`},
-			invalid("spec.sealedValue", "sealed: value does not match type: [expected string, found number]"),
+			unfit,
 		},
 		"a path without letters":  {manifest{spec: `{"path":["--"]}`}, invalid("spec.path", "path[0]: expected a segment with a letter or a digit")},
 		"a note that is not true": {manifest{spec: `{"path":["x_y"]}`, annotations: canonical}, invalid("spec.path", "it is not canonical, as annotation latchkey.dev/canonical-path says: remove the annotation")},

@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+	"github.com/latchkey-dev/latchkey/internal/binding"
 	"github.com/latchkey-dev/latchkey/internal/seal"
 	"github.com/latchkey-dev/latchkey/internal/typedvalue"
 	"github.com/latchkey-dev/latchkey/webhook/sealing"
@@ -108,24 +109,38 @@ func sameJSON(a, b []byte) bool {
 
 // value checks the value against the type and seals it.
 func (h *Handler) value(ctx context.Context, r *request, review *sealing.Review) error {
+	at, err := binding.Agent(r.namespace, r.obj.Name, r.obj.Spec.Path, r.typ)
+	if err != nil {
+		return err
+	}
 	sealedAnew := r.obj.Spec.SealedValue != "" && r.obj.Spec.SealedValue != r.old.Spec.SealedValue
 	switch {
 	case r.obj.Spec.Value != nil && sealedAnew:
 		review.Refuse("spec", metav1.CauseTypeFieldValueInvalid, "set only one of value and sealedValue")
 		return nil
 	case r.obj.Spec.Value != nil:
-		canonical, err := typedvalue.Check(r.typ, r.obj.Spec.Value.Raw())
+		canonical, err := typedvalue.CheckManifest(r.typ, r.obj.Spec.Value.Raw())
 		if err != nil {
 			review.Refuse("spec.value", causeOf(err), err.Error())
 			return nil
 		}
-		got, err := sealing.Value(ctx, h.Keyring, r.at, seal.NewValue(canonical), r.old.Spec.SealedValue)
+		value := seal.NewValue(canonical)
+		r.reader.Submitted = &value
+		stored, err := r.reader.Comparable(ctx, r.old.Spec.SealedValue)
+		if err != nil {
+			return err
+		}
+		got, err := sealing.Value(ctx, h.Keyring, at, value, stored)
 		if err != nil {
 			return err
 		}
 		r.store(got, review)
 	case sealedAnew:
-		got, err := sealing.Sealed(ctx, h.Keyring, r.at, r.obj.Spec.SealedValue, r.old.Spec.SealedValue, r.matches, review)
+		stored, err := r.reader.Comparable(ctx, r.old.Spec.SealedValue)
+		if err != nil {
+			return err
+		}
+		got, err := sealing.Sealed(ctx, h.Keyring, h.Namespaces, at, r.obj.Spec.SealedValue, stored, r.fits, review)
 		if err != nil {
 			return err
 		}
@@ -138,12 +153,10 @@ func (h *Handler) value(ctx context.Context, r *request, review *sealing.Review)
 	return nil
 }
 
-// matches judges an opened value.
-func (r *request) matches(v seal.Value) string {
-	if _, err := typedvalue.CheckStored(r.typ, v.Reveal()); err != nil {
-		return "sealed: " + err.Error()
-	}
-	return ""
+// fits reports whether an opened value is of the type.
+func (r *request) fits(v seal.Value) bool {
+	_, err := typedvalue.CheckStored(r.typ, v.Reveal())
+	return err == nil
 }
 
 // causeOf tells a value of the wrong type from one that is no value at all.

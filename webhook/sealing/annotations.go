@@ -44,8 +44,8 @@ func (l Latchkey) Wrote(req admission.Request) bool {
 // admission decided, "" for none; else what Latchkey itself sends (own); else what was
 // stored. A new object has none but those decided, so what comes along with a manifest
 // out of a backup does no harm and is no reason to refuse it. Is are the annotations
-// that were sent, was those stored.
-func (r *Review) Annotations(is, was, decided map[string]string, own bool) {
+// that were sent, was those stored. It returns all annotations that there will be.
+func (r *Review) Annotations(is, was, decided map[string]string, own bool) map[string]string {
 	want := maps.Clone(is)
 	if want == nil {
 		want = map[string]string{}
@@ -83,6 +83,7 @@ func (r *Review) Annotations(is, was, decided map[string]string, own bool) {
 			}
 		}
 	}
+	return want
 }
 
 func annotationPath(name string) string {

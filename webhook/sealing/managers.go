@@ -17,9 +17,13 @@ import (
 // Managers corrects metadata.managedFields, which the API server wrote before
 // admission. It is called last, when all other changes are known.
 //
-// The value is not stored, so nobody manages it. Its entries must not be stored
-// either: where a value is an object, they hold its keys, and the key of a variant
-// is what is secret about it.
+// Nobody manages what admission writes otherwise than it was sent. The value is not
+// stored, and its entries must not be either: where a value is an object, they hold its
+// keys, and the key of a variant is what is secret about it. A sealed value is replaced
+// after each rotation of the key, and path and type are stored in canonical form. Who
+// owned such a field would be in the way of everybody who applies the same manifest,
+// since that differs from what is stored. Nothing is lost: path and type are immutable,
+// and of two values the later is stored.
 //
 // And an update that changes nothing shall change nothing at all. A manifest with a
 // value differs from the stored object until admission takes the value out, so the
@@ -31,18 +35,18 @@ func (r *Review) Managers(req admission.Request) {
 		return
 	}
 	object, managers := split(req.Object.Raw)
-	cleaned, changed := withoutValue(managers)
+	cleaned, changed := withoutRewritten(managers)
+	if len(cleaned) == 0 && len(managers) > 0 {
+		cleaned = []metav1.ManagedFieldsEntry{placeholder(managers[0])}
+	}
 	if req.Operation == admissionv1.Update {
 		_, stored := split(req.OldObject.Raw)
 		if sameManagers(cleaned, stored) && r.leaves(req) {
 			cleaned, changed = stored, true
 		}
 	}
-	switch {
-	case object == nil || !changed || len(managers) == 0: // such as an object whose managers were cleared
-	case len(cleaned) == 0:
-		r.Remove("/metadata/managedFields")
-	default:
+	// An object may come without managers, such as one whose managers were cleared.
+	if object != nil && changed && len(managers) > 0 {
 		r.Set("/metadata/managedFields", cleaned)
 	}
 }
@@ -101,34 +105,55 @@ func split(raw []byte) (map[string]any, []metav1.ManagedFieldsEntry) {
 	return object, managed.Metadata.ManagedFields
 }
 
-// withoutValue returns managers without what they say of spec.value, and whether
-// they said anything. A manager of nothing else is left out.
-func withoutValue(managers []metav1.ManagedFieldsEntry) (cleaned []metav1.ManagedFieldsEntry, changed bool) {
+// placeholder stands for managers of whom none is left. The API server takes an object
+// without any for one of before server-side apply, and has its first apply conflict with
+// all that is there. It says that spec is there, which nobody contests.
+func placeholder(m metav1.ManagedFieldsEntry) metav1.ManagedFieldsEntry {
+	return metav1.ManagedFieldsEntry{
+		Manager: "latchkey", Operation: metav1.ManagedFieldsOperationUpdate, APIVersion: m.APIVersion, Time: m.Time,
+		FieldsType: "FieldsV1", FieldsV1: metav1.NewFieldsV1(`{"f:spec":{".":{}}}`),
+	}
+}
+
+// rewritten are the fields of spec that nobody manages.
+var rewritten = []string{"f:value", "f:sealedValue", "f:path", "f:secretType", "f:revision"}
+
+// withoutRewritten returns managers without what they say of rewritten fields, and
+// whether they said anything. A manager of nothing else is left out.
+func withoutRewritten(managers []metav1.ManagedFieldsEntry) (cleaned []metav1.ManagedFieldsEntry, changed bool) {
 	for _, m := range managers {
-		fields, valued := ownedWithoutValue(m.FieldsV1)
-		if valued {
+		fields, found := ownedWithoutRewritten(m.FieldsV1)
+		if found {
 			changed = true
 			m.FieldsV1 = fields
 		}
-		if !valued || fields != nil {
+		if !found || fields != nil {
 			cleaned = append(cleaned, m)
 		}
 	}
 	return cleaned, changed
 }
 
-// ownedWithoutValue takes spec.value out of a set of fields, if it is there. It
-// returns nil where nothing is left: an empty set would stand for its parent.
-func ownedWithoutValue(owned *metav1.FieldsV1) (rest *metav1.FieldsV1, valued bool) {
+// ownedWithoutRewritten takes the rewritten fields out of a set of fields, where there
+// are any. It returns nil where nothing is left: an empty set would stand for its parent.
+func ownedWithoutRewritten(owned *metav1.FieldsV1) (rest *metav1.FieldsV1, found bool) {
 	var fields, spec map[string]json.RawMessage
 	if owned == nil || json.Unmarshal(owned.GetRawBytes(), &fields) != nil || json.Unmarshal(fields["f:spec"], &spec) != nil {
 		return owned, false
 	}
-	if _, valued = spec["f:value"]; !valued {
+	for _, field := range rewritten {
+		if _, has := spec[field]; has {
+			found = true
+			delete(spec, field)
+		}
+	}
+	if !found {
 		return owned, false
 	}
-	delete(spec, "f:value")
 	delete(fields, "f:spec")
+	// That spec is there is nothing to own by itself; the API server forgets it with the
+	// next write of the status, and an unchanged manifest would bring it back.
+	delete(spec, ".")
 	if len(spec) > 0 {
 		raw, err := json.Marshal(spec)
 		if err != nil {

@@ -36,6 +36,8 @@ func TestManagers(t *testing.T) {
 		plain   = `{"f:spec":{"f:envName":{}}}`
 		valued  = `{"f:spec":{"f:envName":{},"f:value":{"f:` + canary + `":{}}}}`
 		onlyVal = `{"f:spec":{"f:value":{}}}`
+		reseal  = `{"f:spec":{"f:sealedValue":{}}}`
+		all     = `{"f:spec":{"f:envName":{},"f:path":{},"f:secretType":{"f:type":{}},"f:sealedValue":{},"f:revision":{}}}`
 	)
 	sealed := func(r *Review) { r.Remove("/spec/value") }
 	for name, tt := range map[string]struct {
@@ -56,7 +58,7 @@ func TestManagers(t *testing.T) {
 			review: sealed, want: manager("y", "06", plain), wantOps: 1,
 		},
 		"a manager of the value alone may be the only one": {
-			obj: managed(`{"value":{}}`, manager("x", "05", onlyVal)), review: sealed, want: "none", wantOps: 1,
+			obj: managed(`{"value":{}}`, manager("x", "05", onlyVal)), review: sealed, want: manager("latchkey", "05", `{"f:spec":{".":{}}}`), wantOps: 1,
 		},
 		"an update that changes nothing keeps the stored managers and their time": {
 			old: managed(`{"envName":"A"}`, manager("kubectl", "05", plain)),
@@ -72,6 +74,14 @@ func TestManagers(t *testing.T) {
 			old: managed(`{"envName":"A"}`, manager("kubectl", "05", plain)),
 			obj: managed(`{"envName":"A","value":"x"}`, manager("kubectl", "05", plain)+","+manager("helm", "30", valued)), review: sealed,
 			want: manager("kubectl", "05", plain) + "," + manager("helm", "30", plain), wantOps: 1,
+		},
+		"what admission rewrites is nobody's": {
+			obj: managed(`{"envName":"A"}`, manager("kubectl", "05", all)), want: manager("kubectl", "05", plain), wantOps: 1,
+		},
+		"sealing a value anew leaves the managers as they were": {
+			old:  managed(`{"envName":"A","sealedValue":"x"}`, manager("kubectl", "05", plain)),
+			obj:  managed(`{"envName":"A","sealedValue":"y"}`, manager("kubectl", "05", plain)+","+manager("latchkey", "30", reseal)),
+			want: manager("kubectl", "05", plain), wantOps: 1,
 		},
 		"an update that changes nothing may come without managers": {
 			old: managed(`{"envName":"A"}`, ""), obj: managed(`{"envName":"A","value":"x"}`, ""), review: sealed, want: "none",

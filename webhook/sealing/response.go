@@ -22,8 +22,9 @@ const (
 
 // Review collects what admission wants changed and why it refuses.
 type Review struct {
-	patches []jsonpatch.Operation
-	causes  []metav1.StatusCause
+	patches  []jsonpatch.Operation
+	causes   []metav1.StatusCause
+	warnings []string
 }
 
 // Refuse adds a reason to refuse, on a field such as "spec.envName".
@@ -47,7 +48,7 @@ func (r *Review) Remove(path string) {
 // Response returns the answer: all refusals at once, or the changes.
 func (r *Review) Response() admission.Response {
 	if !r.Refused() {
-		return admission.Patched("", r.patches...)
+		return admission.Patched("", r.patches...).WithWarnings(r.warnings...)
 	}
 	messages := make([]string, 0, len(r.causes))
 	for _, c := range r.causes {

@@ -4,7 +4,6 @@
 package sealing
 
 import (
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -76,48 +75,6 @@ func TestNamed(t *testing.T) {
 			}
 			if !ok && r.causes[0].Field != tt.wantField {
 				t.Errorf("the field is %q, want %q", r.causes[0].Field, tt.wantField)
-			}
-		})
-	}
-}
-
-func TestCleanLastApplied(t *testing.T) {
-	set := func(text string) []jsonpatch.Operation {
-		return []jsonpatch.Operation{{
-			Operation: "add", Path: "/metadata/annotations/kubectl.kubernetes.io~1last-applied-configuration", Value: text + "\n",
-		}}
-	}
-	drop := []jsonpatch.Operation{{Operation: "remove", Path: "/metadata/annotations/kubectl.kubernetes.io~1last-applied-configuration"}}
-	for name, tt := range map[string]struct {
-		annotations map[string]string
-		want        []jsonpatch.Operation
-	}{
-		"no annotations need nothing":         {nil, nil},
-		"other annotations need nothing":      {map[string]string{"a": canary}, nil},
-		"a manifest without a value stays":    {map[string]string{lastApplied: `{"spec":{"envName":"A"}}` + "\n"}, nil},
-		"a manifest without a spec stays":     {map[string]string{lastApplied: `{"kind":"UserSecret"}`}, nil},
-		"a manifest with an empty spec stays": {map[string]string{lastApplied: `{"spec":null}`}, nil},
-		"a value is taken out, and nothing else": {
-			map[string]string{lastApplied: `{"kind":"UserSecret","spec":{"value":"` + canary + `","envName":"A","n":1.0}}`},
-			set(`{"kind":"UserSecret","spec":{"envName":"A","n":1.0}}`),
-		},
-		"a value that is an object is taken out": {map[string]string{lastApplied: `{"spec":{"value":{"a":"` + canary + `"}}}`}, set(`{"spec":{}}`)},
-		"a value that is null is taken out":      {map[string]string{lastApplied: `{"spec":{"value":null}}`}, set(`{"spec":{}}`)},
-		"a text that is no JSON is dropped":      {map[string]string{lastApplied: "spec: {value: " + canary + "}"}, drop},
-		"a text that is cut short is dropped":    {map[string]string{lastApplied: `{"spec":{"value":"` + canary}, drop},
-		"a list is dropped":                      {map[string]string{lastApplied: `["` + canary + `"]`}, drop},
-		"a spec that is none is dropped":         {map[string]string{lastApplied: `{"spec":"` + canary + `"}`}, drop},
-	} {
-		t.Run(name, func(t *testing.T) {
-			r := &Review{}
-			CleanLastApplied(tt.annotations, r)
-			if diff := cmp.Diff(tt.want, r.patches); diff != "" {
-				t.Errorf("patches (-want +got):\n%s", diff)
-			}
-			for _, p := range r.patches {
-				if strings.Contains(p.Json(), canary) {
-					t.Errorf("the value is still in there: %s", p.Json())
-				}
 			}
 		})
 	}

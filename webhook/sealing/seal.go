@@ -5,11 +5,9 @@ package sealing
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/latchkey-dev/latchkey/internal/keyring"
@@ -37,14 +35,16 @@ type Outcome struct {
 // Value seals a value that came in plain. The ciphertext stored before stays where
 // it holds the same value, so that applying a manifest again changes nothing.
 func Value(ctx context.Context, k Keyring, c seal.Context, v seal.Value, old string) (Outcome, error) {
+	// Sealed before it is compared, so that the time which an answer takes does not show
+	// whether both are equal.
+	text, err := k.Seal(c, v)
+	if err != nil {
+		return Outcome{}, fmt.Errorf("seal: %w", err)
+	}
 	if old != "" {
 		if was, err := k.Open(ctx, c, old); err == nil && was.Equal(v) {
 			return Outcome{Text: old}, nil
 		}
-	}
-	text, err := k.Seal(c, v)
-	if err != nil {
-		return Outcome{}, fmt.Errorf("seal: %w", err)
 	}
 	return Outcome{Text: text, Changed: true}, nil
 }
@@ -52,18 +52,22 @@ func Value(ctx context.Context, k Keyring, c seal.Context, v seal.Value, old str
 // Sealed takes in a value that came sealed. It must open for its object. Of two
 // ciphertexts of the same value, the one of the newer key stays: a manifest in a
 // repository keeps its old ciphertext long after the stored one was sealed anew.
-// Check judges the value and returns a problem or "". Outcome is empty where review
-// refuses.
-func Sealed(ctx context.Context, k Keyring, c seal.Context, text, old string, check func(seal.Value) string, review *Review) (Outcome, error) {
+// Fits reports whether the kind takes the value. Whether it does, or the text does not
+// open at all, is one answer: a finer one would be a question about a value that its
+// author may not know. Outcome is empty where review refuses.
+func Sealed(ctx context.Context, k Keyring, namespaces Namespaces, c seal.Context, text, old string, fits func(seal.Value) bool, review *Review) (Outcome, error) {
 	if text == old {
 		return Outcome{Text: old}, nil
 	}
 	v, err := k.Open(ctx, c, text)
+	if err != nil && keyring.IsFinal(err) && namespaces != nil {
+		return sealedForUID(ctx, k, namespaces, c, text, old, fits, review, err)
+	}
 	if err != nil {
 		return Outcome{}, refuseSealed(c, err, review)
 	}
-	if problem := check(v); problem != "" {
-		review.Refuse("spec.sealedValue", metav1.CauseTypeFieldValueInvalid, problem)
+	if !fits(v) {
+		refuseUnfit(c, review)
 		return Outcome{}, nil
 	}
 	was, err := k.Open(ctx, c, old)
@@ -76,23 +80,55 @@ func Sealed(ctx context.Context, k Keyring, c seal.Context, text, old string, ch
 	return Outcome{Text: old}, nil
 }
 
+// sealedForUID takes in a text that does not open as it is, but may for the very
+// namespace that there is now. It is sealed anew for what everything else opens.
+func sealedForUID(
+	ctx context.Context, k Keyring, namespaces Namespaces, c seal.Context, text, old string, fits func(seal.Value) bool, review *Review, plain error,
+) (Outcome, error) {
+	bound := c
+	var err error
+	if bound.NamespaceUID, err = namespaces.UID(ctx, c.Namespace); err != nil {
+		return Outcome{}, fmt.Errorf("read the namespace: %w", err)
+	}
+	v, err := k.Open(ctx, bound, text)
+	switch {
+	case err != nil:
+		return Outcome{}, refuseSealed(c, plain, review)
+	case !fits(v):
+		refuseUnfit(c, review)
+		return Outcome{}, nil
+	}
+	return Value(ctx, k, c, v, old)
+}
+
+const sealedField = "spec.sealedValue"
+
 func refuseSealed(c seal.Context, err error, review *Review) error {
-	const field = "spec.sealedValue"
 	switch {
 	case errors.Is(err, keyring.ErrNoKey):
 		return errors.New("no sealing key is loaded yet: try again in a moment")
 	case errors.Is(err, keyring.ErrUnknownKey):
-		review.Refuse(field, metav1.CauseTypeFieldValueInvalid,
+		review.Refuse(sealedField, metav1.CauseTypeFieldValueInvalid,
 			"its sealing key does not exist here: seal the value with the key of ConfigMap latchkey-public-keys, or set value instead")
 	case errors.Is(err, seal.ErrMalformed), errors.Is(err, seal.ErrVersion), errors.Is(err, seal.ErrTooLarge):
-		review.Refuse(field, metav1.CauseTypeFieldValueInvalid, err.Error())
+		review.Refuse(sealedField, metav1.CauseTypeFieldValueInvalid, err.Error())
 	case !keyring.IsFinal(err):
 		return fmt.Errorf("the sealing keys cannot be read, try again in a moment: %w", err)
 	default:
-		review.Refuse(field, metav1.CauseTypeFieldValueInvalid,
-			fmt.Sprintf("it does not open for %s %s/%s: it was sealed for another object, or altered; seal the value for this one, or set value instead", c.Kind, c.Namespace, c.Name))
+		refuseUnfit(c, review)
 	}
 	return nil
+}
+
+// refuseUnfit refuses a text that does not open, or to what the kind does not take.
+func refuseUnfit(c seal.Context, review *Review) {
+	const remedy = "seal a valid value for this one, or set value instead"
+	bound, rule := "object", "the rules of its fields"
+	if c.Type != "" {
+		bound, rule = "object, path or type", "the type"
+	}
+	review.Refuse(sealedField, metav1.CauseTypeFieldValueInvalid, fmt.Sprintf(
+		"it does not open for %s %s/%s: it was sealed for another %s, was altered, or holds what does not match %s; %s", c.Kind, c.Namespace, c.Name, bound, rule, remedy))
 }
 
 func keyID(text string) string {
@@ -115,39 +151,4 @@ func Named(name, generateName string, review *Review) bool {
 		review.Refuse("metadata.name", metav1.CauseTypeFieldValueRequired, "name is required")
 	}
 	return false
-}
-
-// CleanLastApplied removes the value from the manifest that kubectl keeps in an
-// annotation. An annotation that cannot be read is dropped: it might hold one.
-func CleanLastApplied(annotations map[string]string, review *Review) {
-	const name = corev1.LastAppliedConfigAnnotation
-	const path = "/metadata/annotations/kubectl.kubernetes.io~1last-applied-configuration"
-	text, ok := annotations[name]
-	if !ok {
-		return
-	}
-	var manifest map[string]json.RawMessage
-	if err := json.Unmarshal([]byte(text), &manifest); err != nil {
-		review.Remove(path)
-		return
-	}
-	var spec map[string]json.RawMessage
-	if raw, ok := manifest["spec"]; ok && json.Unmarshal(raw, &spec) != nil {
-		review.Remove(path)
-		return
-	}
-	if _, ok := spec["value"]; !ok {
-		return
-	}
-	delete(spec, "value")
-	raw, err := json.Marshal(spec)
-	if err == nil {
-		manifest["spec"] = raw
-		raw, err = json.Marshal(manifest)
-	}
-	if err != nil {
-		review.Remove(path)
-		return
-	}
-	review.Set(path, string(raw)+"\n")
 }

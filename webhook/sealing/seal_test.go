@@ -106,10 +106,10 @@ func TestSealed(t *testing.T) {
 	const took, kept = "taken", "kept"
 	older, newer, foreign := k.seal(t, k.older, object, canary), k.seal(t, k.newer, object, canary), k.seal(t, k.foreign, object, canary)
 	neighbour := seal.Context{Kind: "UserSecret", Namespace: "bob", Name: "a"}
-	fine := func(seal.Value) string { return "" }
+	fine := func(seal.Value) bool { return true }
 	for name, tt := range map[string]struct {
 		text, old   string
-		check       func(seal.Value) string
+		fits        func(seal.Value) bool
 		want        string // took, kept, or a refusal
 		wantChanged bool
 	}{
@@ -127,11 +127,11 @@ func TestSealed(t *testing.T) {
 		},
 		"a ciphertext of another object is refused": {
 			text: k.seal(t, k.newer, neighbour, canary),
-			want: "it does not open for UserSecret alice/a: it was sealed for another object, or altered; seal the value for this one, or set value instead",
+			want: "it does not open for UserSecret alice/a: it was sealed for another object, was altered, or holds what does not match the rules of its fields; seal a valid value for this one, or set value instead",
 		},
 		"an altered ciphertext is refused": {
 			text: newer[:len(newer)-8] + strings.Map(func(r rune) rune { return 'A' }, newer[len(newer)-8:]),
-			want: "it does not open for UserSecret alice/a: it was sealed for another object, or altered; seal the value for this one, or set value instead",
+			want: "it does not open for UserSecret alice/a: it was sealed for another object, was altered, or holds what does not match the rules of its fields; seal a valid value for this one, or set value instead",
 		},
 		"a plaintext in the wrong place is refused and not repeated": {
 			text: canary,
@@ -141,17 +141,18 @@ func TestSealed(t *testing.T) {
 			text: "lk2." + newer[4:],
 			want: "sealed value of an unknown version: this release reads version 1, upgrade Latchkey or seal the value again",
 		},
-		"a value that breaks a rule is refused": {
-			text: newer, check: func(seal.Value) string { return "the rule" }, want: "the rule",
+		"a value that breaks a rule is refused in the same words": {
+			text: newer, fits: func(seal.Value) bool { return false },
+			want: "it does not open for UserSecret alice/a: it was sealed for another object, was altered, or holds what does not match the rules of its fields; seal a valid value for this one, or set value instead",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			check := tt.check
-			if check == nil {
-				check = fine
+			fits := tt.fits
+			if fits == nil {
+				fits = fine
 			}
 			review := &Review{}
-			got, err := Sealed(t.Context(), k.ring, object, tt.text, tt.old, check, review)
+			got, err := Sealed(t.Context(), k.ring, nil, object, tt.text, tt.old, fits, review)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -193,12 +194,52 @@ func TestKeysThatCannotBeReadRefuseNothing(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			review := &Review{}
-			got, gerr := Sealed(t.Context(), failing{k.ring, err}, object, k.seal(t, k.newer, object, canary), "", nil, review)
+			got, gerr := Sealed(t.Context(), failing{k.ring, err}, nil, object, k.seal(t, k.newer, object, canary), "", nil, review)
 			if gerr == nil || review.Refused() || got != (Outcome{}) {
 				t.Errorf("Sealed = %+v, %v, refused %t, want an error alone", got, gerr, review.Refused())
 			}
 			if resp := Unavailable(gerr); resp.Allowed || resp.Result.Code != 503 || !strings.Contains(resp.Result.Message, "try again in a moment") {
 				t.Errorf("the answer is %+v, want one that says to try again", resp.Result)
+			}
+		})
+	}
+}
+
+// uids knows one namespace.
+type uids string
+
+func (u uids) UID(context.Context, string) (string, error) { return string(u), nil }
+
+func TestSealed_ForANamespacesUID_OpensInThatVeryNamespace(t *testing.T) {
+	k := newKeys(t)
+	bound := object
+	bound.NamespaceUID = "uid-1"
+	text := k.seal(t, k.newer, bound, canary)
+	for name, tt := range map[string]struct {
+		uid, old string
+		wantKept bool
+		wantOpen bool
+	}{
+		"in the namespace that it was sealed for":      {"uid-1", "", false, true},
+		"again, where the same value is stored":        {"uid-1", k.seal(t, k.older, object, canary), true, true},
+		"again, where another value is stored":         {"uid-1", k.seal(t, k.older, object, "another"), false, true},
+		"in a namespace that was made again":           {"uid-2", "", false, false},
+		"in one made again that has the value already": {"uid-2", k.seal(t, k.older, object, canary), false, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			review := &Review{}
+			got, err := Sealed(t.Context(), k.ring, uids(tt.uid), object, text, tt.old, func(seal.Value) bool { return true }, review)
+			if err != nil || review.Refused() == tt.wantOpen {
+				t.Fatalf("Sealed: %v, refused %t, want it opened: %t", err, review.Refused(), tt.wantOpen)
+			}
+			if !tt.wantOpen {
+				return
+			}
+			if kept := got.Text == tt.old; kept != tt.wantKept || got.Changed == kept {
+				t.Errorf("kept %t, changed %t, want kept %t", kept, got.Changed, tt.wantKept)
+			}
+			if value := k.open(t, got.Text); value != canary {
+				t.Errorf("what is stored opens to %q, want it sealed as everything else is", value)
 			}
 		})
 	}

@@ -45,7 +45,7 @@ func (h *Handler) approve(ctx context.Context, req admission.Request, obj, old *
 		if own {
 			return false, nil
 		}
-		return h.Access.MayGetSecret(ctx, req, source)
+		return h.Access.May(ctx, req, getSecret(source))
 	})
 	if err != nil {
 		return "", fmt.Errorf("ask whether the author may get the source Secret: %w", err)

@@ -16,6 +16,7 @@ import (
 	jsonpatch "github.com/evanphx/json-patch/v5"
 	admissionv1 "k8s.io/api/admission/v1"
 	authenticationv1 "k8s.io/api/authentication/v1"
+	authorizationv1 "k8s.io/api/authorization/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
@@ -54,16 +55,21 @@ func (r tenant) List(_ context.Context, list client.ObjectList, opts ...client.L
 	return r.err
 }
 
-// access answers what the author may do, and notes what was asked.
+// access answers what the author may do, all but what denied names, and notes what was
+// asked.
 type access struct {
 	allowed bool
+	denied  string
 	err     error
 	asked   []string
 }
 
-func (a *access) MayGetSecret(_ context.Context, req admission.Request, name string) (bool, error) {
-	a.asked = append(a.asked, req.UserInfo.Username+" "+req.Namespace+"/"+name)
-	return a.allowed, a.err
+func (a *access) May(_ context.Context, req admission.Request, do authorizationv1.ResourceAttributes) (bool, error) {
+	if do.Verb != "get" || do.Resource != "secrets" || do.Group != "" {
+		return false, fmt.Errorf("%+v is not expected", do)
+	}
+	a.asked = append(a.asked, req.UserInfo.Username+" "+req.Namespace+"/"+do.Name)
+	return a.allowed && do.Name != a.denied, a.err
 }
 
 // fixture is a handler and the sealed texts that requests name.

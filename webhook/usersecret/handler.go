@@ -20,12 +20,12 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+	"github.com/latchkey-dev/latchkey/internal/binding"
 	"github.com/latchkey-dev/latchkey/internal/bundle"
 	"github.com/latchkey-dev/latchkey/internal/claim"
 	"github.com/latchkey-dev/latchkey/internal/digest"
 	"github.com/latchkey-dev/latchkey/internal/limits"
 	"github.com/latchkey-dev/latchkey/internal/rules"
-	"github.com/latchkey-dev/latchkey/internal/seal"
 	"github.com/latchkey-dev/latchkey/webhook/sealing"
 )
 
@@ -37,7 +37,9 @@ type Handler struct {
 	// Reader reads the tenant's UserSecrets from the cache.
 	Reader client.Reader
 	// Access asks what the author may do.
-	Access Access
+	Access sealing.Access
+	// Namespaces knows the UIDs that values may be sealed for; nil where none may.
+	Namespaces sealing.Namespaces
 	// Keyring seals and opens.
 	Keyring sealing.Keyring
 	// DigestKey returns the key of the approvals of sources.
@@ -48,12 +50,6 @@ type Handler struct {
 	Limits limits.User
 	// Now tells the time.
 	Now func() time.Time
-}
-
-// Access asks the cluster what somebody may do.
-type Access interface {
-	// MayGetSecret tells whether the author of a request may get a Secret.
-	MayGetSecret(ctx context.Context, req admission.Request, name string) (bool, error)
 }
 
 // Handle answers one request.
@@ -76,8 +72,9 @@ func (h *Handler) Handle(ctx context.Context, req admission.Request) admission.R
 		review.Set("/spec/name", obj.Name)
 		obj.Spec.Name = obj.Name
 	}
-	at := seal.Context{Kind: "UserSecret", Namespace: req.Namespace, Name: obj.Name}
-	valueChanged, err := h.source(ctx, at, obj, old, review)
+	at := binding.User(req.Namespace, obj.Name)
+	reader := &sealing.Reader{Access: h.Access, Request: req, Self: h.Latchkey.Server, Reads: reads}
+	valueChanged, err := h.source(ctx, reader, at, obj, old, review)
 	if err != nil {
 		return sealing.Unavailable(err)
 	}
@@ -89,11 +86,14 @@ func (h *Handler) Handle(ctx context.Context, req admission.Request) admission.R
 	if err != nil {
 		return sealing.Unavailable(err)
 	}
-	sealing.CleanLastApplied(obj.Annotations, review)
-	review.Annotations(obj.Annotations, old.Annotations, map[string]string{
+	obj.Annotations = review.Annotations(obj.Annotations, old.Annotations, map[string]string{
 		v1alpha1.AnnotationUpdatedAt:      h.updated(obj, old, valueChanged),
 		v1alpha1.AnnotationSourceApproval: approved,
 	}, own)
+	if err := h.keepOut(ctx, reader, at, obj, old, review); err != nil {
+		return sealing.Unavailable(err)
+	}
+	review.WarnReplaced(req)
 	review.Managers(req)
 	return review.Response()
 }

@@ -165,7 +165,7 @@ func invalid(field, message string) metav1.StatusCause {
 
 func TestWhatIsRefused(t *testing.T) {
 	const onlyOne = "set only one of value, sealedValue and valueFrom"
-	const copied = "it does not open for UserSecret alice/a: it was sealed for another object, or altered; seal the value for this one, or set value instead"
+	const copied = "it does not open for UserSecret alice/a: it was sealed for another object, was altered, or holds what does not match the rules of its fields; seal a valid value for this one, or set value instead"
 	forbidden := metav1.StatusCause{
 		Type: metav1.CauseTypeForbidden, Field: "spec.valueFrom",
 		Message: "mallory may not get Secret s in this namespace, and so cannot use it as a source: ask for that right, or set value instead",
@@ -185,7 +185,7 @@ func TestWhatIsRefused(t *testing.T) {
 		"a value with a null byte":                         {request{spec: `{"value":"` + canary + `\u0000"}`}, []metav1.StatusCause{invalid("spec.value", "secret value must not contain null bytes")}},
 		"a value that is too long":                         {request{spec: `{"value":"` + long + `"}`}, []metav1.StatusCause{invalid("spec.value", "secret value must not exceed 24576 bytes")}},
 		"a sealed value of another object":                 {request{spec: `{"sealedValue":"$copied"}`}, []metav1.StatusCause{invalid("spec.sealedValue", copied)}},
-		"a sealed value with a null byte":                  {request{spec: `{"sealedValue":"$null"}`}, []metav1.StatusCause{invalid("spec.sealedValue", "secret value must not contain null bytes")}},
+		"a sealed value with a null byte":                  {request{spec: `{"sealedValue":"$null"}`}, []metav1.StatusCause{invalid("spec.sealedValue", copied)}},
 		"a sealed value of a key that is gone":             {request{spec: `{"sealedValue":"$foreign"}`}, []metav1.StatusCause{invalid("spec.sealedValue", "its sealing key does not exist here: seal the value with the key of ConfigMap latchkey-public-keys, or set value instead")}},
 		"a plaintext as sealed value":                      {request{spec: `{"sealedValue":"` + canary + `"}`}, []metav1.StatusCause{invalid("spec.sealedValue", "not a sealed value: it must begin with lk1.; copy the whole text, or seal the value again")}},
 		"a source that the author may not read":            {request{spec: `{"valueFrom":` + source + `}`}, []metav1.StatusCause{forbidden}},

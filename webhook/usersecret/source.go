@@ -19,7 +19,7 @@ import (
 // that merely stayed: tools that merge a manifest into the stored object leave the
 // stored sealedValue beside a new valueFrom, and mean the new one. It tells whether
 // the value is another than before.
-func (h *Handler) source(ctx context.Context, at seal.Context, obj, old *v1alpha1.UserSecret, review *sealing.Review) (changed bool, err error) {
+func (h *Handler) source(ctx context.Context, reader *sealing.Reader, at seal.Context, obj, old *v1alpha1.UserSecret, review *sealing.Review) (changed bool, err error) {
 	hasValue := obj.Spec.Value != nil
 	newSealed := obj.Spec.SealedValue != "" && obj.Spec.SealedValue != old.Spec.SealedValue
 	newFrom := obj.Spec.ValueFrom != nil && (old.Spec.ValueFrom == nil || *obj.Spec.ValueFrom != *old.Spec.ValueFrom)
@@ -33,7 +33,7 @@ func (h *Handler) source(ctx context.Context, at seal.Context, obj, old *v1alpha
 	}
 	switch {
 	case hasValue:
-		return h.value(ctx, at, obj, old, review)
+		return h.value(ctx, reader, at, obj, old, review)
 	case newFrom:
 		if obj.Spec.SealedValue != "" {
 			review.Remove("/spec/sealedValue")
@@ -45,8 +45,12 @@ func (h *Handler) source(ctx context.Context, at seal.Context, obj, old *v1alpha
 			review.Remove("/spec/valueFrom")
 			obj.Spec.ValueFrom = nil
 		}
-		check := func(v seal.Value) string { return rules.Value(string(v.Reveal()), false) }
-		got, err := sealing.Sealed(ctx, h.Keyring, at, obj.Spec.SealedValue, old.Spec.SealedValue, check, review)
+		fits := func(v seal.Value) bool { return rules.Value(string(v.Reveal()), false) == "" }
+		stored, err := reader.Comparable(ctx, old.Spec.SealedValue)
+		if err != nil {
+			return false, err
+		}
+		got, err := sealing.Sealed(ctx, h.Keyring, h.Namespaces, at, obj.Spec.SealedValue, stored, fits, review)
 		if err == nil && got.Text != "" {
 			set(obj, got, review)
 		}
@@ -66,7 +70,7 @@ func count(conditions ...bool) int {
 }
 
 // value seals a value that came in plain and takes it out of the object.
-func (h *Handler) value(ctx context.Context, at seal.Context, obj, old *v1alpha1.UserSecret, review *sealing.Review) (changed bool, err error) {
+func (h *Handler) value(ctx context.Context, reader *sealing.Reader, at seal.Context, obj, old *v1alpha1.UserSecret, review *sealing.Review) (changed bool, err error) {
 	review.Remove("/spec/value")
 	var text string
 	if err := json.Unmarshal(obj.Spec.Value.Raw(), &text); err != nil {
@@ -74,7 +78,7 @@ func (h *Handler) value(ctx context.Context, at seal.Context, obj, old *v1alpha1
 		return false, nil
 	}
 	value := seal.ValueOf(text)
-	obj.Spec.Value = nil
+	obj.Spec.Value, reader.Submitted = nil, &value
 	if problem := rules.Value(text, old.Name == ""); problem != "" {
 		review.Refuse("spec.value", metav1.CauseTypeFieldValueInvalid, problem)
 		return false, nil
@@ -83,7 +87,11 @@ func (h *Handler) value(ctx context.Context, at seal.Context, obj, old *v1alpha1
 		review.Remove("/spec/valueFrom")
 		obj.Spec.ValueFrom = nil
 	}
-	got, err := sealing.Value(ctx, h.Keyring, at, value, old.Spec.SealedValue)
+	stored, err := reader.Comparable(ctx, old.Spec.SealedValue)
+	if err != nil {
+		return false, err
+	}
+	got, err := sealing.Value(ctx, h.Keyring, at, value, stored)
 	if err != nil {
 		return false, err
 	}

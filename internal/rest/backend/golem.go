@@ -9,6 +9,7 @@ import (
 	"fmt"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+	"github.com/latchkey-dev/latchkey/internal/binding"
 	"github.com/latchkey-dev/latchkey/internal/directory"
 	"github.com/latchkey-dev/latchkey/internal/rest/exchange"
 	"github.com/latchkey-dev/latchkey/internal/rest/golem"
@@ -132,7 +133,11 @@ func (g *Golem) Refresh(ctx context.Context) error { return g.Store.Refresh(ctx)
 
 // Open implements golem.Opener.
 func (g *Golem) Open(ctx context.Context, s golem.Secret) (seal.Value, error) {
-	return g.Store.Keyring.Open(ctx, seal.Context{Kind: "AgentSecret", Namespace: s.Environment.Namespace, Name: s.Object}, s.Sealed)
+	at, err := binding.Agent(s.Environment.Namespace, s.Object, s.Path, s.Type)
+	if err != nil {
+		return seal.Value{}, err
+	}
+	return g.Store.Keyring.Open(ctx, at, s.Sealed)
 }
 
 // Create implements golem.Writer.

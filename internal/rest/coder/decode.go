@@ -14,12 +14,14 @@ import (
 
 	"github.com/latchkey-dev/latchkey/internal/rest/exchange"
 	"github.com/latchkey-dev/latchkey/internal/seal"
+	"github.com/latchkey-dev/latchkey/internal/typedvalue"
 )
 
 // How much of a body is read.
 const (
 	maxBodyBytes       = 4 << 20
 	maxImportBodyBytes = 8 << 20
+	maxBodyDepth       = 10000 // as deep as encoding/json reads
 )
 
 // createBody is the body of a create: an absent member is like its zero value,
@@ -88,10 +90,14 @@ func decodeJSON(body []byte, into any) error {
 	if err := decoder.Decode(into); err != nil {
 		return &malformedBodyError{detail: decoderMessage(err)}
 	}
-	// The decoder would replace invalid bytes, so a secret would be stored that
-	// is not the one that was sent.
-	if !utf8.Valid(body[:decoder.InputOffset()]) {
+	// The decoder would replace invalid bytes and halves of surrogate pairs, so a secret
+	// would be stored that is not the one that was sent.
+	read := body[:decoder.InputOffset()]
+	if !utf8.Valid(read) {
 		return &malformedBodyError{detail: "invalid UTF-8"}
+	}
+	if err := typedvalue.VetJSON("invalid JSON", read, maxBodyDepth); err != nil {
+		return &malformedBodyError{detail: err.Error()}
 	}
 	return nil
 }

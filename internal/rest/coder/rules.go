@@ -5,7 +5,10 @@ package coder
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
+	"github.com/latchkey-dev/latchkey/internal/leak"
 	"github.com/latchkey-dev/latchkey/internal/rules"
 	"github.com/latchkey-dev/latchkey/internal/seal"
 )
@@ -35,7 +38,18 @@ func checkNew(prefix string, s NewSecret) findings {
 	f.add(prefix+"env_name", rules.EnvName(s.EnvName))
 	f.add(prefix+"file_path", rules.FilePath(s.FilePath))
 	f.add(prefix+"description", rules.Description(s.Description))
+	f.keepOut(prefix, s.Value, map[string]*string{"name": &s.Name, "env_name": &s.EnvName, "file_path": &s.FilePath, "description": &s.Description})
 	return f
+}
+
+// keepOut refuses the value in a field that more people may read.
+func (f *findings) keepOut(prefix string, v seal.Value, fields map[string]*string) {
+	finder := leak.Of(v)
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		if text := fields[name]; text != nil && finder.In(*text) {
+			f.add(prefix+name, "must not hold the value, which more people can read here")
+		}
+	}
 }
 
 // checkAll applies the field rules to every entry of an import.
@@ -61,6 +75,9 @@ func checkChange(c Change) findings {
 	}
 	if c.Description != nil {
 		f.add("description", rules.Description(*c.Description))
+	}
+	if c.Value != nil {
+		f.keepOut("", *c.Value, map[string]*string{"env_name": c.EnvName, "file_path": c.FilePath, "description": c.Description})
 	}
 	return f
 }

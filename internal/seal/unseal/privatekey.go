@@ -29,7 +29,7 @@ var (
 	// of the reasons it was cannot be told: any of them gives another
 	// encryption key or another tag. The cause is left out on purpose, too: a
 	// finer answer would only help whoever probes.
-	ErrOpen = errors.New("does not open for this object: sealed for another kind, namespace or name, or altered since; seal the value again for this object")
+	ErrOpen = errors.New("does not open for this object: sealed for another kind, namespace, name, path or type, or altered since; seal the value again for this object")
 
 	// ErrPrivateKey says that bytes are not a private key.
 	ErrPrivateKey = errors.New("not a private sealing key")

@@ -78,7 +78,7 @@ func TestOpenRefuses(t *testing.T) {
 		sealed  seal.Sealed
 		want    error
 	}{
-		"another kind does not open it":      {key, seal.Context{Kind: "AgentSecret", Namespace: "alice", Name: "gh"}, sealed, unseal.ErrOpen},
+		"another kind does not open it":      {key, seal.Context{Kind: "Other", Namespace: "alice", Name: "gh"}, sealed, unseal.ErrOpen},
 		"another namespace does not open it": {key, seal.Context{Kind: "UserSecret", Namespace: "bob", Name: "gh"}, sealed, unseal.ErrOpen},
 		"another name does not open it":      {key, seal.Context{Kind: "UserSecret", Namespace: "alice", Name: "gl"}, sealed, unseal.ErrOpen},
 		"a moved boundary does not open it":  {key, seal.Context{Kind: "UserSecret", Namespace: "aliceg", Name: "h"}, sealed, unseal.ErrOpen},

@@ -21,16 +21,30 @@ import (
 type recipe struct {
 	file, comment, want string
 	plaintext           string
-	openFor             seal.Context
+	sealFor, openFor    seal.Context
 	alter               func(text string) string
 }
+
+var (
+	agent  = seal.Context{Kind: "AgentSecret", Namespace: "prod", Name: "db", Path: []string{"db", "password"}, Type: `{"type":"Str"}`}
+	record = seal.Context{Kind: "AgentSecret", Namespace: "prod", Name: "db", Path: []string{"db"}, Type: `{"fields":[{"name":"port","typ":{"type":"U16"}}],"type":"Record"}`}
+	bound  = seal.Context{Kind: "UserSecret", Namespace: "alice", NamespaceUID: "2b7c6b0e-2f0e-4f5e-8a0c-6a3d1f6f0b42", Name: "gh"}
+)
 
 var recipes = []recipe{
 	{file: "opens", comment: "a token opens for its object", want: "plaintext", plaintext: "ghp_example"},
 	{file: "opens-empty", comment: "an empty value opens", want: "plaintext"},
 	{file: "opens-binary", comment: "bytes that are not UTF-8 open", want: "plaintext", plaintext: "\x00\xff\xfe\r\n"},
-	{file: "opens-json", comment: "a typed value of an agent opens", want: "plaintext", plaintext: `{"db":{"password":"example"}}`},
-	{file: "other-kind", comment: "sealed for another kind", want: "not-for-object", openFor: seal.Context{Kind: "AgentSecret", Namespace: "alice", Name: "gh"}},
+	{file: "opens-json", comment: "JSON opens as any value", want: "plaintext", plaintext: `{"db":{"password":"example"}}`},
+	{file: "opens-agent", comment: "a typed value of an agent opens for its path and type", want: "plaintext", plaintext: `"example"`, sealFor: agent},
+	{file: "opens-agent-record", comment: "a type is bound as JSON with sorted members", want: "plaintext", plaintext: `{"port":5432}`, sealFor: record},
+	{file: "opens-namespace-uid", comment: "a value that is bound to its namespace's UID opens", want: "plaintext", plaintext: "ghp_example", sealFor: bound},
+	{file: "other-path", comment: "sealed for another path", want: "not-for-object", sealFor: agent, openFor: seal.Context{Kind: "AgentSecret", Namespace: "prod", Name: "db", Path: []string{"db", "user"}, Type: `{"type":"Str"}`}},
+	{file: "moved-path-boundary", comment: "the path joined is the same", want: "not-for-object", sealFor: agent, openFor: seal.Context{Kind: "AgentSecret", Namespace: "prod", Name: "db", Path: []string{"dbp", "assword"}, Type: `{"type":"Str"}`}},
+	{file: "other-type", comment: "sealed for another type", want: "not-for-object", sealFor: agent, openFor: seal.Context{Kind: "AgentSecret", Namespace: "prod", Name: "db", Path: []string{"db", "password"}, Type: `{"cases":["example"],"type":"Enum"}`}},
+	{file: "other-namespace-uid", comment: "sealed for a deleted namespace of the same name", want: "not-for-object", sealFor: bound, openFor: seal.Context{Kind: "UserSecret", Namespace: "alice", NamespaceUID: "8d1a3c52-6c1e-4b38-9d55-0f6d0c1e7a11", Name: "gh"}},
+	{file: "missing-namespace-uid", comment: "sealed for a namespace's UID and opened without one", want: "not-for-object", sealFor: bound, openFor: object},
+	{file: "other-kind", comment: "sealed for another kind", want: "not-for-object", openFor: seal.Context{Kind: "AgentSecret", Namespace: "alice", Name: "gh", Path: []string{"gh"}, Type: `{"type":"Str"}`}},
 	{file: "other-namespace", comment: "sealed for another namespace", want: "not-for-object", openFor: seal.Context{Kind: "UserSecret", Namespace: "bob", Name: "gh"}},
 	{file: "other-name", comment: "sealed for another name", want: "not-for-object", openFor: seal.Context{Kind: "UserSecret", Namespace: "alice", Name: "gitlab"}},
 	{file: "moved-boundary", comment: "namespace and name joined are the same", want: "not-for-object", openFor: seal.Context{Kind: "UserSecret", Namespace: "aliceg", Name: "h"}},
@@ -96,8 +110,11 @@ func writeMissing(t *testing.T) {
 		if plaintext == "" && r.want == "not-for-object" {
 			plaintext = "ghp_example"
 		}
-		if r.openFor == (seal.Context{}) {
-			r.openFor = object
+		if r.sealFor.Kind == "" {
+			r.sealFor = object
+		}
+		if r.openFor.Kind == "" {
+			r.openFor = r.sealFor
 		}
 		v := makeVector(t, generate(t), r, plaintext)
 		b, err := json.MarshalIndent(v, "", "  ")
@@ -116,20 +133,23 @@ func makeVector(t *testing.T, key *unseal.PrivateKey, r recipe, plaintext string
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := mustSeal(t, key, object, []byte(plaintext)).String()
+	text := mustSeal(t, key, r.sealFor, []byte(plaintext)).String()
 	if r.alter != nil {
 		text = r.alter(text)
 	}
 	v := vector{
-		Comment:    r.comment,
-		PrivateKey: hex.EncodeToString(key.Bytes()),
-		KeyID:      key.ID(),
-		Kind:       r.openFor.Kind,
-		Namespace:  r.openFor.Namespace,
-		Name:       r.openFor.Name,
-		Info:       hex.EncodeToString(info),
-		Text:       text,
-		Want:       r.want,
+		Comment:      r.comment,
+		PrivateKey:   hex.EncodeToString(key.Bytes()),
+		KeyID:        key.ID(),
+		Kind:         r.openFor.Kind,
+		Namespace:    r.openFor.Namespace,
+		NamespaceUID: r.openFor.NamespaceUID,
+		Name:         r.openFor.Name,
+		Path:         r.openFor.Path,
+		Type:         r.openFor.Type,
+		Info:         hex.EncodeToString(info),
+		Text:         text,
+		Want:         r.want,
 	}
 	if r.want == "plaintext" {
 		v.Plaintext = base64.StdEncoding.EncodeToString([]byte(plaintext))

@@ -36,15 +36,19 @@ type vector struct {
 	KeyID      string `json:"keyID"`
 	Kind       string `json:"kind"`
 	Namespace  string `json:"namespace"`
-	Name       string `json:"name"`
-	Info       string `json:"info"`
-	Text       string `json:"text"`
-	Want       string `json:"want"`
-	Plaintext  string `json:"plaintext,omitempty"`
+	// NamespaceUID, Path and Type are left out where nothing is bound to them.
+	NamespaceUID string   `json:"namespaceUID,omitempty"`
+	Name         string   `json:"name"`
+	Path         []string `json:"path,omitempty"`
+	Type         string   `json:"type,omitempty"`
+	Info         string   `json:"info"`
+	Text         string   `json:"text"`
+	Want         string   `json:"want"`
+	Plaintext    string   `json:"plaintext,omitempty"`
 }
 
 func (v vector) context() seal.Context {
-	return seal.Context{Kind: v.Kind, Namespace: v.Namespace, Name: v.Name}
+	return seal.Context{Kind: v.Kind, Namespace: v.Namespace, NamespaceUID: v.NamespaceUID, Name: v.Name, Path: v.Path, Type: v.Type}
 }
 
 // outcome opens a vector the way Latchkey does and names what happened.

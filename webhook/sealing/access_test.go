@@ -1,7 +1,7 @@
 // Copyright The Latchkey Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package usersecret
+package sealing
 
 import (
 	"context"
@@ -55,9 +55,9 @@ func TestReviewsAskForTheAuthor(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := tt.reviewer
-			got, err := Reviews{Client: &r}.MayGetSecret(t.Context(), req, "s")
+			got, err := Reviews{Client: &r}.May(t.Context(), req, authorizationv1.ResourceAttributes{Verb: "get", Version: "v1", Resource: "secrets", Name: "s"})
 			if got != tt.want || !errors.Is(err, tt.reviewer.err) {
-				t.Errorf("MayGetSecret = %t, %v, want %t, %v", got, err, tt.want, tt.reviewer.err)
+				t.Errorf("May = %t, %v, want %t, %v", got, err, tt.want, tt.reviewer.err)
 			}
 			if diff := cmp.Diff(want, r.got); diff != "" {
 				t.Errorf("asked (-want +got):\n%s", diff)

@@ -1,0 +1,42 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package binding says what the value of each kind of object is sealed for. Everything
+// that seals or opens asks it, so that there is one answer. It is pure.
+package binding
+
+import (
+	"fmt"
+
+	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+	"github.com/latchkey-dev/latchkey/internal/seal"
+	"github.com/latchkey-dev/latchkey/internal/typedvalue"
+)
+
+const (
+	userKind  = "UserSecret"
+	agentKind = "AgentSecret"
+)
+
+// User returns what the value of a UserSecret is sealed for.
+func User(namespace, name string) seal.Context {
+	return seal.Context{Kind: userKind, Namespace: namespace, Name: name}
+}
+
+// Agent returns what the value of an AgentSecret is sealed for. The path is canonical.
+func Agent(namespace, name string, path []string, t *typedvalue.Type) (seal.Context, error) {
+	canonical, err := t.Canonical()
+	if err != nil {
+		return seal.Context{}, fmt.Errorf("%w: %w", seal.ErrContext, err)
+	}
+	return seal.Context{Kind: agentKind, Namespace: namespace, Name: name, Path: path, Type: canonical}, nil
+}
+
+// OfAgent returns what the value of a stored AgentSecret is sealed for.
+func OfAgent(a *v1alpha1.AgentSecret) (seal.Context, error) {
+	t, err := typedvalue.ParseStoredType(a.Spec.SecretType.Raw)
+	if err != nil {
+		return seal.Context{}, fmt.Errorf("%w: %w", seal.ErrContext, err)
+	}
+	return Agent(a.Namespace, a.Name, a.Spec.Path, t)
+}

@@ -1,0 +1,140 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package leak
+
+import (
+	"bytes"
+	"encoding/json"
+	"index/suffixarray"
+	"strings"
+	"unicode"
+
+	"github.com/latchkey-dev/latchkey/internal/seal"
+)
+
+const (
+	// minBytes is the length from which on a value is looked for, white space left out,
+	// and minWord that of one which consists of letters alone. Shorter ones, such as
+	// true, 1 and postgres, are in texts that do not mean them.
+	minBytes = 8
+	minWord  = 16
+
+	// maxText is the longest text whose encodings are read: the API server's limit for all
+	// annotations of an object. It refuses what is longer, after admission.
+	maxText = 256 << 10
+
+	// fewNeedles is up to how many values a text is read once for each. For more, it is
+	// indexed.
+	fewNeedles = 8
+)
+
+// Finder looks for values. The nil Finder finds none.
+type Finder struct{ needles [][]byte }
+
+// Of returns a finder of values. Those that are too short to be told from other text are
+// left out.
+func Of(values ...seal.Value) *Finder {
+	f := &Finder{}
+	seen := map[string]bool{}
+	for _, v := range values {
+		f.add(seen, v.Reveal())
+	}
+	return f.orNil()
+}
+
+// OfJSON returns a finder of a value that is JSON: of the whole, and of each string and
+// number in it, but for those that public holds.
+func OfJSON(value seal.Value, public []byte) *Finder {
+	f := &Finder{}
+	seen := map[string]bool{}
+	leaves(public, func(text string) { seen[text] = true })
+	f.add(seen, value.Reveal())
+	leaves(value.Reveal(), func(text string) { f.add(seen, []byte(text)) })
+	return f.orNil()
+}
+
+func (f *Finder) add(seen map[string]bool, value []byte) {
+	needle := stripped(value)
+	if seen[string(value)] || !recognisable(needle) {
+		return
+	}
+	seen[string(value)] = true
+	f.needles = append(f.needles, needle)
+}
+
+func (f *Finder) orNil() *Finder {
+	if len(f.needles) == 0 {
+		return nil
+	}
+	return f
+}
+
+// recognisable reports whether a text is long enough to be looked for.
+func recognisable(needle []byte) bool {
+	if len(needle) < minBytes {
+		return false
+	}
+	word := bytes.IndexFunc(needle, func(r rune) bool { return !unicode.IsLetter(r) }) < 0
+	return !word || len(needle) >= minWord
+}
+
+// In reports whether a text holds one of the values, as it is or in one of the usual
+// encodings.
+func (f *Finder) In(text string) bool {
+	if f == nil || len(text) < minBytes {
+		return false
+	}
+	spelt := stripped([]byte(text))
+	if len(text) <= maxText {
+		spelt = spellings([]byte(text))
+	}
+	if len(f.needles) <= fewNeedles {
+		for _, n := range f.needles {
+			if bytes.Contains(spelt, n) {
+				return true
+			}
+		}
+		return false
+	}
+	index := suffixarray.New(spelt)
+	for _, n := range f.needles {
+		if index.Lookup(n, 1) != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// leaves calls yield for each string and number in JSON. It takes the tokens one by one;
+// what is no JSON ends it.
+func leaves(raw []byte, yield func(string)) {
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.UseNumber()
+	for {
+		token, err := d.Token()
+		if err != nil {
+			return
+		}
+		switch token := token.(type) {
+		case string:
+			yield(token)
+		case json.Number:
+			yield(token.String())
+		}
+	}
+}
+
+// stripped returns text without white space, which tools add and take away: at the end
+// of a file, before the lines of a block, where lines are folded.
+func stripped(text []byte) []byte {
+	if bytes.IndexFunc(text, unicode.IsSpace) < 0 {
+		return text
+	}
+	return []byte(strings.Map(func(r rune) rune {
+		if unicode.IsSpace(r) {
+			return -1
+		}
+		return r
+	}, string(text)))
+}

@@ -1,0 +1,58 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package typedvalue
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+)
+
+// Canonical returns the one text of the type that sealed values are bound to: the JSON
+// of MarshalStored with the members of every object in the order of their names. So
+// jq -cS prints it of a stored object, and RFC 8785 describes it.
+func (t *Type) Canonical() (string, error) {
+	stored, err := t.MarshalStored()
+	if err != nil {
+		return "", err
+	}
+	if t.kind.scalar() {
+		return string(stored), nil
+	}
+	v, err := decode("secretType", stored, 2*MaxTypeBytes, maxTypeDepth)
+	if err != nil {
+		return "", err
+	}
+	return string(appendSorted(make([]byte, 0, len(stored)), v)), nil
+}
+
+func appendSorted(out []byte, v any) []byte {
+	switch v := v.(type) {
+	case map[string]any:
+		out = append(out, '{')
+		for i, name := range slices.Sorted(maps.Keys(v)) {
+			if i > 0 {
+				out = append(out, ',')
+			}
+			out = append(appendString(out, name), ':')
+			out = appendSorted(out, v[name])
+		}
+		return append(out, '}')
+	case []any:
+		out = append(out, '[')
+		for i, item := range v {
+			if i > 0 {
+				out = append(out, ',')
+			}
+			out = appendSorted(out, item)
+		}
+		return append(out, ']')
+	case string:
+		return appendString(out, v)
+	case json.Number:
+		return append(out, v...)
+	default: // a stored type holds nothing else
+		return append(out, "null"...)
+	}
+}
