@@ -19,6 +19,7 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+	"github.com/latchkey-dev/latchkey/controllers/admissionpath"
 	"github.com/latchkey-dev/latchkey/controllers/agentbundle"
 	"github.com/latchkey-dev/latchkey/controllers/aggregation"
 	"github.com/latchkey-dev/latchkey/controllers/bundler"
@@ -223,6 +224,10 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, o *controllerOptions,
 	}
 	if err := addRepair(ctx, mgr, o, live, own, store, ring, digestKey); err != nil {
 		return fmt.Errorf("set up the repair controller: %w", err)
+	}
+	path := &admissionpath.Reconciler{Live: live, Clock: clock.RealClock{}, Namespace: o.namespace}
+	if err := path.SetupWithManager(mgr); err != nil {
+		return fmt.Errorf("set up the controller of the path of admission: %w", err)
 	}
 	return errors.Join(
 		mgr.Add(&keyrotation.Controller{Client: mgr.GetClient(), Store: store, Ring: ring, Clock: clock.RealClock{}, Options: o.keys()}),

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 
+	corev1 "k8s.io/api/core/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -36,7 +37,7 @@ func addRepair(ctx context.Context, mgr ctrl.Manager, o *controllerOptions, live
 		}},
 	}}
 	if o.certificate {
-		certificate, err := caches.OwnSecret(mgr.GetConfig(), mgr.GetScheme(), o.namespace, certs.SecretName)
+		certificate, err := caches.Named(mgr.GetConfig(), mgr.GetScheme(), &corev1.Secret{}, o.namespace, certs.SecretName)
 		if err != nil {
 			return fmt.Errorf("set up the cache of the certificate: %w", err)
 		}

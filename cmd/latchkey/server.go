@@ -5,9 +5,9 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path"
 	"time"
@@ -15,12 +15,15 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	authenticationv1 "k8s.io/api/authentication/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apiserver/pkg/server/dynamiccertificates"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
-	"sigs.k8s.io/controller-runtime/pkg/webhook"
+	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+	"github.com/latchkey-dev/latchkey/internal/admissionport"
 	"github.com/latchkey-dev/latchkey/internal/apiserver"
 	"github.com/latchkey-dev/latchkey/internal/approval"
 	"github.com/latchkey-dev/latchkey/internal/caches"
@@ -36,15 +39,17 @@ import (
 // serverOptions are the choices of "latchkey server".
 type serverOptions struct {
 	commonOptions
-	webhookAddr   string
-	advertiseAddr string
-	projection    projector.Options
-	rest          apiserver.Options
+	webhookAddr       string
+	admissionClientCA string
+	advertiseAddr     string
+	projection        projector.Options
+	rest              apiserver.Options
 }
 
 func (o *serverOptions) addFlags(fs *pflag.FlagSet) {
 	o.commonOptions.addFlags(fs)
 	fs.StringVar(&o.webhookAddr, "webhook-bind-address", ":9443", "Address of the admission webhooks.")
+	fs.StringVar(&o.admissionClientCA, "admission-client-ca", "", "File with the CA, in PEM, of the certificate that the API server presents to webhooks. Nobody else can connect to them then. It is read again when it changes. Without it, the API server is known by the path that it asks for alone.")
 	fs.StringVar(&o.advertiseAddr, "advertise-address", "", "Host and port under which other replicas reach this one's REST port. Without it: $POD_IP, else the host of --secure-bind-address, and its port.")
 	fs.StringVar(&o.projection.DefaultHome, "default-home", projector.DefaultHome, "What ~/ stands for in a container that sets no HOME.")
 	o.rest = apiserver.NewOptions()
@@ -94,19 +99,13 @@ func runServer(ctx context.Context, o *serverOptions) error {
 		return err
 	}
 	keeper := &certs.Keeper{}
-	host, port, err := hostPort("webhook-bind-address", o.webhookAddr)
-	if err != nil {
-		return err
-	}
+	paths := &admissionport.Paths{}
 	mgr, err := ctrl.NewManager(cfg, ctrl.Options{
 		Scheme:                 scheme,
 		Cache:                  caches.Server(o.tenants),
 		Metrics:                metricsserver.Options{BindAddress: o.metricsAddr},
 		HealthProbeBindAddress: o.healthAddr,
 		LivenessEndpointName:   "/livez",
-		WebhookServer: webhook.NewServer(webhook.Options{Host: host, Port: port, TLSOpts: []func(*tls.Config){
-			func(c *tls.Config) { c.GetCertificate = keeper.GetCertificate },
-		}}),
 	})
 	if err != nil {
 		return fmt.Errorf("set up the server: %w", err)
@@ -115,85 +114,112 @@ func runServer(ctx context.Context, o *serverOptions) error {
 	var ring *keyring.Ring
 	ring = keyring.NewRing(func(ctx context.Context) error { return keys.LoadInto(ctx, ring) })
 	digestKey := &keyring.DigestKey{}
-	if err := watchOwnSecrets(ctx, mgr, o.namespace, ring, digestKey, keeper); err != nil {
+	if err := watchOwnSecrets(ctx, mgr, o.namespace, ring, digestKey, keeper, paths); err != nil {
 		return err
 	}
-	if err := addWebhooks(ctx, mgr, o, live, ring, digestKey); err != nil {
+	port, err := addAdmission(ctx, mgr, o, live, ring, digestKey, keeper, paths)
+	if err != nil {
 		return err
 	}
 	joined, err := addREST(ctx, mgr, o, live, ring, digestKey, keeper, standing)
 	if err != nil {
 		return err
 	}
-	if err := addChecks(mgr, ring, map[string]func() error{"certificate": keeper.Ready, "replicas": joined}); err != nil {
+	checks := map[string]func() error{"certificate": keeper.Ready, "path": paths.Ready, "admission": port.Ready, "replicas": joined}
+	if err := addChecks(mgr, ring, checks); err != nil {
 		return err
 	}
 	log.Info("Starting the server", "version", version)
 	return mgr.Start(ctx)
 }
 
-// watchOwnSecrets keeps ring and keeper in step with Latchkey's own namespace.
-func watchOwnSecrets(ctx context.Context, mgr ctrl.Manager, namespace string, ring *keyring.Ring, digestKey *keyring.DigestKey, keeper *certs.Keeper) error {
+// watchOwnSecrets keeps what is read of Latchkey's own namespace in step with it.
+func watchOwnSecrets(ctx context.Context, mgr ctrl.Manager, namespace string, ring *keyring.Ring, digestKey *keyring.DigestKey, keeper *certs.Keeper, paths *admissionport.Paths) error {
 	keys, err := caches.Keys(mgr.GetConfig(), mgr.GetScheme(), namespace)
 	if err != nil {
 		return fmt.Errorf("set up the cache of sealing keys: %w", err)
 	}
-	digests, err := caches.OwnSecret(mgr.GetConfig(), mgr.GetScheme(), namespace, keyring.DigestKeyName)
+	digests, err := caches.Named(mgr.GetConfig(), mgr.GetScheme(), &corev1.Secret{}, namespace, keyring.DigestKeyName)
 	if err != nil {
 		return fmt.Errorf("set up the cache of the key of the digests: %w", err)
 	}
-	certificate, err := caches.OwnSecret(mgr.GetConfig(), mgr.GetScheme(), namespace, certs.SecretName)
+	certificate, err := caches.Named(mgr.GetConfig(), mgr.GetScheme(), &corev1.Secret{}, namespace, certs.SecretName)
 	if err != nil {
 		return fmt.Errorf("set up the cache of the certificate: %w", err)
+	}
+	pathCache, err := caches.Named(mgr.GetConfig(), mgr.GetScheme(), &corev1.Secret{}, namespace, admissionport.SecretName)
+	if err != nil {
+		return fmt.Errorf("set up the cache of the path of admission: %w", err)
 	}
 	return errors.Join(
 		mgr.Add(keys),
 		mgr.Add(digests),
 		mgr.Add(certificate),
+		mgr.Add(pathCache),
 		keyring.Watch(ctx, keys, namespace, ring),
 		digestKey.Watch(ctx, digests, namespace),
 		keeper.Watch(ctx, certificate),
+		paths.Watch(ctx, pathCache),
 	)
 }
 
-// addWebhooks adds the admission of both kinds.
-func addWebhooks(ctx context.Context, mgr ctrl.Manager, o *serverOptions, live client.Client, ring *keyring.Ring, digestKey *keyring.DigestKey) error {
+// addAdmission adds the admission of all kinds, and the port at which the API server
+// asks for it.
+func addAdmission(ctx context.Context, mgr ctrl.Manager, o *serverOptions, live client.Client, ring *keyring.Ring, digestKey *keyring.DigestKey, keeper *certs.Keeper, paths *admissionport.Paths) (*admissionport.Server, error) {
 	self, err := selfName(ctx, live)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	latchkey := sealing.Latchkey{Server: self, Controller: "system:serviceaccount:" + o.namespace + ":" + controllerAccount}
 	tenants := caches.Served(mgr.GetClient(), o.tenants)
 	// A pod that is created right after a secret has it.
 	writes := &caches.Writes{}
-	fresh := caches.Served(caches.Fresh(mgr.GetClient(), live, writes), o.tenants)
 	access := sealing.Reviews{Client: mgr.GetClient()}
 	namespaces := sealing.LiveNamespaces{Reader: mgr.GetAPIReader()}
-	mgr.GetWebhookServer().Register(usersecret.Path, &webhook.Admission{Handler: sealing.Noting(&usersecret.Handler{
-		Reader:     tenants,
-		Access:     access,
-		Namespaces: namespaces,
-		Keyring:    ring,
-		DigestKey:  digestKey.Key,
-		Latchkey:   latchkey,
-		Limits:     o.user,
-		Now:        time.Now,
-	}, writes.Note)})
-	mgr.GetWebhookServer().Register(agentsecret.Path, &webhook.Admission{Handler: sealing.Noting(&agentsecret.Handler{
-		Reader:     tenants,
-		Access:     access,
-		Namespaces: namespaces,
-		Keyring:    ring,
-		Limits:     o.agent,
-		Latchkey:   latchkey,
-	}, writes.Note)})
-	mgr.GetWebhookServer().Register(pod.Path, &webhook.Admission{Handler: &pod.Handler{
-		Reader:   fresh,
-		Limits:   o.user,
-		Options:  o.projection,
-		Approved: approved(digestKey),
-	}})
-	return nil
+	hooks := map[string]http.Handler{}
+	for where, handler := range map[string]admission.Handler{
+		admissionport.UserSecretHook: sealing.Noting(&usersecret.Handler{
+			Reader:     tenants,
+			Access:     access,
+			Namespaces: namespaces,
+			Keyring:    ring,
+			DigestKey:  digestKey.Key,
+			Latchkey:   latchkey,
+			Limits:     o.user,
+			Now:        time.Now,
+		}, writes.Note),
+		admissionport.AgentSecretHook: sealing.Noting(&agentsecret.Handler{
+			Reader:     tenants,
+			Access:     access,
+			Namespaces: namespaces,
+			Keyring:    ring,
+			Limits:     o.agent,
+			Latchkey:   latchkey,
+		}, writes.Note),
+		admissionport.PodHook: &pod.Handler{
+			Reader:   caches.Served(caches.Fresh(mgr.GetClient(), live, writes), o.tenants),
+			Limits:   o.user,
+			Options:  o.projection,
+			Approved: approved(digestKey),
+		},
+	} {
+		// Metrics name the hook, never the path that leads to it.
+		hooks[where], err = admission.StandaloneWebhook(&admission.Webhook{Handler: handler}, admission.StandaloneOptions{MetricsPath: where})
+		if err != nil {
+			return nil, fmt.Errorf("set up %s: %w", where, err)
+		}
+	}
+	server := &admissionport.Server{
+		Address:     o.webhookAddr,
+		Certificate: keeper.GetCertificate,
+		Handler:     admissionport.NewGuard(paths, hooks),
+	}
+	if o.admissionClientCA != "" {
+		if server.ClientCA, err = dynamiccertificates.NewDynamicCAContentFromFile("admission-client-ca", o.admissionClientCA); err != nil {
+			return nil, fmt.Errorf("--admission-client-ca: %w", err)
+		}
+	}
+	return server, mgr.Add(server)
 }
 
 // approved judges the sources of secrets; without the key none is approved.

@@ -126,15 +126,21 @@ func TestALifeOfARelease(t *testing.T) {
 	if field(crd, "spec", "names", "categories", 1) != "changed" {
 		t.Errorf("the CRD was not upgraded: %v", field(crd, "spec", "names"))
 	}
-	for _, key := range []string{"MutatingWebhookConfiguration /latchkey", "APIService /v1.golem.latchkey.dev"} {
-		path := []any{"spec", "caBundle"}
-		if strings.HasPrefix(key, "Mutating") {
-			path = []any{"webhooks", 0, "clientConfig", "caBundle"}
+	kept := func(when string) {
+		t.Helper()
+		if field(c.find(t, all.get(t, "APIService /v1.golem.latchkey.dev")), "spec", "caBundle") == nil {
+			t.Errorf("%s took the CA out of an APIService", when)
 		}
-		if field(c.find(t, all.get(t, key)), path...) == nil {
-			t.Errorf("the upgrade took the CA out of %s", key)
+		for i := range 3 {
+			config := c.find(t, all.get(t, "MutatingWebhookConfiguration /latchkey"))
+			if field(config, "webhooks", i, "clientConfig", "caBundle") == nil || field(config, "webhooks", i, "clientConfig", "service", "path") != secretPath {
+				t.Errorf("%s took the CA or the path out of webhook %d", when, i)
+			}
 		}
 	}
+	kept("the upgrade")
+	c.run(t, "upgrade", "latchkey", changed(t), "--server-side=false", "--set", "webhooks.timeoutSeconds=6")
+	kept("an upgrade by three-way merge")
 
 	for _, round := range []string{"after uninstall", "after another uninstall"} {
 		c.run(t, "uninstall", "latchkey", "--no-hooks") // there is no kubelet to run the Job
@@ -166,7 +172,11 @@ func userSecret() *unstructured.Unstructured {
 	return o
 }
 
-// trust does what the controller does: it puts its CA where the API server looks.
+// secretPath is what the controller writes beside its CA.
+const secretPath = "/abcdefghijklmnopqrstuvwxyz/hook"
+
+// trust does what the controller does: it puts its CA where the API server looks, and
+// the path of admission.
 func trust(t *testing.T, c *cluster, all objects) {
 	t.Helper()
 	pem, _, err := certutil.GenerateSelfSignedCertKey("latchkey-server", nil, nil)
@@ -180,6 +190,8 @@ func trust(t *testing.T, c *cluster, all objects) {
 			for i := range webhooks {
 				config, _ := field(o, "webhooks", i, "clientConfig").(map[string]any)
 				config["caBundle"] = bundle
+				service, _ := config["service"].(map[string]any)
+				service["path"] = secretPath
 			}
 		} else {
 			spec, _ := field(o, "spec").(map[string]any)

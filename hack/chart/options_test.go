@@ -53,9 +53,10 @@ server:
   shutdown: {preStopSeconds: 20, delaySeconds: 10, gracePeriodSeconds: 90}
   extraArgs: [--audit-log-maxage=1]
   extraEnv: [{name: GOMAXPROCS, valueFrom: {resourceFieldRef: {resource: limits.cpu}}}]
-webhooks: {timeoutSeconds: 7, pods: {failurePolicy: Ignore, timeoutSeconds: 2, excludedNamespaces: [kube-system]}}
+webhooks: {timeoutSeconds: 7, clientCAConfigMap: webhook-client-ca, pods: {failurePolicy: Ignore, timeoutSeconds: 2, excludedNamespaces: [kube-system]}}
 networkPolicies:
   apiServerPorts: [8443]
+  apiServerFrom: [{ipBlock: {cidr: 10.1.2.3/32}}]
   metricsFrom: [{namespaceSelector: {matchLabels: {name: monitoring}}}]
   extraEgress: [{to: [{ipBlock: {cidr: 10.0.0.0/8}}]}]
 priorityClass: {name: high, value: 5}
@@ -93,7 +94,7 @@ func TestAValueLandsWhereItBelongs(t *testing.T) {
 		{controller, []any{"spec", "replicas"}, `1`},
 		{server, []any{"spec", "replicas"}, `3`},
 		{controller, at(container, "args"), `["controller","--namespace=$(POD_NAMESPACE)","--tenant-namespaces=alice,shop-prod","--v=4","--log-format=json","--agent-max-secrets=10","--agent-max-total-value-bytes=12","--agent-max-value-bytes=11","--user-max-env-value-bytes=9","--user-max-secrets=7","--user-max-value-bytes=8000000","--manage-certificate=false","--workers=16","--key-rotation=24h","--key-retention=36h30m","--max-concurrent-rollouts=3","--restart-min-interval=90s","--rollout-timeout=5m","--reseal-rate=5"]`},
-		{server, at(container, "args"), `["server","--namespace=$(POD_NAMESPACE)","--tenant-namespaces=alice,shop-prod","--v=4","--log-format=json","--agent-max-secrets=10","--agent-max-total-value-bytes=12","--agent-max-value-bytes=11","--user-max-env-value-bytes=9","--user-max-secrets=7","--user-max-value-bytes=8000000","--shutdown-delay=10s","--health-probe-bind-address=:18081","--metrics-bind-address=:18080","--secure-bind-address=:18443","--webhook-bind-address=:19443","--default-home=/home/app","--max-requests-in-flight=0","--max-mutating-requests-in-flight=20","--request-timeout=30s","--max-requests-per-caller=8","--audit-log-path=","--audit-log-maxage=1"]`},
+		{server, at(container, "args"), `["server","--namespace=$(POD_NAMESPACE)","--tenant-namespaces=alice,shop-prod","--v=4","--log-format=json","--agent-max-secrets=10","--agent-max-total-value-bytes=12","--agent-max-value-bytes=11","--user-max-env-value-bytes=9","--user-max-secrets=7","--user-max-value-bytes=8000000","--shutdown-delay=10s","--health-probe-bind-address=:18081","--metrics-bind-address=:18080","--secure-bind-address=:18443","--webhook-bind-address=:19443","--admission-client-ca=/etc/latchkey/admission-client-ca/ca.crt","--default-home=/home/app","--max-requests-in-flight=0","--max-mutating-requests-in-flight=20","--request-timeout=30s","--max-requests-per-caller=8","--audit-log-path=","--audit-log-maxage=1"]`},
 		{controller, at(container, "env", 1), `{"name":"GOMEMLIMIT","value":"400MiB"}`},
 		{server, at(container, "env", 2, "name"), `"GOMAXPROCS"`},
 		{"ServiceAccount latchkey-system/latchkey-controller", []any{"metadata", "annotations"}, `{"a.example/role":"c"}`},
@@ -122,7 +123,11 @@ func TestAValueLandsWhereItBelongs(t *testing.T) {
 		{"MutatingWebhookConfiguration /latchkey", []any{"webhooks", 2, "timeoutSeconds"}, `2`},
 		{"MutatingWebhookConfiguration /latchkey", []any{"webhooks", 2, "failurePolicy"}, `"Ignore"`},
 		{"NetworkPolicy latchkey-system/latchkey-server", []any{"spec", "egress", 0, "ports"}, `[{"port":8443,"protocol":"TCP"}]`},
-		{"NetworkPolicy latchkey-system/latchkey-server", []any{"spec", "ingress", 1, "from"}, `[{"namespaceSelector":{"matchLabels":{"name":"monitoring"}}}]`},
+		{"NetworkPolicy latchkey-system/latchkey-server", []any{"spec", "ingress", 0}, `{"from":[{"ipBlock":{"cidr":"10.1.2.3/32"}}],"ports":[{"port":"webhook","protocol":"TCP"}]}`},
+		{"NetworkPolicy latchkey-system/latchkey-server", []any{"spec", "ingress", 1, "from"}, `null`},
+		{server, at(pod, "volumes"), `[{"configMap":{"name":"webhook-client-ca"},"name":"admission-client-ca"}]`},
+		{server, at(container, "volumeMounts"), `[{"mountPath":"/etc/latchkey/admission-client-ca","name":"admission-client-ca","readOnly":true}]`},
+		{"NetworkPolicy latchkey-system/latchkey-server", []any{"spec", "ingress", 2, "from"}, `[{"namespaceSelector":{"matchLabels":{"name":"monitoring"}}}]`},
 		{"NetworkPolicy latchkey-system/latchkey-server", []any{"spec", "egress", 3}, `{"to":[{"ipBlock":{"cidr":"10.0.0.0/8"}}]}`},
 		{"ServiceMonitor latchkey-system/latchkey", []any{"spec", "endpoints", 0}, `{"interval":"1m","port":"metrics","scrapeTimeout":"20s"}`},
 		{"ServiceMonitor latchkey-system/latchkey", []any{"metadata", "labels", "release"}, `"prometheus"`},
@@ -297,11 +302,13 @@ func TestWithNamedTenantsNothingReachesFurther(t *testing.T) {
 }
 
 // TestWithCertManagerTheControllerLeavesTrustAlone: it has no right that it does not
-// need any more, and cert-manager has a CA to inject.
+// need any more, and cert-manager has a CA to inject. What is left is its own webhook
+// configuration, in which it keeps the path of admission.
 func TestWithCertManagerTheControllerLeavesTrustAlone(t *testing.T) {
 	got := rendered(t, "certificates: {certManager: {enabled: true}}")
-	if text := fmt.Sprint(got.get(t, "ClusterRole /latchkey-controller").Object); strings.Contains(text, "mutatingwebhookconfigurations") || strings.Contains(text, "update") {
-		t.Errorf("the controller may still change trust: %s", text)
+	const own = "map[apiGroups:[admissionregistration.k8s.io] resourceNames:[latchkey] resources:[mutatingwebhookconfigurations] verbs:[get update]]"
+	if text := fmt.Sprint(got.get(t, "ClusterRole /latchkey-controller").Object); !strings.Contains(text, own) || strings.Count(text, "update") != 1 {
+		t.Errorf("the controller may change trust, or cannot keep the path of admission: %s", text)
 	}
 	if text := fmt.Sprint(rendered(t, "certificates: {certManager: {enabled: true}}\naggregatedAPI: {enabled: false}").get(t, "ClusterRole /latchkey-controller").Object); strings.Contains(text, "apiservices") {
 		t.Errorf("the controller may change APIServices that there are not: %s", text)

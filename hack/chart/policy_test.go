@@ -55,8 +55,9 @@ func lacks(o *unstructured.Unstructured) []string {
 	expect("what is dropped", []any{"ALL"}, "containers", 0, "securityContext", "capabilities", "drop")
 	volumes, _ := field(o, "spec", "template", "spec", "volumes").([]any)
 	for i := range volumes {
-		if field(o, "spec", "template", "spec", "volumes", i, "emptyDir", "sizeLimit") == nil {
-			out = append(out, "a volume is something else than a small folder of the pod's own")
+		folder, public := field(o, "spec", "template", "spec", "volumes", i, "emptyDir", "sizeLimit"), field(o, "spec", "template", "spec", "volumes", i, "configMap")
+		if folder == nil && public == nil {
+			out = append(out, "a volume is something else than a small folder of the pod's own, or a ConfigMap")
 		}
 	}
 	env, _ := field(o, "spec", "template", "spec", "containers", 0, "env").([]any)

@@ -96,7 +96,8 @@ func (s *stack) ensureToken(ctx context.Context, name string) (string, error) {
 	return "issued", s.writeKubeconfig(path, pki.Credential{Token: request.Status.Token})
 }
 
-// awaitTrust waits until the controller has given every webhook the authority that the API server checks it with.
+// awaitTrust waits until the controller has given every webhook the authority that the API server checks it with, and
+// the path that only the two of them know.
 func (s *stack) awaitTrust(ctx context.Context, configurations []string) error {
 	if len(configurations) == 0 {
 		return nil
@@ -108,6 +109,9 @@ func (s *stack) awaitTrust(ctx context.Context, configurations []string) error {
 					Name         string `json:"name"`
 					ClientConfig struct {
 						CABundle []byte `json:"caBundle"`
+						Service  struct {
+							Path string `json:"path"`
+						} `json:"service"`
 					} `json:"clientConfig"`
 				} `json:"webhooks"`
 			}
@@ -115,8 +119,8 @@ func (s *stack) awaitTrust(ctx context.Context, configurations []string) error {
 				return err
 			}
 			for _, webhook := range configuration.Webhooks {
-				if len(webhook.ClientConfig.CABundle) == 0 {
-					return fmt.Errorf("webhook %s has no caBundle", webhook.Name)
+				if len(webhook.ClientConfig.CABundle) == 0 || webhook.ClientConfig.Service.Path == "" {
+					return fmt.Errorf("webhook %s has no caBundle or no path", webhook.Name)
 				}
 			}
 		}

@@ -74,16 +74,17 @@ func Keys(cfg *rest.Config, scheme *runtime.Scheme, namespace string) (cache.Cac
 	})
 }
 
-// OwnSecret returns a cache of one Secret of Latchkey's own namespace, such as the
-// serving certificate.
-func OwnSecret(cfg *rest.Config, scheme *runtime.Scheme, namespace, name string) (cache.Cache, error) {
-	return cache.New(cfg, cache.Options{
-		Scheme:            scheme,
-		DefaultNamespaces: map[string]cache.Config{namespace: {}},
-		ByObject: map[client.Object]cache.ByObject{
-			&corev1.Secret{}: {Field: fields.OneTermEqualSelector(metav1.ObjectNameField, name)},
-		},
-	})
+// Named returns a cache of one object of a kind; namespace is empty for a kind without
+// namespaces.
+func Named(cfg *rest.Config, scheme *runtime.Scheme, kind client.Object, namespace, name string) (cache.Cache, error) {
+	options := cache.Options{
+		Scheme:   scheme,
+		ByObject: map[client.Object]cache.ByObject{kind: {Field: fields.OneTermEqualSelector(metav1.ObjectNameField, name)}},
+	}
+	if namespace != "" {
+		options.DefaultNamespaces = Only([]string{namespace})
+	}
+	return cache.New(cfg, options)
 }
 
 // Replicas returns a cache of the Leases by which the server's replicas find each

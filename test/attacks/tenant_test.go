@@ -38,9 +38,9 @@ func newEstate(ctx context.Context, name string) *estate {
 	e := &estate{Account: account}
 	everything := rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"secrets"}, Verbs: []string{"get"}}
 	create(ctx, &rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Namespace: name, Name: "reader"}, Rules: []rbacv1.PolicyRule{everything}},
-		binding(name, "editor", "ClusterRole", "latchkey-edit", "editor-of-"+name, "owner-of-"+name),
-		binding(name, "viewer", "ClusterRole", "latchkey-view", "editor-of-"+name, "owner-of-"+name),
-		binding(name, "reader", "Role", "reader", "owner-of-"+name))
+		roleBinding(name, "editor", "ClusterRole", "latchkey-edit", "editor-of-"+name, "owner-of-"+name),
+		roleBinding(name, "viewer", "ClusterRole", "latchkey-view", "editor-of-"+name, "owner-of-"+name),
+		roleBinding(name, "reader", "Role", "reader", "owner-of-"+name))
 	for user, to := range map[string]*client.Client{"editor": &e.editor, "owner": &e.owner} {
 		*to, err = stack.AsUser(user + "-of-" + name)
 		Expect(err).NotTo(HaveOccurred())
@@ -53,7 +53,7 @@ func newEstate(ctx context.Context, name string) *estate {
 // mayGetSecrets lets the user get the native Secrets of their namespace.
 func (e *estate) mayGetSecrets(ctx context.Context) {
 	GinkgoHelper()
-	b := binding(e.Namespace, "caller", "Role", "reader")
+	b := roleBinding(e.Namespace, "caller", "Role", "reader")
 	b.Subjects = []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: e.Namespace, Name: "caller"}}
 	create(ctx, b)
 }
@@ -67,7 +67,7 @@ func (e *estate) patch(ctx context.Context, face conformance.Face, name, body st
 	return got
 }
 
-func binding(namespace, name, kind, role string, users ...string) *rbacv1.RoleBinding {
+func roleBinding(namespace, name, kind, role string, users ...string) *rbacv1.RoleBinding {
 	b := &rbacv1.RoleBinding{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
 		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: kind, Name: role},

@@ -110,7 +110,7 @@ func (c *Cluster) startControlPlane(assets string) error {
 	c.environment = &envtest.Environment{BinaryAssetsDirectory: assets}
 	server := c.environment.ControlPlane.GetAPIServer()
 	server.Out, server.Err = log, log
-	if err := configureAggregation(server, c.Dir); err != nil {
+	if err := errors.Join(configureAggregation(server, c.Dir), configureWebhookClient(server, c.Dir)); err != nil {
 		return err
 	}
 	server.Configure().

@@ -7,6 +7,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
@@ -25,35 +26,8 @@ const frontProxyName = "front-proxy-client"
 // configureAggregation makes the API server pass requests on to aggregated servers
 // and prove to them that it is it.
 func configureAggregation(server *envtest.APIServer, dir string) error {
-	files := map[string][]byte{}
-	authorityKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
+	if err := writeClient(dir, "front-proxy", frontProxyName); err != nil {
 		return err
-	}
-	authority := certificateOf("front-proxy-ca")
-	authority.IsCA, authority.BasicConstraintsValid = true, true
-	authority.KeyUsage |= x509.KeyUsageCertSign
-	if files["front-proxy-ca.crt"], err = sign(authority, authority, &authorityKey.PublicKey, authorityKey); err != nil {
-		return err
-	}
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return err
-	}
-	proxy := certificateOf(frontProxyName)
-	proxy.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
-	if files["front-proxy.crt"], err = sign(proxy, authority, &key.PublicKey, authorityKey); err != nil {
-		return err
-	}
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		return err
-	}
-	files["front-proxy.key"] = pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
-	for name, content := range files {
-		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
-			return err
-		}
 	}
 	server.Configure().
 		Set("proxy-client-cert-file", filepath.Join(dir, "front-proxy.crt")).
@@ -64,6 +38,90 @@ func configureAggregation(server *envtest.APIServer, dir string) error {
 		Set("requestheader-uid-headers", "X-Remote-Uid").
 		Set("requestheader-group-headers", "X-Remote-Group").
 		Set("requestheader-extra-headers-prefix", "X-Remote-Extra-")
+	return nil
+}
+
+// webhookClient is how the API server presents a certificate to webhooks that ask for
+// one.
+const webhookClient = `apiVersion: apiserver.config.k8s.io/v1
+kind: AdmissionConfiguration
+plugins:
+  - name: MutatingAdmissionWebhook
+    configuration:
+      apiVersion: apiserver.config.k8s.io/v1
+      kind: WebhookAdmissionConfiguration
+      kubeConfigFile: %s
+`
+
+const webhookClientKubeconfig = `apiVersion: v1
+kind: Config
+users:
+  - name: "*"
+    user:
+      client-certificate: webhook-client.crt
+      client-key: webhook-client.key
+`
+
+// configureWebhookClient makes the API server present a certificate to webhooks that
+// ask for one.
+func configureWebhookClient(server *envtest.APIServer, dir string) error {
+	if err := writeClient(dir, "webhook-client", "kube-apiserver"); err != nil {
+		return err
+	}
+	kubeconfig := filepath.Join(dir, "webhook-client.kubeconfig")
+	for name, content := range map[string]string{
+		"webhook-client.yaml": fmt.Sprintf(webhookClient, kubeconfig), "webhook-client.kubeconfig": webhookClientKubeconfig,
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+			return err
+		}
+	}
+	server.Configure().Set("admission-control-config-file", filepath.Join(dir, "webhook-client.yaml"))
+	return nil
+}
+
+// WebhookClientCA returns the file with the CA of the certificate that the API server
+// presents to webhooks that ask for one.
+func (c *Cluster) WebhookClientCA() string { return filepath.Join(c.Dir, "webhook-client-ca.crt") }
+
+// WebhookClient returns the certificate that the API server presents to webhooks.
+func (c *Cluster) WebhookClient() (tls.Certificate, error) {
+	return tls.LoadX509KeyPair(filepath.Join(c.Dir, "webhook-client.crt"), filepath.Join(c.Dir, "webhook-client.key"))
+}
+
+// writeClient writes a client's certificate and key, and the certificate of the CA that
+// signed it, into files that begin with prefix.
+func writeClient(dir, prefix, name string) error {
+	authorityKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return err
+	}
+	authority := certificateOf(prefix + "-ca")
+	authority.IsCA, authority.BasicConstraintsValid = true, true
+	authority.KeyUsage |= x509.KeyUsageCertSign
+	files := map[string][]byte{}
+	if files["-ca.crt"], err = sign(authority, authority, &authorityKey.PublicKey, authorityKey); err != nil {
+		return err
+	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return err
+	}
+	client := certificateOf(name)
+	client.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
+	if files[".crt"], err = sign(client, authority, &key.PublicKey, authorityKey); err != nil {
+		return err
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return err
+	}
+	files[".key"] = pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
+	for ending, content := range files {
+		if err := os.WriteFile(filepath.Join(dir, prefix+ending), content, 0o600); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"time"
@@ -82,38 +83,23 @@ func (c *Cluster) Review(ctx context.Context, server *Process, obj client.Object
 	if err != nil {
 		return nil, err
 	}
-	body, err := json.Marshal(admissionv1.AdmissionReview{
-		TypeMeta: metav1.TypeMeta{APIVersion: admissionv1.SchemeGroupVersion.String(), Kind: "AdmissionReview"},
-		Request: &admissionv1.AdmissionRequest{
-			UID:       types.UID("review"),
-			Operation: admissionv1.Create,
-			Namespace: obj.GetNamespace(),
-			Name:      obj.GetName(),
-			Object:    runtime.RawExtension{Raw: raw},
-		},
+	path, err := c.HookPath(ctx, strings.ToLower(kind)+"s.latchkey.dev")
+	if err != nil {
+		return nil, err
+	}
+	answer, err := c.Ask(ctx, server, path, &admissionv1.AdmissionRequest{
+		UID:       types.UID("review"),
+		Operation: admissionv1.Create,
+		Namespace: obj.GetNamespace(),
+		Name:      obj.GetName(),
+		Object:    runtime.RawExtension{Raw: raw},
 	})
 	if err != nil {
 		return nil, err
 	}
-	url := "https://" + address(server.webhookPort) + "/admit-" + strings.ToLower(kind)
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
-	if err != nil {
-		return nil, err
-	}
-	request.Header.Set("Content-Type", "application/json")
-	caller, err := c.webhookCaller(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer caller.CloseIdleConnections()
-	response, err := caller.Do(request)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = response.Body.Close() }()
 	var review admissionv1.AdmissionReview
-	if err := json.NewDecoder(response.Body).Decode(&review); err != nil {
-		return nil, fmt.Errorf("%s: answer %s: %w", server.name, response.Status, err)
+	if err := json.Unmarshal(answer.Body, &review); err != nil {
+		return nil, fmt.Errorf("%s: answer %d: %w", server.name, answer.Code, err)
 	}
 	if review.Response == nil {
 		return nil, errors.New("a review without a response")
@@ -121,10 +107,77 @@ func (c *Cluster) Review(ctx context.Context, server *Process, obj client.Object
 	return review.Response, nil
 }
 
-// webhookCaller trusts what the API server trusts.
-func (c *Cluster) webhookCaller(ctx context.Context) (*http.Client, error) {
+// HookPath returns the path at which the API server asks a webhook of Latchkey's
+// configuration.
+func (c *Cluster) HookPath(ctx context.Context, webhook string) (string, error) {
+	configuration, err := c.webhooks(ctx)
+	if err != nil {
+		return "", err
+	}
+	for i := range configuration.Webhooks {
+		w := &configuration.Webhooks[i]
+		if w.Name == webhook && w.ClientConfig.Service != nil && w.ClientConfig.Service.Path != nil {
+			return *w.ClientConfig.Service.Path, nil
+		}
+	}
+	return "", fmt.Errorf("webhook %s has no path", webhook)
+}
+
+// Answer is what came back over HTTP.
+type Answer struct {
+	Code   int
+	Header http.Header
+	Body   []byte
+}
+
+// Ask posts an AdmissionReview to a server's admission port, as everybody can who
+// reaches it.
+func (c *Cluster) Ask(ctx context.Context, server *Process, path string, request *admissionv1.AdmissionRequest) (Answer, error) {
+	body, err := json.Marshal(admissionv1.AdmissionReview{
+		TypeMeta: metav1.TypeMeta{APIVersion: admissionv1.SchemeGroupVersion.String(), Kind: "AdmissionReview"},
+		Request:  request,
+	})
+	if err != nil {
+		return Answer{}, err
+	}
+	return c.Knock(ctx, server, http.MethodPost, path, bytes.NewReader(body))
+}
+
+// Knock sends anything to a server's admission port, and presents certificates if it is
+// asked for them.
+func (c *Cluster) Knock(ctx context.Context, server *Process, method, path string, body io.Reader, certificates ...tls.Certificate) (Answer, error) {
+	request, err := http.NewRequestWithContext(ctx, method, "https://"+server.WebhookAddress(), body)
+	if err != nil {
+		return Answer{}, err
+	}
+	request.URL.Opaque = path // as it is, dots and all
+	request.Header.Set("Content-Type", "application/json")
+	caller, err := c.webhookCaller(ctx, certificates)
+	if err != nil {
+		return Answer{}, err
+	}
+	defer caller.CloseIdleConnections()
+	response, err := caller.Do(request)
+	if err != nil {
+		return Answer{}, err
+	}
+	defer func() { _ = response.Body.Close() }()
+	content, err := io.ReadAll(response.Body)
+	return Answer{Code: response.StatusCode, Header: response.Header, Body: content}, err
+}
+
+// WebhookAddress returns where a server's admission port is.
+func (p *Process) WebhookAddress() string { return address(p.webhookPort) }
+
+func (c *Cluster) webhooks(ctx context.Context) (*admissionregistrationv1.MutatingWebhookConfiguration, error) {
 	configuration := &admissionregistrationv1.MutatingWebhookConfiguration{}
-	if err := c.Client.Get(ctx, client.ObjectKey{Name: certs.WebhookConfiguration}, configuration); err != nil {
+	return configuration, c.Client.Get(ctx, client.ObjectKey{Name: certs.WebhookConfiguration}, configuration)
+}
+
+// webhookCaller trusts what the API server trusts.
+func (c *Cluster) webhookCaller(ctx context.Context, certificates []tls.Certificate) (*http.Client, error) {
+	configuration, err := c.webhooks(ctx)
+	if err != nil {
 		return nil, err
 	}
 	roots := x509.NewCertPool()
@@ -132,6 +185,6 @@ func (c *Cluster) webhookCaller(ctx context.Context) (*http.Client, error) {
 		roots.AppendCertsFromPEM(configuration.Webhooks[i].ClientConfig.CABundle)
 	}
 	return &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{
-		MinVersion: tls.VersionTLS13, RootCAs: roots, ServerName: "latchkey-webhook." + SystemNamespace + ".svc",
+		MinVersion: tls.VersionTLS13, RootCAs: roots, Certificates: certificates, ServerName: "latchkey-webhook." + SystemNamespace + ".svc",
 	}}}, nil
 }

@@ -21,6 +21,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/latchkey-dev/latchkey/internal/admissionport"
 	"github.com/latchkey-dev/latchkey/internal/certs"
 	"github.com/latchkey-dev/latchkey/internal/keyring"
 	"github.com/latchkey-dev/latchkey/test/framework"
@@ -37,7 +38,7 @@ var _ = Describe("A process that starts in an empty namespace", func() {
 		}
 	})
 
-	It("as a server is alive, and ready when there are a key and a certificate", func(ctx SpecContext) {
+	It("as a server is alive, and ready when there are a key, a certificate and a path", func(ctx SpecContext) {
 		fresh, err := cluster.Server("server-fresh", "--namespace="+namespace)
 		Expect(err).NotTo(HaveOccurred())
 		Expect(fresh.Launch(ctx)).To(Succeed())
@@ -54,6 +55,13 @@ var _ = Describe("A process that starts in an empty namespace", func() {
 		Consistently(ctx, fresh.Ready).ShouldNot(Succeed())
 
 		create(ctx, servingCertificate(namespace))
+		Eventually(ctx, fresh.Ready).Should(MatchError(And(
+			ContainSubstring("[+]certificate ok"), ContainSubstring("[-]path failed"))))
+		Consistently(ctx, fresh.Ready).ShouldNot(Succeed())
+
+		path := framework.Secret(namespace, admissionport.SecretName, nil)
+		path.Data = admissionport.State{Current: admissionport.NewSegment(), Since: time.Now()}.Data()
+		create(ctx, path)
 		Eventually(ctx, fresh.Ready).Should(Succeed())
 	})
 

@@ -27,9 +27,6 @@ import (
 	"github.com/latchkey-dev/latchkey/webhook/sealing"
 )
 
-// Path is where the handler is served.
-const Path = "/admit-agentsecret"
-
 // Handler admits AgentSecrets.
 type Handler struct {
 	// Reader reads the tenant's AgentSecrets from the cache.

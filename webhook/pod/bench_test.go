@@ -26,7 +26,6 @@ import (
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/internal/bundle"
 	"github.com/latchkey-dev/latchkey/internal/seal"
-	"github.com/latchkey-dev/latchkey/webhook/pod"
 )
 
 const (
@@ -124,7 +123,7 @@ func BenchmarkAdmission(b *testing.B) {
 }
 
 func question(body []byte) *http.Request {
-	req := httptest.NewRequest(http.MethodPost, pod.Path, bytes.NewReader(body))
+	req := httptest.NewRequest(http.MethodPost, "/", bytes.NewReader(body))
 	req.Header.Set("Content-Type", "application/json")
 	return req
 }

@@ -15,6 +15,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 
 	admissionv1 "k8s.io/api/admission/v1"
@@ -27,9 +28,6 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/limits"
 	"github.com/latchkey-dev/latchkey/internal/projector"
 )
-
-// Path is where the handler is served.
-const Path = "/inject-pod"
 
 // Handler admits pods.
 type Handler struct {
@@ -45,6 +43,15 @@ type Handler struct {
 
 	memo memo
 }
+
+const (
+	// maxOperations bounds the patch, as the API server bounds those that it is sent:
+	// applying it takes the product of the operations and of the lists' lengths.
+	maxOperations = 10_000
+	// aroundFiles is what a container gets at most beside its files: the variables and
+	// the live directories.
+	aroundFiles = 4
+)
 
 // Handle answers one request.
 func (h *Handler) Handle(ctx context.Context, req admission.Request) admission.Response {
@@ -64,9 +71,17 @@ func (h *Handler) Handle(ctx context.Context, req admission.Request) admission.R
 	case err != nil:
 		return admission.Errored(http.StatusServiceUnavailable, err)
 	}
+	count := len(pod.Spec.InitContainers) + len(pod.Spec.Containers)
+	if each := min(len(content.Files), projector.MaxFiles) + aroundFiles; count*each > maxOperations {
+		return tooLarge(fmt.Sprintf("it has %d containers, into each of which %d things would be put", count, each))
+	}
 	result := projector.Project(pod, content, h.Options)
 	resp := admission.Allowed("").WithWarnings(result.Warnings...)
-	if ops := difference(&pod.Spec, &result.Pod.Spec); len(ops) > 0 {
+	ops := difference(&pod.Spec, &result.Pod.Spec)
+	switch {
+	case len(ops) > maxOperations:
+		return tooLarge("it has too many mounts or volumes with Latchkey's names")
+	case len(ops) > 0:
 		// Put in whole: admission.Response.Patches would be marshalled twice.
 		if resp.Patch, err = json.Marshal(ops); err != nil {
 			return admission.Errored(http.StatusInternalServerError, errors.New("the patch cannot be written"))
@@ -74,4 +89,10 @@ func (h *Handler) Handle(ctx context.Context, req admission.Request) admission.R
 		resp.PatchType = new(admissionv1.PatchTypeJSONPatch)
 	}
 	return resp
+}
+
+// tooLarge refuses a pod that is not like any that somebody means to run.
+func tooLarge(why string) admission.Response {
+	return admission.Errored(http.StatusUnprocessableEntity,
+		errors.New("the pod is too large for secrets to be put into it: "+why+"; annotate it "+projector.AnnotationInject+`: "false" to have it without`))
 }

@@ -4,6 +4,7 @@
 package pod
 
 import (
+	"encoding/json"
 	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
@@ -50,13 +51,14 @@ func list[T any](ops []operation, path string, from, to []T) []operation {
 		return append(ops, operation{Op: "remove", Path: path})
 	}
 	// In between, the list is to[:at] followed by from[next:].
+	later := elements[T]{of: to}
 	next := 0
 	for at := 0; at < len(to); {
 		switch {
 		case next < len(from) && equality.Semantic.DeepEqual(from[next], to[at]):
 			next++
 			at++
-		case next < len(from) && !contains(to[at:], from[next]):
+		case next < len(from) && !later.has(from[next], at):
 			ops = append(ops, operation{Op: "remove", Path: path + "/" + strconv.Itoa(at)})
 			next++
 		default:
@@ -70,11 +72,29 @@ func list[T any](ops []operation, path string, from, to []T) []operation {
 	return ops
 }
 
-func contains[T any](all []T, one T) bool {
-	for i := range all {
-		if equality.Semantic.DeepEqual(all[i], one) {
-			return true
+// elements finds out whether an element is in the rest of a list. It reads the list
+// once, since a pod can have as many elements as fit a request.
+type elements[T any] struct {
+	of   []T
+	last map[string]int // the last index of each element; nil until it is needed
+}
+
+func (e *elements[T]) has(one T, from int) bool {
+	if e.last == nil {
+		e.last = make(map[string]int, len(e.of))
+		for i := range e.of {
+			e.last[text(e.of[i])] = i
 		}
 	}
-	return false
+	last, there := e.last[text(one)]
+	return there && last >= from
+}
+
+// text returns a text that two elements share only if they are equal.
+func text(element any) string {
+	raw, err := json.Marshal(element)
+	if err != nil {
+		return "" // of the API's own types, each can be written
+	}
+	return string(raw)
 }

@@ -29,9 +29,6 @@ import (
 	"github.com/latchkey-dev/latchkey/webhook/sealing"
 )
 
-// Path is where the handler is served.
-const Path = "/admit-usersecret"
-
 // Handler admits UserSecrets.
 type Handler struct {
 	// Reader reads the tenant's UserSecrets from the cache.
