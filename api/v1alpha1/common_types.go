@@ -138,6 +138,10 @@ type SecretStatus struct {
 	// file says where the value landed as a file.
 	// +optional
 	File *Landing `json:"file,omitempty"`
+	// source is the Secret and key that the landed value was read from, where it came
+	// from one.
+	// +optional
+	Source *SecretKeyRef `json:"source,omitempty"`
 	// claims are what the object claims within its tenant, and since when.
 	// +optional
 	// +listType=map

@@ -44,7 +44,8 @@ const (
 	// the key is restored.
 	ReasonKeyNotFound = "KeyNotFound"
 	// ReasonSourceNotFound says that the Secret or key that valueFrom names does
-	// not exist.
+	// not exist. What the bundles hold from it stays in them, unless the controller
+	// runs with --drop-missing-sources.
 	ReasonSourceNotFound = "SourceNotFound"
 	// ReasonSourceNotApproved says that nobody who may get the Secret that valueFrom
 	// names has let it feed what the object names, as where the object was stored
@@ -63,6 +64,11 @@ const (
 	// cannot be a variable. Other targets of the object are projected.
 	ReasonPathNotProjectable = "PathNotProjectable"
 	// ReasonBundleBlocked says that a Secret that Latchkey does not own has the
-	// bundle's name. It is left alone; delete or rename it.
+	// bundle's name, or that somebody made the bundle immutable. It is left alone;
+	// delete or rename it.
 	ReasonBundleBlocked = "BundleBlocked"
+	// ReasonBundleRefused says that the API server refused to write the bundle, such as
+	// by a quota or a policy, or that something changes it on its way. What the object
+	// asks for is not in the bundle, or still is. It is tried again.
+	ReasonBundleRefused = "BundleRefused"
 )

@@ -161,6 +161,11 @@ func (in *SecretStatus) DeepCopyInto(out *SecretStatus) {
 		*out = new(Landing)
 		**out = **in
 	}
+	if in.Source != nil {
+		in, out := &in.Source, &out.Source
+		*out = new(SecretKeyRef)
+		**out = **in
+	}
 	if in.Claims != nil {
 		in, out := &in.Claims, &out.Claims
 		*out = make([]Claim, len(*in))

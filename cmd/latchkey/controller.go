@@ -42,6 +42,7 @@ type controllerOptions struct {
 	rotation    keyrotation.Options
 	restarts    rollout.Options
 	withdraw    time.Duration
+	dropMissing bool
 }
 
 func (o *controllerOptions) addFlags(fs *pflag.FlagSet) {
@@ -58,6 +59,7 @@ func (o *controllerOptions) addFlags(fs *pflag.FlagSet) {
 	fs.DurationVar(&o.restarts.MinInterval, "restart-min-interval", time.Minute, "How long a workload is not restarted again. What changes meanwhile is acted upon afterwards, once.")
 	fs.DurationVar(&o.restarts.Timeout, "rollout-timeout", 2*time.Minute, "How long a restart counts as under way at most, so that workloads which never become ready do not keep others waiting.")
 	fs.DurationVar(&o.withdraw, "withdraw-apis-after", 5*time.Second, "How long no server may be ready before the aggregated APIs are taken out of the cluster, which cannot delete namespaces while they do not answer; 0 for ever. They are put back when a server is ready.")
+	fs.BoolVar(&o.dropMissing, "drop-missing-sources", false, "Take a value that comes from a Secret out of the bundles as soon as that Secret or its key is not there. Without it, the value stays until its object is deleted, disabled or given another source.")
 	fs.IntVar(&o.restarts.MaxConcurrent, "max-concurrent-rollouts", 5, "Restarts that are under way at once, in the whole cluster. Tenants take turns, and one tenant has at most all but one of them.")
 }
 
@@ -206,14 +208,15 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, o *controllerOptions,
 	}
 	for _, adapter := range []bundler.Adapter{userbundle.Adapter(o.user, digestKey), agentbundle.Adapter(o.agent)} {
 		r := &bundler.Reconciler{
-			Adapter:      adapter,
-			Client:       mgr.GetClient(),
-			Sources:      sources,
-			Live:         live,
-			Opener:       ring,
-			Events:       mgr.GetEventRecorder("latchkey"),
-			DigestKey:    digestKey,
-			BeforeWrites: beforeWrites,
+			Adapter:            adapter,
+			Client:             mgr.GetClient(),
+			Sources:            sources,
+			Live:               live,
+			Opener:             ring,
+			Events:             mgr.GetEventRecorder("latchkey"),
+			DigestKey:          digestKey,
+			DropMissingSources: o.dropMissing,
+			BeforeWrites:       beforeWrites,
 		}
 		if err := r.SetupWithManager(mgr, sources, keyEvents(ring), o.workers); err != nil {
 			return fmt.Errorf("set up the %s controller: %w", adapter.Name, err)

@@ -4,9 +4,9 @@
 package bundler
 
 import (
+	"bytes"
 	"context"
 	"errors"
-	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -16,13 +16,15 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+	"github.com/latchkey-dev/latchkey/internal/bundle"
 	"github.com/latchkey-dev/latchkey/internal/digest"
 )
 
-// apply writes the bundles whose contents differ from what is there.
+// apply writes the bundles whose contents differ from what is there. That one cannot be
+// written does not stop the other.
 func (r *Reconciler) apply(ctx context.Context, s *scope) error {
 	if s.contents == nil {
-		return nil // the memo found all in step
+		return nil // the memo found all in step, or it is too early to try again
 	}
 	for _, name := range []string{r.Adapter.EnvBundle, r.Adapter.FilesBundle} {
 		existing, mac := s.existing[name], s.memo.macs[name]
@@ -35,18 +37,24 @@ func (r *Reconciler) apply(ctx context.Context, s *scope) error {
 		} else {
 			err = r.write(ctx, s, name, mac)
 		}
-		if err != nil {
+		if namespaceGone(err) {
 			return err
 		}
+		if err != nil {
+			r.suffer(ctx, s, name, err)
+			ctrl.LoggerFrom(ctx).Info("Bundle not written", "secret", name, "answer", answerOf(err), "blocked", s.setback.failures[name].blocked)
+		}
 	}
-	if len(s.blocked) > 0 {
-		return nil // not remembered, so the next reconcile tries again
+	s.memo.setback = s.setback
+	if s.setback != nil && s.setback.blockedOnly() {
+		r.memos.forget(s.namespace) // so the next reconcile tries again, whenever it comes
+		return nil
 	}
 	r.memos.put(s.namespace, s.memo)
 	return nil
 }
 
-// upToDate tells whether a bundle as cached has the content that mac stands for.
+// upToDate reports whether a bundle as cached has the content that mac stands for.
 func upToDate(existing *corev1.Secret, mac, label string) bool {
 	if existing == nil || mac == "" {
 		return existing == nil && mac == ""
@@ -74,21 +82,41 @@ func (r *Reconciler) write(ctx context.Context, s *scope, name, mac string) erro
 		WithAnnotations(annotations).
 		WithData(reveal(c))
 	err := r.Client.Apply(ctx, secret, FieldOwner, client.ForceOwnership)
+	stripped := false
 	if err == nil {
-		err = r.strip(ctx, secret, c)
+		stripped, err = r.strip(ctx, secret, c)
+	}
+	if err == nil && (!stored(secret, c, annotations) || !stripped && unmoved(secret, s.existing[name])) {
+		err = errChanged
 	}
 	bundleWrites.WithLabelValues(r.Adapter.Name, outcomeLabel(err)).Inc()
-	switch {
-	case err == nil:
-		return nil
-	case apierrors.IsInvalid(err):
-		ctrl.LoggerFrom(ctx).Info("Bundle blocked by a foreign Secret", "secret", name)
-		s.blocked[name] = true
-		r.blocked.Store(s.namespace, true)
-		return nil
-	default:
-		return terminating(fmt.Errorf("apply bundle %s: %w", name, withoutBody(err)))
+	if err != nil {
+		return terminating(err)
 	}
+	return nil
+}
+
+// stored reports whether a bundle is stored as it was sent, as far as the API server's
+// answer shows it.
+func stored(applied *corev1ac.SecretApplyConfiguration, c bundle.Contents, annotations map[string]string) bool {
+	for key, value := range c.Data {
+		if !bytes.Equal(applied.Data[key], value.Reveal()) {
+			return false
+		}
+	}
+	for key, value := range annotations {
+		if applied.Annotations[key] != value {
+			return false
+		}
+	}
+	return true
+}
+
+// unmoved reports whether applying changed nothing of a bundle that is not up to date.
+// Something then leaves out on the way what was sent, which the answer does not show: it
+// is laid over what was sent.
+func unmoved(applied *corev1ac.SecretApplyConfiguration, before *corev1.Secret) bool {
+	return before != nil && applied.ResourceVersion != nil && *applied.ResourceVersion == before.ResourceVersion
 }
 
 // remove deletes a bundle that nothing is in any more, unless it changed since it
@@ -101,7 +129,8 @@ func (r *Reconciler) remove(ctx context.Context, existing *corev1.Secret) error 
 	err := r.Client.Delete(ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: existing.Namespace, Name: existing.Name}},
 		client.Preconditions{UID: &uid, ResourceVersion: &version})
 	if client.IgnoreNotFound(err) != nil {
-		return terminating(fmt.Errorf("delete bundle %s: %w", existing.Name, err))
+		bundleWrites.WithLabelValues(r.Adapter.Name, outcomeLabel(err)).Inc()
+		return terminating(err)
 	}
 	return nil
 }
@@ -113,35 +142,14 @@ func (e *goneError) Error() string { return e.err.Error() }
 func (e *goneError) Unwrap() error { return e.err }
 
 func terminating(err error) error {
-	if apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) || apierrors.IsNotFound(err) {
+	var answer apierrors.APIStatus
+	gone := apierrors.IsNotFound(err) && errors.As(err, &answer) &&
+		answer.Status().Details != nil && answer.Status().Details.Kind == "namespaces"
+	if gone || apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) {
 		return &goneError{err: err}
 	}
 	return err
 }
-
-// withoutBody reduces an API error to its reason: the message of a refused write
-// can quote what was sent, and a bundle is plaintext. An answer without a reason, as
-// other webhooks give, is reduced to its code.
-func withoutBody(err error) error {
-	var answer apierrors.APIStatus
-	if !errors.As(err, &answer) {
-		return err // the request did not reach the API server's validation
-	}
-	status := answer.Status()
-	if status.Reason == metav1.StatusReasonUnknown {
-		return &refusal{reason: fmt.Sprintf("code %d without a reason", status.Code), err: err}
-	}
-	return &refusal{reason: string(status.Reason), err: err}
-}
-
-// refusal prints the reason alone and keeps the error for errors.As.
-type refusal struct {
-	reason string
-	err    error
-}
-
-func (e *refusal) Error() string { return "the API server refused: " + e.reason }
-func (e *refusal) Unwrap() error { return e.err }
 
 // CachedMAC is the only member of stringData that a bundle has in the cache, where
 // it has no data: the keyed digest that stands for its data. The API server never

@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
@@ -69,7 +70,7 @@ func TestALostKeyTakesNothingAway(t *testing.T) {
 			},
 			wantWrites: []string{
 				"apply latchkey-user-env",
-				`patch latchkey-user-env {"data":{"EVIL":null},"metadata":{"annotations":{},"resourceVersion":"7"}}`,
+				`patch latchkey-user-env {"data":{"EVIL":null},"metadata":{"annotations":{},"resourceVersion":"8"}}`,
 				"status a KeyNotFound",
 			},
 			wantValues: all, wantKept: true,
@@ -171,6 +172,117 @@ func TestALostKeyTakesNothingAway(t *testing.T) {
 				t.Errorf("%v, and the bundles have %s", err, c.values())
 			}
 		})
+	}
+}
+
+// TestReconcile_ASourceThatIsAway_TakesNothingAway tells what becomes of a, with a
+// variable and a file from key token of Secret source, and of b, when the source is
+// not there and the controller restarts.
+func TestReconcile_ASourceThatIsAway_TakesNothingAway(t *testing.T) {
+	const all = "A=" + canary + " B=x a=" + canary
+	away := func(_ *testing.T, c *cluster) { delete(c.live, "source") }
+	for name, tc := range map[string]struct {
+		does       func(*testing.T, *cluster)
+		drop       bool
+		wantReason string
+		wantValues string
+		wantKept   bool
+	}{
+		"its values stay": {does: away, wantReason: "SourceNotFound", wantValues: all, wantKept: true},
+		"a source without the key is away as well": {
+			does:       func(_ *testing.T, c *cluster) { c.live["source"].Data, c.live["source"].ResourceVersion = nil, "12" },
+			wantReason: "SourceNotFound", wantValues: all, wantKept: true,
+		},
+		"another Secret of that name without the key is away as well": {
+			does: func(_ *testing.T, c *cluster) {
+				c.live["source"] = &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "source", UID: "other", ResourceVersion: "12"}, Data: map[string][]byte{"x": nil}}
+			},
+			wantReason: "SourceNotFound", wantValues: all, wantKept: true,
+		},
+		"its variable gets another name": {
+			does:       func(t *testing.T, c *cluster) { away(t, c); c.objects["a"].Spec.EnvName = "Z" },
+			wantReason: "SourceNotFound", wantValues: "B=x Z=" + canary + " a=" + canary, wantKept: true,
+		},
+		"asked to, they are dropped at once": {does: away, drop: true, wantReason: "SourceNotFound", wantValues: "B=x"},
+		"it names another source": {
+			does:       func(_ *testing.T, c *cluster) { c.objects["a"].Spec.ValueFrom.SecretKeyRef.Name = "other" },
+			wantReason: "SourceNotFound", wantValues: "B=x",
+		},
+		"it names another key": {
+			does:       func(_ *testing.T, c *cluster) { c.objects["a"].Spec.ValueFrom.SecretKeyRef.Key = "other" },
+			wantReason: "SourceNotFound", wantValues: "B=x",
+		},
+		"it names a bundle": {
+			does:       func(_ *testing.T, c *cluster) { c.objects["a"].Spec.ValueFrom.SecretKeyRef.Name = "latchkey-user-env" },
+			wantReason: "SourceNotFound", wantValues: "B=x",
+		},
+		"it is switched off": {
+			does:       func(t *testing.T, c *cluster) { away(t, c); c.objects["a"].Spec.Enabled = new(bool) },
+			wantReason: "Disabled", wantValues: "B=x",
+		},
+		"it is deleted": {does: func(t *testing.T, c *cluster) { away(t, c); delete(c.objects, "a") }, wantValues: "B=x"},
+		"another object that takes its names does not get its value": {
+			does: func(t *testing.T, c *cluster) {
+				away(t, c)
+				c.add(t, "a", "", fromSource, withFile, func(u *v1alpha1.UserSecret) { u.UID = "another" })
+			},
+			wantReason: "SourceNotFound", wantValues: "B=x",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newCluster(t)
+			source := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "source", UID: "1", ResourceVersion: "11"}, Data: map[string][]byte{"token": []byte(canary)}}
+			c.live["source"] = source
+			c.add(t, "a", "", fromSource, withFile)
+			c.add(t, "b", "x")
+			if _, _, err := c.reconcile(t, c.reconciler()); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(&v1alpha1.SecretKeyRef{Name: "source", Key: "token"}, c.objects["a"].Status.Source); diff != "" {
+				t.Errorf("the source of the status (-want +got):\n%s", diff)
+			}
+			tc.does(t, c)
+			r := c.reconciler()
+			r.DropMissingSources = tc.drop
+			for i := range 2 {
+				writes, _, err := c.reconcile(t, r)
+				if got := c.values(); got != tc.wantValues || err != nil || i > 0 && (len(writes) > 0 || c.opens > 0) {
+					t.Fatalf("look %d: %v, wrote %v, the bundles have %s, want %s", i, err, writes, got, tc.wantValues)
+				}
+			}
+			if a := c.objects["a"]; a != nil {
+				cond := a.Status.Conditions[0]
+				kept := a.Status.Env != nil && a.Status.Source != nil && strings.HasSuffix(cond.Message, "; the value that the bundle has stays in it")
+				if cond.Reason != tc.wantReason || kept != tc.wantKept {
+					t.Errorf("status %+v, want %s, kept: %t", a.Status, tc.wantReason, tc.wantKept)
+				}
+			}
+			if !tc.wantKept {
+				return
+			}
+			c.live["source"] = &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "source", UID: "2", ResourceVersion: "13"}, Data: map[string][]byte{"token": []byte("back")}}
+			if _, _, err := c.reconcile(t, r); err != nil || !strings.Contains(c.values(), "=back") || strings.Contains(c.values(), canary) {
+				t.Errorf("%v, and once it is back the bundles have %s", err, c.values())
+			}
+		})
+	}
+}
+
+// TestReconcile_AKeyIsLostAfterASource_KeepsNoValueOfTheSource: what is in the bundle is
+// not what the object asks for.
+func TestReconcile_AKeyIsLostAfterASource_KeepsNoValueOfTheSource(t *testing.T) {
+	c := newCluster(t)
+	c.live["source"] = &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "source", ResourceVersion: "11"}, Data: map[string][]byte{"token": []byte(canary)}}
+	c.add(t, "a", "", fromSource)
+	if _, _, err := c.reconcile(t, c.reconciler()); err != nil {
+		t.Fatal(err)
+	}
+	status := c.objects["a"].Status
+	c.add(t, "a", "sealed", func(u *v1alpha1.UserSecret) { u.Status = status })
+	r := c.reconciler()
+	r.Opener = lostKeys{cluster: c, answers: map[string]error{"a": keyring.ErrUnknownKey}}
+	if _, _, err := c.reconcile(t, r); err != nil || c.values() != "" {
+		t.Errorf("%v, and the bundles have %s, want nothing", err, c.values())
 	}
 }
 

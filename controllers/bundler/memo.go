@@ -22,6 +22,8 @@ type memo struct {
 	macs map[string]string
 	// outcomes are those of objects whose value made a difference.
 	outcomes map[types.UID]bundle.Outcome
+	// setback is what became of writing the bundles, where some could not be written.
+	setback *setback
 }
 
 // waitsForKey tells whether some value could not be opened for want of its key.

@@ -14,7 +14,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/internal/bundle"
 	"github.com/latchkey-dev/latchkey/internal/keyring"
 	"github.com/latchkey-dev/latchkey/internal/seal"
@@ -28,7 +27,9 @@ func (r *Reconciler) open(ctx context.Context, s *scope) error {
 		inputs[name] = bundle.Inputs(s.decisions, name, s.sources)
 	}
 	if m := r.memos.get(s.namespace); m != nil && maps.Equal(m.inputs, inputs) && r.inStep(s, m) {
-		s.memo = m
+		if s.memo = m; !r.allUpToDate(s, m) {
+			s.setback = m.setback
+		}
 		return nil
 	}
 	opened := make(map[types.UID]bundle.Opened, len(s.decisions))
@@ -38,7 +39,7 @@ func (r *Reconciler) open(ctx context.Context, s *scope) error {
 		}
 		openedValues.WithLabelValues(r.Adapter.Name).Inc()
 		op, err := r.value(ctx, s.namespace, d.Item)
-		if err == nil && op.Failure != nil && op.Failure.Reason == v1alpha1.ReasonKeyNotFound {
+		if err == nil && op.Failure != nil && r.keeps(op.Failure.Reason) {
 			op, err = r.keep(ctx, s, d, op)
 		}
 		if err != nil {
@@ -65,14 +66,20 @@ func (r *Reconciler) open(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// inStep tells whether the bundles hold what the memo says that they should.
+// inStep reports whether the bundles hold what the memo says that they should, or it is
+// too early to try again to write those that do not.
 func (r *Reconciler) inStep(s *scope, m *memo) bool {
 	for _, name := range []string{r.Adapter.EnvBundle, r.Adapter.FilesBundle} {
-		if !upToDate(s.existing[name], m.macs[name], r.Adapter.Name) {
+		if !upToDate(s.existing[name], m.macs[name], r.Adapter.Name) && !m.setback.rests(name, s.existing[name], r.now()) {
 			return false
 		}
 	}
 	return true
+}
+
+func (r *Reconciler) allUpToDate(s *scope, m *memo) bool {
+	return upToDate(s.existing[r.Adapter.EnvBundle], m.macs[r.Adapter.EnvBundle], r.Adapter.Name) &&
+		upToDate(s.existing[r.Adapter.FilesBundle], m.macs[r.Adapter.FilesBundle], r.Adapter.Name)
 }
 
 // value returns the value of one object, or its outcome where there is none. The

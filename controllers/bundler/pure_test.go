@@ -4,6 +4,7 @@
 package bundler
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -57,31 +58,86 @@ func TestUpToDate(t *testing.T) {
 }
 
 func TestOutcomeOf(t *testing.T) {
-	env := &v1alpha1.Landing{SecretName: "latchkey-user-env", Key: "A"}
-	file := &v1alpha1.Landing{SecretName: "latchkey-user-files", Key: "a"}
-	projected := bundle.Outcome{Ready: true, Reason: v1alpha1.ReasonProjected, Env: env, File: file}
-	disabled := bundle.Outcome{Ready: true, Reason: v1alpha1.ReasonDisabled}
+	projected := bundle.Outcome{Ready: true, Reason: v1alpha1.ReasonProjected}
 	for name, tt := range map[string]struct {
-		decided bundle.Outcome
 		special map[types.UID]bundle.Outcome
-		blocked map[string]bool
 		want    bundle.Outcome
 	}{
-		"what was decided, if nothing else came up":   {decided: projected, want: projected},
-		"what the value came to goes before":          {projected, map[types.UID]bundle.Outcome{"1": bundle.Unsealable()}, nil, bundle.Unsealable()},
-		"what another's value came to does not count": {projected, map[types.UID]bundle.Outcome{"2": bundle.Unsealable()}, nil, projected},
-		"a blocked bundle of variables":               {projected, nil, map[string]bool{"latchkey-user-env": true}, bundle.Blocked("latchkey-user-env")},
-		"a blocked bundle of files":                   {projected, nil, map[string]bool{"latchkey-user-files": true}, bundle.Blocked("latchkey-user-files")},
-		"a blocked bundle that it is not in":          {disabled, nil, map[string]bool{"latchkey-user-env": true}, disabled},
-		"a failure says more than a blocked bundle": {
-			projected, map[types.UID]bundle.Outcome{"1": bundle.Unsealable()}, map[string]bool{"latchkey-user-env": true}, bundle.Unsealable(),
-		},
+		"what was decided, if nothing else came up":   {nil, projected},
+		"what the value came to goes before":          {map[types.UID]bundle.Outcome{"1": bundle.Unsealable()}, bundle.Unsealable()},
+		"what another's value came to does not count": {map[types.UID]bundle.Outcome{"2": bundle.Unsealable()}, projected},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := &scope{memo: &memo{outcomes: tt.special}, blocked: tt.blocked}
-			d := bundle.Decision{Item: bundle.Item{Holder: claim.Holder{UID: "1"}}, Outcome: tt.decided}
-			if diff := cmp.Diff(tt.want, outcomeOf(s, d)); diff != "" {
-				t.Errorf("outcomeOf (-want +got):\n%s", diff)
+			s := &scope{memo: &memo{outcomes: tt.special}}
+			d := bundle.Decision{Item: bundle.Item{Holder: claim.Holder{UID: "1"}}, Outcome: projected}
+			got, known := outcomeOf(s, d, &v1alpha1.SecretStatus{})
+			if diff := cmp.Diff(tt.want, got); diff != "" || !known {
+				t.Errorf("outcomeOf, known %t (-want +got):\n%s", known, diff)
+			}
+		})
+	}
+}
+
+// TestOutcomeWith_ABundleNotWritten_DependsOnWhatItHolds judges each object by itself.
+func TestOutcomeWith_ABundleNotWritten_DependsOnWhatItHolds(t *testing.T) {
+	env := &v1alpha1.Landing{SecretName: "latchkey-user-env", Key: "A"}
+	old := &v1alpha1.Landing{SecretName: "latchkey-user-env", Key: "OLD"}
+	file := &v1alpha1.Landing{SecretName: "latchkey-user-files", Key: "a"}
+	refused, still := bundle.Refused("latchkey-user-env", "no"), bundle.RefusedRemoval("latchkey-user-env", "no")
+	with := func(o bundle.Outcome, env, file *v1alpha1.Landing, earlier bool) bundle.Outcome {
+		o.Env, o.File, o.Earlier = env, file, earlier
+		return o
+	}
+	both := bundle.Outcome{Ready: true, Reason: v1alpha1.ReasonProjected, Env: env, File: file}
+	fileOnly := bundle.Outcome{Ready: true, Reason: v1alpha1.ReasonProjected, File: file}
+	disabled := bundle.Outcome{Ready: true, Reason: v1alpha1.ReasonDisabled}
+	for name, tt := range map[string]struct {
+		outcome     bundle.Outcome
+		was         v1alpha1.SecretStatus
+		entries     map[string]bool
+		wanted      map[string]bool
+		err         error
+		want        bundle.Outcome
+		wantUnknown bool
+	}{
+		"a value that is there already is projected": {
+			outcome: both, entries: map[string]bool{"A": true}, wanted: map[string]bool{"A": true}, want: both,
+		},
+		"a value that was never there is not, and its file stays said": {
+			outcome: both, wanted: map[string]bool{"A": true}, want: with(refused, nil, file, false),
+		},
+		"of a value whose earlier one is there, that is said": {
+			outcome: both, was: v1alpha1.SecretStatus{Env: env}, entries: map[string]bool{"A": false}, wanted: map[string]bool{"A": true},
+			want: with(refused, env, file, true),
+		},
+		"of a renamed variable, the earlier name is said": {
+			outcome: both, was: v1alpha1.SecretStatus{Env: old}, entries: map[string]bool{"OLD": false}, wanted: map[string]bool{"A": true},
+			want: with(refused, old, file, true),
+		},
+		"a value that is to leave and is still there is not disabled yet": {
+			outcome: disabled, was: v1alpha1.SecretStatus{Env: env}, entries: map[string]bool{"A": false},
+			want: with(still, env, nil, true),
+		},
+		"a variable that is to leave is still there beside its file": {
+			outcome: fileOnly, was: v1alpha1.SecretStatus{Env: env, File: file}, entries: map[string]bool{"A": false},
+			want: with(still, env, file, true),
+		},
+		"a key that another object has by now is not its own": {
+			outcome: disabled, was: v1alpha1.SecretStatus{Env: env}, entries: map[string]bool{"A": false}, wanted: map[string]bool{"A": true}, want: disabled,
+		},
+		"what was never in that bundle is as it is": {outcome: disabled, want: disabled},
+		"nothing is said while nothing is known": {
+			outcome: both, err: errors.New("timeout"), want: both, wantUnknown: true,
+		},
+		"of a bundle that it is not in, nothing need be known": {outcome: fileOnly, err: errors.New("timeout"), want: fileOnly},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := &setback{failures: map[string]*writeFailure{"latchkey-user-env": {
+				outcome: refused, removal: still, entries: tt.entries, wanted: tt.wanted, err: tt.err,
+			}}}
+			got, known := b.outcomeWith(tt.outcome, &tt.was)
+			if diff := cmp.Diff(tt.want, got); diff != "" || known == tt.wantUnknown {
+				t.Errorf("outcomeWith, known %t (-want +got):\n%s", known, diff)
 			}
 		})
 	}

@@ -6,13 +6,11 @@ package bundler
 import (
 	"context"
 	"errors"
-	"net/http"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
@@ -115,7 +113,7 @@ func TestReconcile(t *testing.T) {
 				c.store(drifted)
 			}, wantOpens: 2, wantWrites: []string{
 				"apply latchkey-user-env",
-				`patch latchkey-user-env {"data":{"mac":null},"metadata":{"annotations":{},"resourceVersion":"7"}}`,
+				`patch latchkey-user-env {"data":{"mac":null},"metadata":{"annotations":{},"resourceVersion":"8"}}`,
 			}},
 			{},
 		},
@@ -141,7 +139,7 @@ func TestReconcile(t *testing.T) {
 		},
 		"a deleted bundle is made again": {
 			created,
-			{does: func(_ *testing.T, c *cluster) { delete(c.cached, "latchkey-user-files") },
+			{does: func(_ *testing.T, c *cluster) { c.remove("latchkey-user-files") },
 				wantOpens: 2, wantWrites: []string{"apply latchkey-user-files"}},
 		},
 		"a bundle that nothing is in any more is deleted, as it was read": {
@@ -224,92 +222,6 @@ func TestABundleHasItsValuesAndLabels(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" || mac == "" {
 		t.Errorf("bundle with MAC %q (-want +got):\n%s", mac, diff)
-	}
-}
-
-func TestAForeignSecretBlocksAndIsTriedAgain(t *testing.T) {
-	c := newCluster(t)
-	c.add(t, "a", canary)
-	c.add(t, "b", "x", asFile)
-	c.applyErr = apierrors.NewInvalid(schemaKind, "latchkey-user-env", nil)
-	r := c.reconciler()
-	for range 2 {
-		_, result, err := c.reconcile(t, r)
-		if err != nil || result.RequeueAfter != retryBlocked {
-			t.Fatalf("Reconcile = %+v, %v, want another try in a minute", result, err)
-		}
-		for _, name := range []string{"a", "b"} {
-			if reason := c.objects[name].Status.Conditions[0].Reason; reason != v1alpha1.ReasonBundleBlocked {
-				t.Errorf("%s is %s, want %s", name, reason, v1alpha1.ReasonBundleBlocked)
-			}
-		}
-	}
-	c.applyErr = nil
-	writes, result, err := c.reconcile(t, r)
-	want := []string{"apply latchkey-user-env", "apply latchkey-user-files", "status a Projected", "status b Projected"}
-	if diff := cmp.Diff(want, writes); diff != "" || err != nil || result.RequeueAfter != 0 {
-		t.Errorf("Reconcile = %+v, %v, writes (-want +got):\n%s", result, err, diff)
-	}
-}
-
-func TestWritesThatFail(t *testing.T) {
-	terminating := apierrors.NewForbidden(secrets, "x", errors.New("namespace is being terminated"))
-	terminating.ErrStatus.Details.Causes = []metav1.StatusCause{{Type: corev1.NamespaceTerminatingCause}}
-	for name, tt := range map[string]struct {
-		err     error
-		wantErr string
-	}{
-		"a namespace that is being deleted needs nothing": {terminating, ""},
-		"a namespace that is gone needs nothing":          {apierrors.NewNotFound(secrets, "alice"), ""},
-		"a refusal is told without its text": {
-			apierrors.NewForbidden(secrets, "x", errors.New("quota; got "+canary)),
-			"apply bundle latchkey-user-env: the API server refused: Forbidden",
-		},
-		"a refusal without a reason is told by its code": {
-			&apierrors.StatusError{ErrStatus: metav1.Status{Code: http.StatusTeapot, Message: "denied: " + canary}},
-			"apply bundle latchkey-user-env: the API server refused: code 418 without a reason",
-		},
-		"an API server that is not there is told as it is": {
-			errors.New("connection refused"), "apply bundle latchkey-user-env: connection refused",
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			c := newCluster(t)
-			c.add(t, "a", canary)
-			c.applyErr = tt.err
-			writes, _, err := c.reconcile(t, c.reconciler())
-			got := ""
-			if err != nil {
-				got = err.Error()
-			}
-			if got != tt.wantErr {
-				t.Errorf("Reconcile = %q, want %q", got, tt.wantErr)
-			}
-			if diff := cmp.Diff([]string{"apply latchkey-user-env"}, writes); diff != "" {
-				t.Errorf("writes (-want +got):\n%s", diff)
-			}
-			if err != nil && !errors.Is(err, tt.err) {
-				t.Error("the error is lost to errors.Is")
-			}
-		})
-	}
-}
-
-func TestAFailedDeletionIsTriedAgain(t *testing.T) {
-	c := newCluster(t)
-	c.add(t, "a", canary)
-	r := c.reconciler()
-	if _, _, err := c.reconcile(t, r); err != nil {
-		t.Fatal(err)
-	}
-	delete(c.objects, "a")
-	c.deleteErr = apierrors.NewConflict(secrets, "latchkey-user-env", errors.New("changed"))
-	if _, _, err := c.reconcile(t, r); !apierrors.IsConflict(err) {
-		t.Errorf("Reconcile = %v, want the conflict", err)
-	}
-	c.deleteErr = nil
-	if writes, _, err := c.reconcile(t, r); err != nil || len(writes) != 1 {
-		t.Errorf("writes %v, %v, want the deletion", writes, err)
 	}
 }
 

@@ -46,6 +46,11 @@ type Reconciler struct {
 	Events EventRecorder
 	// DigestKey is the key of the digests of bundles.
 	DigestKey digest.Key
+	// DropMissingSources takes a value out of the bundles as soon as its source is not
+	// there. Without it, the value stays until its object asks for something else.
+	DropMissingSources bool
+	// Now tells the time; without it, time.Now does.
+	Now func() time.Time
 	// BeforeWrites, where set, is called before anything is written.
 	BeforeWrites func(context.Context)
 
@@ -96,16 +101,26 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		r.memos.forget(s.namespace)
 		return ctrl.Result{RequeueAfter: gather}, nil
 	}
-	if len(s.blocked) > 0 {
-		return ctrl.Result{RequeueAfter: retryBlocked}, nil
+	if s.setback == nil || !s.setback.anyBlocked() {
+		r.blocked.Delete(s.namespace)
 	}
-	r.blocked.Delete(s.namespace)
-	return ctrl.Result{}, nil
+	if s.setback == nil {
+		return ctrl.Result{}, nil
+	}
+	wait, err := s.setback.retry(r.now())
+	return ctrl.Result{RequeueAfter: wait}, err
 }
 
-// namespaceGone tells whether a write failed only because the tenant is being
+// namespaceGone reports whether a write failed only because the tenant is being
 // deleted, which needs nothing from us.
 func namespaceGone(err error) bool {
 	var gone *goneError
 	return errors.As(err, &gone)
+}
+
+func (r *Reconciler) now() time.Time {
+	if r.Now == nil {
+		return time.Now()
+	}
+	return r.Now()
 }

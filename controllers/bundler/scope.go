@@ -38,8 +38,9 @@ type scope struct {
 	memo *memo
 	// contents are the bundles' contents; nil where the memo sufficed. Set by open.
 	contents map[string]bundle.Contents
-	// blocked are the bundles in whose way a foreign Secret stands. Set by apply.
-	blocked map[string]bool
+	// setback is what is known of bundles that could not be written; nil where all were.
+	// Set by open, where it is too early to try again, or by apply.
+	setback *setback
 }
 
 // read takes the tenant's state from the caches.
@@ -49,7 +50,6 @@ func (r *Reconciler) read(ctx context.Context, namespace string) (*scope, error)
 		members:   map[types.UID]Member{},
 		existing:  map[string]*corev1.Secret{},
 		sources:   map[types.UID]string{},
-		blocked:   map[string]bool{},
 	}
 	members, err := r.Adapter.List(ctx, r.Client, namespace)
 	if err != nil {

@@ -33,23 +33,23 @@ func (r *Reconciler) writeStatus(ctx context.Context, s *scope) error {
 	group.SetLimit(statusWriters)
 	for _, d := range s.decisions {
 		m := s.members[d.Item.UID]
-		group.Go(func() error { return r.writeOne(ctx, m, outcomeOf(s, d)) })
+		o, known := outcomeOf(s, d, m.Status)
+		if !known {
+			continue // a status of an earlier generation says so itself
+		}
+		group.Go(func() error { return r.writeOne(ctx, m, o) })
 	}
 	return group.Wait()
 }
 
-// outcomeOf returns what became of an object, all things considered.
-func outcomeOf(s *scope, d bundle.Decision) bundle.Outcome {
+// outcomeOf returns what became of an object, all things considered, and false where
+// nothing can be said yet.
+func outcomeOf(s *scope, d bundle.Decision, was *v1alpha1.SecretStatus) (bundle.Outcome, bool) {
 	o, special := s.memo.outcomes[d.Item.UID]
 	if !special {
 		o = d.Outcome
 	}
-	for _, at := range []*v1alpha1.Landing{o.Env, o.File} {
-		if at != nil && s.blocked[at.SecretName] {
-			return bundle.Blocked(at.SecretName)
-		}
-	}
-	return o
+	return s.setback.outcomeWith(o, was)
 }
 
 func (r *Reconciler) writeOne(ctx context.Context, m Member, o bundle.Outcome) error {
@@ -84,6 +84,12 @@ func setStatus(st *v1alpha1.SecretStatus, generation int64, it bundle.Item, o bu
 	}
 	st.ObservedGeneration = generation
 	st.Env, st.File = o.Env, o.File
+	switch {
+	case o.Env == nil && o.File == nil:
+		st.Source = nil
+	case !o.Earlier:
+		st.Source = it.Source
+	}
 	st.Claims = it.Record()
 	status := metav1.ConditionFalse
 	if o.Ready {

@@ -21,8 +21,8 @@ import (
 // strip takes out of a bundle what others have put in: a key would be a variable or
 // a file in every pod of the tenant. Applying does not do that, since it leaves alone
 // what another field manager owns. Applied is the bundle as the API server answered;
-// hardly ever is anything to be done.
-func (r *Reconciler) strip(ctx context.Context, applied *corev1ac.SecretApplyConfiguration, c bundle.Contents) error {
+// hardly ever is anything to be done. It reports whether there was.
+func (r *Reconciler) strip(ctx context.Context, applied *corev1ac.SecretApplyConfiguration, c bundle.Contents) (bool, error) {
 	data, annotations := map[string]any{}, map[string]any{}
 	for key := range applied.Data {
 		if _, ours := c.Data[key]; !ours {
@@ -33,15 +33,23 @@ func (r *Reconciler) strip(ctx context.Context, applied *corev1ac.SecretApplyCon
 		annotations[v1alpha1.AnnotationLayout] = nil
 	}
 	if len(data) == 0 && len(annotations) == 0 {
-		return nil
+		return false, nil
 	}
 	patch, err := json.Marshal(map[string]any{
 		"metadata": map[string]any{"resourceVersion": applied.ResourceVersion, "annotations": annotations},
 		"data":     data,
 	})
 	if err != nil {
-		return fmt.Errorf("encode patch: %w", err)
+		return false, fmt.Errorf("encode patch: %w", err)
 	}
 	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: *applied.Namespace, Name: *applied.Name}}
-	return r.Client.Patch(ctx, secret, client.RawPatch(types.MergePatchType, patch), FieldOwner)
+	if err := r.Client.Patch(ctx, secret, client.RawPatch(types.MergePatchType, patch), FieldOwner); err != nil {
+		return true, err
+	}
+	for key := range data {
+		if _, again := secret.Data[key]; again {
+			return true, errChanged
+		}
+	}
+	return true, nil
 }

@@ -4,10 +4,12 @@
 package bundler
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -56,6 +58,10 @@ type cluster struct {
 	applyErr, deleteErr error
 	// writes are what was written since the last look, events what was announced.
 	writes, events []string
+	// mutate, where set, changes what is stored of a bundle that is applied.
+	mutate func(*corev1.Secret)
+	// now is the time.
+	now time.Time
 	// opens counts the values that were opened.
 	opens int
 	// openErr is the answer of the keyring, if not nil.
@@ -95,6 +101,7 @@ func (c *cluster) reconciler() *Reconciler {
 			Fill:   bundle.FillUser,
 		},
 		Client: c, Sources: c, Live: liveReader{c}, Opener: c, Events: c, DigestKey: digestKey,
+		Now: func() time.Time { return c.now },
 	}
 }
 
@@ -214,7 +221,14 @@ func (c *cluster) Apply(_ context.Context, obj runtime.ApplyConfiguration, _ ...
 	for key := range ac.Data {
 		c.applied[secret.Name][key] = true
 	}
-	ac.WithData(secret.Data).WithAnnotations(secret.Annotations).WithResourceVersion("7")
+	if c.mutate != nil {
+		c.mutate(secret)
+	}
+	version := "7"
+	if live := c.live[secret.Name]; live != nil && (!maps.EqualFunc(live.Data, secret.Data, bytes.Equal) || !maps.Equal(live.Annotations, secret.Annotations)) {
+		version = "8"
+	}
+	ac.WithData(secret.Data).WithAnnotations(secret.Annotations).WithResourceVersion(version)
 	c.store(secret)
 	return nil
 }

@@ -37,7 +37,10 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, sources cache.Cache, key
 	secretMeta.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
 	return builder.ControllerManagedBy(mgr).
 		Named(r.Adapter.Name+"bundle").
-		WithOptions(controller.Options{MaxConcurrentReconciles: workers}).
+		WithOptions(controller.Options{
+			MaxConcurrentReconciles: workers,
+			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](5*time.Millisecond, retryLatest),
+		}).
 		// The objects themselves: everything that they ask for is in their spec, and
 		// an annotation says whether an import is committed.
 		Watches(r.Adapter.Prototype, gathered(), builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}))).
@@ -105,6 +108,7 @@ func (r *Reconciler) ofSource(ctx context.Context, meta *metav1.PartialObjectMet
 		if _, blocked := r.blocked.Load(meta.Namespace); !blocked {
 			return nil
 		}
+		r.memos.forget(meta.Namespace) // not too early to try again
 		return []reconcile.Request{tenant(meta.Namespace)}
 	}
 	members, err := r.Adapter.List(ctx, r.Client, meta.Namespace)

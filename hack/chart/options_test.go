@@ -239,6 +239,15 @@ func TestWhatIsSwitchedOffIsNotThere(t *testing.T) {
 			}
 		}
 	})
+	t.Run("missing sources are dropped where that is asked for", func(t *testing.T) {
+		const controller = "Deployment latchkey-system/latchkey-controller"
+		for values, want := range map[string]bool{"": false, "controller: {sources: {dropMissing: true}}": true} {
+			args := fmt.Sprint(field(rendered(t, values).get(t, controller), "spec", "template", "spec", "containers", 0, "args"))
+			if got := strings.Contains(args, "--drop-missing-sources"); got != want {
+				t.Errorf("with %q the controller is told to drop missing sources: %t", values, got)
+			}
+		}
+	})
 	t.Run("pods without injection", func(t *testing.T) {
 		webhooks, _ := field(rendered(t, "webhooks: {pods: {enabled: false}}").get(t, "MutatingWebhookConfiguration /latchkey"), "webhooks").([]any)
 		if len(webhooks) != 2 {

@@ -23,6 +23,9 @@ type Outcome struct {
 	Message string
 	// Env and File say where the value landed; nil where it did not.
 	Env, File *v1alpha1.Landing
+	// Earlier reports that of Env and File some hold an earlier value, since a bundle
+	// could not be written.
+	Earlier bool
 }
 
 // failed returns the outcome of an object that is not projected.
@@ -67,7 +70,24 @@ func sourceNotApproved(ref v1alpha1.SecretKeyRef) Outcome {
 
 // Blocked is the outcome of objects whose bundle's name a foreign Secret has.
 func Blocked(secret string) Outcome {
-	return failed(v1alpha1.ReasonBundleBlocked, fmt.Sprintf("Secret %s is not Latchkey's, or is immutable, and was left alone: delete it, or recreate it under another name", secret))
+	return failed(v1alpha1.ReasonBundleBlocked, fmt.Sprintf("Secret %s is not Latchkey's and was left alone: delete it, or recreate it under another name", secret))
+}
+
+// Immutable is the outcome of objects whose bundle somebody made immutable.
+func Immutable(secret string) Outcome {
+	return failed(v1alpha1.ReasonBundleBlocked, fmt.Sprintf("Secret %s was made immutable by somebody: delete it, and it is written again", secret))
+}
+
+// Refused is the outcome of objects whose bundle could not be written. Answer is what
+// is known of the reason, in words that quote nothing.
+func Refused(secret, answer string) Outcome {
+	return failed(v1alpha1.ReasonBundleRefused, fmt.Sprintf("Secret %s could not be written: %s; what it holds stays as it is, and it is tried again", secret, answer))
+}
+
+// RefusedRemoval is the outcome of objects whose value is to leave a bundle that could
+// not be written.
+func RefusedRemoval(secret, answer string) Outcome {
+	return failed(v1alpha1.ReasonBundleRefused, fmt.Sprintf("the value is still in Secret %s, which could not be written: %s; it is tried again", secret, answer))
 }
 
 func conflict(losses []claim.Loss) Outcome {

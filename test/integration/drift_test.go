@@ -95,7 +95,7 @@ var _ = Describe("A bundle that somebody else changed", Ordered, ContinueOnFailu
 		u := userSecret(tenant, "token")
 		modify(ctx, u, func(u *v1alpha1.UserSecret) { u.Spec.Value = v1alpha1.WriteOnlyString(canary + "-2") })
 		Eventually(ctx, condition(u)).Should(Equal("False BundleBlocked"))
-		Expect(message(ctx, u)).To(ContainSubstring("or is immutable"))
+		Expect(message(ctx, u)).To(ContainSubstring("was made immutable"))
 		Expect(api.Delete(ctx, bundle)).To(Succeed())
 		Eventually(ctx, condition(u)).Should(Equal("True Projected"))
 		Expect(data(tenant, v1alpha1.BundleUserEnv)(ctx)).To(Equal(values{"TOKEN": canary + "-2"}))
