@@ -60,6 +60,62 @@ func TestProjectHome(t *testing.T) {
 	})
 }
 
+// linkCase projects a file at a path into a container as root that mounts volume v. The file is placed unless a reason
+// is given.
+func linkCase(file, mount, volume, reason string) projectCase {
+	pod := func(mounts, volumes string) string {
+		return "spec: {containers: [{name: app, $root, volumeMounts: [" + mounts + "]}], volumes: [" + volumes + "]}"
+	}
+	mount = "{name: v, mountPath: " + mount + "}"
+	if reason != "" {
+		return projectCase{
+			pod: pod(mount, volume), content: files("netrc", file), wantPod: pod(mount+", $userMount", volume+", $userVolume"),
+			wantWarnings: []string{`latchkey: file "` + file + `" left out: ` + reason},
+		}
+	}
+	return projectCase{
+		pod: pod(mount, volume), content: files("netrc", file),
+		wantPod:      pod(mount+", $userMount, "+netrc(file), volume+", $userVolume, $netrcVolume"),
+		wantWarnings: []string{asOfStart},
+	}
+}
+
+// TestProject_PodMountsThePlaceByAnotherName_LeavesTheFileOut is one place with two names.
+func TestProject_PodMountsThePlaceByAnotherName_LeavesTheFileOut(t *testing.T) {
+	const (
+		config   = "{name: v, configMap: {name: c}}"
+		scratch  = "{name: v, emptyDir: {}}"
+		readOnly = "it lies in a read-only volume of the pod"
+		left     = "left to the pod, which mounts that path"
+	)
+	runProjectCases(t, map[string]projectCase{
+		"a read-only volume around it, by the link":      linkCase("/run/app/token", "/var/run/app", config, readOnly),
+		"a read-only volume around it, by the directory": linkCase("/var/run/app/token", "/run/app", config, readOnly),
+		"the link with slashes and dots":                 linkCase("/run/app/token", "//var/./run//app/", config, readOnly),
+		"a way up":                                       linkCase("/run/app/token", "/var/lib/../run/app", config, readOnly),
+		"the root of a process":                          linkCase("/run/app/token", "/proc/self/root/run/app", config, readOnly),
+		"a link's own link":                              linkCase("/run/lock/token", "/var/lock", config, readOnly),
+		"the path itself":                                linkCase("/srv/x/token", "/proc/1/root/srv/x/token", scratch, left),
+		"the path itself, by a link":                     linkCase("/run/app/token", "/var/run/app/token", scratch, left),
+		"something below it":                             linkCase("/run/app/token", "/var/run/app/token/d", scratch, "the pod mounts something below it"),
+		"a volume that hides the link":                   linkCase("/var/run/app/token", "/var", config, readOnly),
+		"a writable volume is no obstacle":               linkCase("/run/app/token", "/var/run/app", scratch, ""),
+		"another directory":                              linkCase("/run/app/token", "/var/running/app", config, ""),
+		"the working directory, by a link": {
+			pod:          `spec: {containers: [{name: app, $root, workingDir: /var/run/app}]}`,
+			content:      files("netrc", "/run/app"),
+			wantPod:      `spec: {containers: [{name: app, $root, workingDir: /var/run/app, volumeMounts: [$userMount]}], volumes: [$userVolume]}`,
+			wantWarnings: []string{`latchkey: file "/run/app" left out: it is the home or working directory`},
+		},
+		"the live directory, by a link": {
+			pod: `spec: {containers: [{name: app, $root, volumeMounts: [{name: v, mountPath: /var/run/latchkey/user}]}],
+				volumes: [` + scratch + `]}`,
+			content:      userFiles,
+			wantWarnings: []string{`latchkey: directory "/run/latchkey/user" left out: left to the pod, which mounts that path`},
+		},
+	})
+}
+
 // groundCase projects ~/.netrc into a container as root that brings mounts along. The file is placed unless a reason
 // is given.
 func groundCase(container, mounts, volumes, reason string) projectCase {
