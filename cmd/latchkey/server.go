@@ -166,10 +166,12 @@ func addWebhooks(ctx context.Context, mgr ctrl.Manager, o *serverOptions, live c
 		Limits:  o.agent,
 		Server:  self,
 	}})
+	projection := o.projection
+	projection.Targets = o.targets
 	mgr.GetWebhookServer().Register(pod.Path, &webhook.Admission{Handler: &pod.Handler{
 		Reader:  tenants,
 		Limits:  o.user,
-		Options: o.projection,
+		Options: projection,
 	}})
 	return nil
 }

@@ -14,11 +14,12 @@ import (
 	"github.com/latchkey-dev/latchkey/controllers/bundler"
 	"github.com/latchkey-dev/latchkey/internal/bundle"
 	"github.com/latchkey-dev/latchkey/internal/limits"
+	"github.com/latchkey-dev/latchkey/internal/rules"
 	"github.com/latchkey-dev/latchkey/internal/store"
 )
 
 // Adapter returns what is particular to UserSecrets.
-func Adapter(l limits.User) bundler.Adapter {
+func Adapter(l limits.User, may *rules.Targets) bundler.Adapter {
 	return bundler.Adapter{
 		Name:        "user",
 		Kind:        "UserSecret",
@@ -26,7 +27,7 @@ func Adapter(l limits.User) bundler.Adapter {
 		EnvBundle:   v1alpha1.BundleUserEnv,
 		FilesBundle: v1alpha1.BundleUserFiles,
 		List:        list,
-		Decide:      func(items []bundle.Item) []bundle.Decision { return bundle.DecideUser(items, l) },
+		Decide:      func(items []bundle.Item) []bundle.Decision { return bundle.DecideUser(items, l, may) },
 		Fill:        bundle.FillUser,
 	}
 }

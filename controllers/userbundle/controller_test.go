@@ -69,7 +69,7 @@ func TestWhatBelongsToATenant(t *testing.T) {
 		"nothing that is being deleted": {[]client.Object{gone, secret("alice", "a", nil)}, []string{"a"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			members, err := Adapter(limits.DefaultUser()).List(t.Context(), reader(t, tt.objects...), "alice")
+			members, err := Adapter(limits.DefaultUser(), nil).List(t.Context(), reader(t, tt.objects...), "alice")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -94,7 +94,7 @@ func TestAListThatFailsIsAnError(t *testing.T) {
 	r := interceptor.NewClient(reader(t), interceptor.Funcs{
 		List: func(context.Context, client.WithWatch, client.ObjectList, ...client.ListOption) error { return broken },
 	})
-	if members, err := Adapter(limits.DefaultUser()).List(t.Context(), r, "alice"); !errors.Is(err, broken) {
+	if members, err := Adapter(limits.DefaultUser(), nil).List(t.Context(), r, "alice"); !errors.Is(err, broken) {
 		t.Errorf("List = %v, %v, want %v", members, err, broken)
 	}
 }
@@ -104,7 +104,7 @@ func TestAListThatFailsIsAnError(t *testing.T) {
 func TestTheAdapterLandsWhereItSays(t *testing.T) {
 	l := limits.DefaultUser()
 	l.Secrets = 1
-	a := Adapter(l)
+	a := Adapter(l, nil)
 	if _, ok := a.Prototype.(*v1alpha1.UserSecret); !ok || a.Kind != "UserSecret" {
 		t.Errorf("it is about %T, sealed as %s", a.Prototype, a.Kind)
 	}

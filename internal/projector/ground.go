@@ -4,6 +4,8 @@
 package projector
 
 import (
+	"path"
+
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/latchkey-dev/latchkey/internal/rules"
@@ -15,6 +17,8 @@ type ground struct {
 	mounts []ownMount
 	// directories must stay directories: the home and the working directory.
 	directories []string
+	// program is what the container runs, if the pod says so.
+	program string
 }
 
 type ownMount struct {
@@ -40,6 +44,9 @@ func newGround(c *corev1.Container, home string, volumes map[string]*corev1.Volu
 	if c.TerminationMessagePath != "" {
 		g.mounts = append(g.mounts, ownMount{path: rules.Place(absolute(c.TerminationMessagePath)), closed: true})
 	}
+	if len(c.Command) > 0 && path.IsAbs(c.Command[0]) {
+		g.program = rules.Place(c.Command[0])
+	}
 	if c.WorkingDir != "" {
 		g.directories = append(g.directories, rules.Place(absolute(c.WorkingDir)))
 	}
@@ -49,6 +56,9 @@ func newGround(c *corev1.Container, home string, volumes map[string]*corev1.Volu
 // refusesFile says why no file can be mounted at the target; the reason is empty where it can.
 func (g *ground) refusesFile(target string) (reason string) {
 	place := rules.Place(target)
+	if place == g.program {
+		return "it is what the container runs"
+	}
 	for _, dir := range g.directories {
 		if dir == place || isBelow(dir, place) {
 			return "it is the home or working directory"

@@ -22,6 +22,37 @@ func homeCase(metadata, container, wantPath string, options projector.Options, w
 	}
 }
 
+// TestProject_HomeIsWhereProgramsAre_OnlyHiddenNamesAreAHomes is a home in a place of the system.
+func TestProject_HomeIsWhereProgramsAre_OnlyHiddenNamesAreAHomes(t *testing.T) {
+	const outside = "it lies outside of the directories for files"
+	in := func(home, file, reason string) projectCase {
+		container := "env: [{name: HOME, value: " + home + "}], command: [/srv/app/server]"
+		pod := func(more, volumes string) string {
+			return "spec: {containers: [{name: app, $root, " + container + more + "}]" + volumes + "}"
+		}
+		c := projectCase{pod: pod("", ""), content: files("netrc", file)}
+		if reason != "" {
+			c.wantPod = pod(", volumeMounts: [$userMount]", ", volumes: [$userVolume]")
+			c.wantWarnings = []string{`latchkey: file "` + file + `" left out: ` + reason}
+			return c
+		}
+		place := strings.Replace(file, "~", strings.TrimSuffix(home, "/"), 1)
+		c.wantPod = pod(", volumeMounts: [$userMount, "+netrc(place)+"]", ", volumes: [$userVolume, $netrcVolume]")
+		c.wantWarnings = []string{asOfStart}
+		return c
+	}
+	runProjectCases(t, map[string]projectCase{
+		"the root: passwd":          in("/", "~/etc/passwd", outside),
+		"the root: a place for all": in("/", "~/run/app/token", ""),
+		"the root: hidden":          in("/", "~/.config/gh/token", ""),
+		"/usr: a library":           in("/usr", "~/share/x", outside),
+		"a program's own: a file":   in("/usr/share/app", "~/main", outside),
+		"a program's own: hidden":   in("/usr/share/app", "~/.netrc", ""),
+		"a user's":                  in("/home/dev", "~/token", ""),
+		"what the container runs":   in("/srv/app", "~/server", "it is what the container runs"),
+	})
+}
+
 func TestProjectHome(t *testing.T) {
 	none := projector.Options{}
 	ignored := "latchkey: annotation latchkey.dev/home is ignored: it must be an absolute path"

@@ -6,6 +6,7 @@ package projector
 import (
 	"slices"
 	"strconv"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -24,6 +25,7 @@ type projection struct {
 	foreign foreign
 	volumes map[string]*corev1.Volume
 	homes   homes
+	may     *rules.Targets
 
 	// env is what every envFrom begins with.
 	env []corev1.EnvFromSource
@@ -53,6 +55,7 @@ func newProjection(pod *corev1.Pod, content Content, options Options, warn *warn
 		foreign:  foreignVolumes(pod.Spec.Volumes),
 		volumes:  make(map[string]*corev1.Volume, len(pod.Spec.Volumes)),
 		homes:    newHomes(pod, options.DefaultHome, warn),
+		may:      options.Targets,
 		mounted:  map[string]bool{},
 		placed:   map[string]bool{},
 		rootOnly: true,
@@ -157,13 +160,12 @@ func (p *projection) mounts(c *corev1.Container) []corev1.VolumeMount {
 		p.mounted[d.volume] = true
 	}
 	for _, f := range p.files {
-		target := resolve(f.Path, home)
-		if reason := refusal(&own, taken, target); reason != "" {
+		if reason := p.refusal(&own, taken, f.Path, home); reason != "" {
 			p.leaveOut(f.Path, reason)
 			continue
 		}
 		mounts = append(mounts, corev1.VolumeMount{
-			Name: UserPathsVolume, ReadOnly: true, MountPath: target, SubPath: f.Key,
+			Name: UserPathsVolume, ReadOnly: true, MountPath: resolve(f.Path, home), SubPath: f.Key,
 		})
 		p.mounted[UserPathsVolume] = true
 		p.placed[f.Key] = true
@@ -174,14 +176,20 @@ func (p *projection) mounts(c *corev1.Container) []corev1.VolumeMount {
 	return mounts
 }
 
-// refusal says why a file cannot be at the target in the container. If it can, the target's place is taken.
-func refusal(own *ground, taken claims, target string) (reason string) {
+// refusal says why a file cannot be in the container. If it can, its place is taken.
+func (p *projection) refusal(own *ground, taken claims, file, home string) (reason string) {
 	// The home is part of the path now, so what holds for the path as it was written may not hold any more.
+	target := resolve(file, home)
 	if reason := Projectable(target); reason != "" {
 		return reason
 	}
 	if reason := own.refusesFile(target); reason != "" {
 		return reason
+	}
+	if rest, below := strings.CutPrefix(file, "~/"); below {
+		if reason := p.may.InHome(home, rest); reason != "" {
+			return reason
+		}
 	}
 	if _, free := taken.add(rules.Place(target), 0); !free {
 		return "the path of another secret is in the way"
