@@ -59,7 +59,7 @@ build: ## Build the commands of cmd/ into bin/.
 	$(GOBUILD) -ldflags '-s -w -X main.version=$(VERSION)' -o bin/ ./cmd/...
 
 .PHONY: image
-image: ## Build the container image IMAGE= for PLATFORMS= into dist/: an OCI layout, a tar for ctr, SBOMs. No Docker.
+image: ## Build the container image IMAGE= for PLATFORMS= into dist/: an OCI layout, a tar for ctr, SBOMs, provenance. No Docker.
 	go -C hack/image run . --source $(CURDIR) --output $(CURDIR)/dist --tag $(IMAGE) --version $(VERSION) --platform $(PLATFORMS)
 
 .PHONY: controlplane

@@ -63,6 +63,10 @@ const (
 	// ReasonPathNotProjectable says that a file path cannot be a file, or a path
 	// cannot be a variable. Other targets of the object are projected.
 	ReasonPathNotProjectable = "PathNotProjectable"
+	// ReasonTargetRefused says that a variable or a file path is one by which programs
+	// of others' pods would run code, and so is not projected, by the installation's
+	// choice. Other targets of the object are projected.
+	ReasonTargetRefused = "TargetRefused"
 	// ReasonBundleBlocked says that a Secret that Latchkey does not own has the
 	// bundle's name, or that somebody made the bundle immutable. It is left alone;
 	// delete or rename it.

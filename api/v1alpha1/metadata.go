@@ -19,9 +19,18 @@ const (
 	// AnnotationSubjects lists the Kubernetes user names that are the user of a
 	// Namespace, one per line. Without it, the subject equals the username.
 	AnnotationSubjects = "latchkey.dev/subjects"
-	// LabelInjection, with the value "enabled", makes Latchkey project into the
-	// pods of a Namespace.
+	// LabelInjection makes Latchkey project into new pods of a Namespace: into all
+	// with the value InjectionEnabled, into those that ask with InjectionOptIn.
 	LabelInjection = "latchkey.dev/injection"
+)
+
+// Values of LabelInjection.
+const (
+	// InjectionEnabled projects into every pod that does not opt out.
+	InjectionEnabled = "enabled"
+	// InjectionOptIn projects into pods with the annotation
+	// latchkey.dev/inject: "true".
+	InjectionOptIn = "opt-in"
 )
 
 // Labels and annotations that Latchkey sets.

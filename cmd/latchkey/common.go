@@ -21,6 +21,7 @@ import (
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/internal/limits"
 	"github.com/latchkey-dev/latchkey/internal/logging"
+	"github.com/latchkey-dev/latchkey/internal/rules"
 )
 
 // commonOptions are the choices that both commands offer.
@@ -33,6 +34,8 @@ type commonOptions struct {
 	healthAddr  string
 	user        limits.User
 	agent       limits.Agent
+	projected   rules.TargetOptions
+	targets     *rules.Targets // what projected comes to, once it is validated
 }
 
 func (o *commonOptions) addFlags(fs *pflag.FlagSet) {
@@ -48,6 +51,9 @@ func (o *commonOptions) addFlags(fs *pflag.FlagSet) {
 	fs.IntVar(&o.user.EnvValueBytes, "user-max-env-value-bytes", o.user.EnvValueBytes, "Sum of a tenant's user secrets' values that have an environment variable, in bytes.")
 	fs.IntVar(&o.agent.Secrets, "agent-max-secrets", o.agent.Secrets, "Agent secrets that a tenant can have.")
 	fs.IntVar(&o.agent.ValueBytes, "agent-max-value-bytes", o.agent.ValueBytes, "Size of an agent secret's value, in bytes of JSON.")
+	fs.StringSliceVar(&o.projected.Roots, "file-roots", rules.DefaultRoots(), "Directories in which files of user secrets may be in pods, separated by commas; ~ is the home. Elsewhere, and under names that shells, interpreters and tools read before a program's own code, none is projected. A root of such a name, such as ~/.gitconfig, allows it.")
+	fs.StringSliceVar(&o.projected.Refused, "refused-variables", nil, "Variables that are not projected into pods, besides those by which loaders, shells, interpreters and tools run code. An asterisk at one end of a name stands for anything.")
+	fs.StringSliceVar(&o.projected.Allowed, "allowed-variables", nil, "Variables that are projected into pods although they are among the refused ones. An asterisk at one end of a name stands for anything.")
 	fs.IntVar(&o.agent.TotalValueBytes, "agent-max-total-value-bytes", o.agent.TotalValueBytes, "Sum of a tenant's agent secrets' values, in bytes of JSON.")
 }
 
@@ -62,6 +68,10 @@ func (o *commonOptions) validate() error {
 		if !namespacePattern.MatchString(tenant) || tenant == o.namespace {
 			errs = append(errs, fmt.Errorf("--tenant-namespaces must be names of namespaces other than Latchkey's own, not %q", tenant))
 		}
+	}
+	var err error
+	if o.targets, err = rules.NewTargets(o.projected); err != nil {
+		errs = append(errs, fmt.Errorf("--file-roots, --refused-variables and --allowed-variables: %w", err))
 	}
 	for _, f := range []struct{ flag, address string }{
 		{"metrics-bind-address", o.metricsAddr},

@@ -206,7 +206,7 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, o *controllerOptions,
 	if err != nil {
 		return fmt.Errorf("set up the rollout controller: %w", err)
 	}
-	for _, adapter := range []bundler.Adapter{userbundle.Adapter(o.user, digestKey), agentbundle.Adapter(o.agent)} {
+	for _, adapter := range []bundler.Adapter{userbundle.Adapter(o.user, o.targets, digestKey), agentbundle.Adapter(o.agent, o.targets)} {
 		r := &bundler.Reconciler{
 			Adapter:            adapter,
 			Client:             mgr.GetClient(),

@@ -176,6 +176,8 @@ func addAdmission(ctx context.Context, mgr ctrl.Manager, o *serverOptions, live 
 	writes := &caches.Writes{}
 	access := sealing.Reviews{Client: mgr.GetClient()}
 	namespaces := sealing.LiveNamespaces{Reader: mgr.GetAPIReader()}
+	projection := o.projection
+	projection.Targets = o.targets
 	hooks := map[string]http.Handler{}
 	for where, handler := range map[string]admission.Handler{
 		admissionport.UserSecretHook: sealing.Noting(&usersecret.Handler{
@@ -199,7 +201,7 @@ func addAdmission(ctx context.Context, mgr ctrl.Manager, o *serverOptions, live 
 		admissionport.PodHook: &pod.Handler{
 			Reader:   caches.Served(caches.Fresh(mgr.GetClient(), live, writes), o.tenants),
 			Limits:   o.user,
-			Options:  o.projection,
+			Options:  projection,
 			Approved: approved(digestKey),
 		},
 	} {

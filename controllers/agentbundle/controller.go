@@ -14,10 +14,11 @@ import (
 	"github.com/latchkey-dev/latchkey/controllers/bundler"
 	"github.com/latchkey-dev/latchkey/internal/bundle"
 	"github.com/latchkey-dev/latchkey/internal/limits"
+	"github.com/latchkey-dev/latchkey/internal/rules"
 )
 
 // Adapter returns what is particular to AgentSecrets.
-func Adapter(l limits.Agent) bundler.Adapter {
+func Adapter(l limits.Agent, may *rules.Targets) bundler.Adapter {
 	return bundler.Adapter{
 		Name:        "agent",
 		Kind:        "AgentSecret",
@@ -25,7 +26,7 @@ func Adapter(l limits.Agent) bundler.Adapter {
 		EnvBundle:   v1alpha1.BundleAgentEnv,
 		FilesBundle: v1alpha1.BundleAgentFiles,
 		List:        list,
-		Decide:      func(items []bundle.Item) []bundle.Decision { return bundle.DecideAgent(items, l) },
+		Decide:      func(items []bundle.Item) []bundle.Decision { return bundle.DecideAgent(items, l, may) },
 		Fill:        bundle.FillAgent,
 	}
 }

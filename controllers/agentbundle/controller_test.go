@@ -45,7 +45,7 @@ func reader(t *testing.T, objects ...client.Object) client.WithWatch {
 
 func TestWhatBelongsToATenant(t *testing.T) {
 	r := reader(t, secret("prod", "a"), secret("prod", "b"), secret("test", "c"))
-	members, err := Adapter(limits.DefaultAgent()).List(t.Context(), r, "prod")
+	members, err := Adapter(limits.DefaultAgent(), nil).List(t.Context(), r, "prod")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +67,7 @@ func TestAListThatFailsIsAnError(t *testing.T) {
 	r := interceptor.NewClient(reader(t), interceptor.Funcs{
 		List: func(context.Context, client.WithWatch, client.ObjectList, ...client.ListOption) error { return broken },
 	})
-	if members, err := Adapter(limits.DefaultAgent()).List(t.Context(), r, "prod"); !errors.Is(err, broken) {
+	if members, err := Adapter(limits.DefaultAgent(), nil).List(t.Context(), r, "prod"); !errors.Is(err, broken) {
 		t.Errorf("List = %v, %v, want %v", members, err, broken)
 	}
 }
@@ -77,7 +77,7 @@ func TestAListThatFailsIsAnError(t *testing.T) {
 func TestTheAdapterLandsWhereItSays(t *testing.T) {
 	l := limits.DefaultAgent()
 	l.Secrets = 1
-	a := Adapter(l)
+	a := Adapter(l, nil)
 	if _, ok := a.Prototype.(*v1alpha1.AgentSecret); !ok || a.Kind != "AgentSecret" {
 		t.Errorf("it is about %T, sealed as %s", a.Prototype, a.Kind)
 	}

@@ -97,8 +97,10 @@ func (c *cluster) reconciler() *Reconciler {
 				}
 				return out, nil
 			},
-			Decide: func(items []bundle.Item) []bundle.Decision { return bundle.DecideUser(items, limits.DefaultUser()) },
-			Fill:   bundle.FillUser,
+			Decide: func(items []bundle.Item) []bundle.Decision {
+				return bundle.DecideUser(items, limits.DefaultUser(), nil)
+			},
+			Fill: bundle.FillUser,
 		},
 		Client: c, Sources: c, Live: liveReader{c}, Opener: c, Events: c, DigestKey: digestKey,
 		Now: func() time.Time { return c.now },

@@ -16,12 +16,13 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/bundle"
 	"github.com/latchkey-dev/latchkey/internal/digest"
 	"github.com/latchkey-dev/latchkey/internal/limits"
+	"github.com/latchkey-dev/latchkey/internal/rules"
 	"github.com/latchkey-dev/latchkey/internal/store"
 )
 
-// Adapter returns what is particular to UserSecrets. Key is that of the approvals of
-// their sources.
-func Adapter(l limits.User, key digest.Key) bundler.Adapter {
+// Adapter returns what is particular to UserSecrets: what they may be projected to, and
+// the key of the approvals of their sources.
+func Adapter(l limits.User, may *rules.Targets, key digest.Key) bundler.Adapter {
 	return bundler.Adapter{
 		Name:        "user",
 		Kind:        "UserSecret",
@@ -29,7 +30,7 @@ func Adapter(l limits.User, key digest.Key) bundler.Adapter {
 		EnvBundle:   v1alpha1.BundleUserEnv,
 		FilesBundle: v1alpha1.BundleUserFiles,
 		List:        list(key),
-		Decide:      func(items []bundle.Item) []bundle.Decision { return bundle.DecideUser(items, l) },
+		Decide:      func(items []bundle.Item) []bundle.Decision { return bundle.DecideUser(items, l, may) },
 		Fill:        bundle.FillUser,
 	}
 }

@@ -70,7 +70,7 @@ func TestWhatBelongsToATenant(t *testing.T) {
 		"nothing that is being deleted": {[]client.Object{gone, secret("alice", "a", nil)}, []string{"a"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			members, err := Adapter(limits.DefaultUser(), digest.Key{}).List(t.Context(), reader(t, tt.objects...), "alice")
+			members, err := Adapter(limits.DefaultUser(), nil, digest.Key{}).List(t.Context(), reader(t, tt.objects...), "alice")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -95,7 +95,7 @@ func TestAListThatFailsIsAnError(t *testing.T) {
 	r := interceptor.NewClient(reader(t), interceptor.Funcs{
 		List: func(context.Context, client.WithWatch, client.ObjectList, ...client.ListOption) error { return broken },
 	})
-	if members, err := Adapter(limits.DefaultUser(), digest.Key{}).List(t.Context(), r, "alice"); !errors.Is(err, broken) {
+	if members, err := Adapter(limits.DefaultUser(), nil, digest.Key{}).List(t.Context(), r, "alice"); !errors.Is(err, broken) {
 		t.Errorf("List = %v, %v, want %v", members, err, broken)
 	}
 }
@@ -105,7 +105,7 @@ func TestAListThatFailsIsAnError(t *testing.T) {
 func TestTheAdapterLandsWhereItSays(t *testing.T) {
 	l := limits.DefaultUser()
 	l.Secrets = 1
-	a := Adapter(l, digest.Key{})
+	a := Adapter(l, nil, digest.Key{})
 	if _, ok := a.Prototype.(*v1alpha1.UserSecret); !ok || a.Kind != "UserSecret" {
 		t.Errorf("it is about %T, sealed as %s", a.Prototype, a.Kind)
 	}

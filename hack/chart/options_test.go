@@ -26,6 +26,7 @@ log: {verbosity: 4, format: json}
 limits:
   user: {maxSecrets: 7, maxValueBytes: 8000000, maxEnvValueBytes: 9}
   agent: {maxSecrets: 10, maxValueBytes: 11, maxTotalValueBytes: 12}
+projection: {fileRoots: ["~", /opt/app], refusedVariables: [OURS_*], allowedVariables: [NODE_OPTIONS]}
 controller:
   replicas: 1
   workers: 16
@@ -93,8 +94,8 @@ func TestAValueLandsWhereItBelongs(t *testing.T) {
 		{server, []any{"metadata", "labels", "team"}, `"platform"`},
 		{controller, []any{"spec", "replicas"}, `1`},
 		{server, []any{"spec", "replicas"}, `3`},
-		{controller, at(container, "args"), `["controller","--namespace=$(POD_NAMESPACE)","--tenant-namespaces=alice,shop-prod","--v=4","--log-format=json","--agent-max-secrets=10","--agent-max-total-value-bytes=12","--agent-max-value-bytes=11","--user-max-env-value-bytes=9","--user-max-secrets=7","--user-max-value-bytes=8000000","--manage-certificate=false","--workers=16","--key-rotation=24h","--key-retention=36h30m","--max-concurrent-rollouts=3","--restart-min-interval=90s","--rollout-timeout=5m","--reseal-rate=5"]`},
-		{server, at(container, "args"), `["server","--namespace=$(POD_NAMESPACE)","--tenant-namespaces=alice,shop-prod","--v=4","--log-format=json","--agent-max-secrets=10","--agent-max-total-value-bytes=12","--agent-max-value-bytes=11","--user-max-env-value-bytes=9","--user-max-secrets=7","--user-max-value-bytes=8000000","--shutdown-delay=10s","--health-probe-bind-address=:18081","--metrics-bind-address=:18080","--secure-bind-address=:18443","--webhook-bind-address=:19443","--admission-client-ca=/etc/latchkey/admission-client-ca/ca.crt","--default-home=/home/app","--max-requests-in-flight=0","--max-mutating-requests-in-flight=20","--request-timeout=30s","--max-requests-per-caller=8","--audit-log-path=","--audit-log-maxage=1"]`},
+		{controller, at(container, "args"), `["controller","--namespace=$(POD_NAMESPACE)","--tenant-namespaces=alice,shop-prod","--v=4","--log-format=json","--agent-max-secrets=10","--agent-max-total-value-bytes=12","--agent-max-value-bytes=11","--user-max-env-value-bytes=9","--user-max-secrets=7","--user-max-value-bytes=8000000","--allowed-variables=NODE_OPTIONS","--file-roots=~,/opt/app","--refused-variables=OURS_*","--manage-certificate=false","--workers=16","--key-rotation=24h","--key-retention=36h30m","--max-concurrent-rollouts=3","--restart-min-interval=90s","--rollout-timeout=5m","--reseal-rate=5"]`},
+		{server, at(container, "args"), `["server","--namespace=$(POD_NAMESPACE)","--tenant-namespaces=alice,shop-prod","--v=4","--log-format=json","--agent-max-secrets=10","--agent-max-total-value-bytes=12","--agent-max-value-bytes=11","--user-max-env-value-bytes=9","--user-max-secrets=7","--user-max-value-bytes=8000000","--allowed-variables=NODE_OPTIONS","--file-roots=~,/opt/app","--refused-variables=OURS_*","--shutdown-delay=10s","--health-probe-bind-address=:18081","--metrics-bind-address=:18080","--secure-bind-address=:18443","--webhook-bind-address=:19443","--admission-client-ca=/etc/latchkey/admission-client-ca/ca.crt","--default-home=/home/app","--max-requests-in-flight=0","--max-mutating-requests-in-flight=20","--request-timeout=30s","--max-requests-per-caller=8","--audit-log-path=","--audit-log-maxage=1"]`},
 		{controller, at(container, "env", 1), `{"name":"GOMEMLIMIT","value":"400MiB"}`},
 		{server, at(container, "env", 2, "name"), `"GOMAXPROCS"`},
 		{"ServiceAccount latchkey-system/latchkey-controller", []any{"metadata", "annotations"}, `{"a.example/role":"c"}`},

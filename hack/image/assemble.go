@@ -6,6 +6,7 @@ package main
 import (
 	"archive/tar"
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"os"
@@ -33,12 +34,13 @@ const (
 type part struct {
 	platform   v1.Platform
 	image      v1.Image
-	sbom       v1.Image // refers to image
+	referrers  []v1.Image // refer to image: its SBOM, its provenance
 	binarySize int64
 }
 
-// assemble makes the image of one platform, and the SBOM that refers to it.
-func (o *options) assemble(platform v1.Platform, binary string) (part, error) {
+// assemble makes the image of one platform, and the SBOM and the provenance that
+// refer to it.
+func (o *options) assemble(ctx context.Context, platform v1.Platform, binary string) (part, error) {
 	content, err := os.ReadFile(binary)
 	if err != nil {
 		return part{}, err
@@ -55,11 +57,25 @@ func (o *options) assemble(platform v1.Platform, binary string) (part, error) {
 	if err != nil {
 		return part{}, err
 	}
-	if err := os.WriteFile(filepath.Join(o.output, o.file(platform)+".spdx.json"), document, 0o644); err != nil {
+	provenance, err := o.newProvenance(ctx, platform, image, binary)
+	if err != nil {
 		return part{}, err
 	}
-	sbom, err := newReferrer(image, document)
-	return part{platform: platform, image: image, sbom: sbom, binarySize: int64(len(content))}, err
+	p := part{platform: platform, image: image, binarySize: int64(len(content))}
+	for _, about := range []struct {
+		document          []byte
+		mediaType, suffix string
+	}{{document, sbomType, ".spdx.json"}, {provenance, provenanceType, ".intoto.json"}} {
+		if err := os.WriteFile(filepath.Join(o.output, o.file(platform)+about.suffix), about.document, 0o644); err != nil {
+			return part{}, err
+		}
+		referrer, err := newReferrer(image, about.document, types.MediaType(about.mediaType))
+		if err != nil {
+			return part{}, err
+		}
+		p.referrers = append(p.referrers, referrer)
+	}
+	return p, nil
 }
 
 // labels are what registries and clusters show of an image.
@@ -121,13 +137,13 @@ func newImage(platform v1.Platform, layer v1.Layer, labels map[string]string, cr
 
 // newReferrer returns an artifact that says of subject what document says. Tools find
 // it in a registry by the subject's digest.
-func newReferrer(subject v1.Image, document []byte) (v1.Image, error) {
+func newReferrer(subject v1.Image, document []byte, mediaType types.MediaType) (v1.Image, error) {
 	about, err := partial.Descriptor(subject)
 	if err != nil {
 		return nil, err
 	}
-	base := mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), sbomType)
-	base, err = mutate.AppendLayers(base, static.NewLayer(document, sbomType))
+	base := mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), mediaType)
+	base, err = mutate.AppendLayers(base, static.NewLayer(document, mediaType))
 	if err != nil {
 		return nil, err
 	}

@@ -5,7 +5,9 @@ go 1.26.0
 
 require (
 	github.com/google/go-containerregistry v0.22.1
+	github.com/in-toto/attestation v1.2.0
 	github.com/spdx/tools-golang v0.5.7
+	google.golang.org/protobuf v1.36.11
 )
 
 require (

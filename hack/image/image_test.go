@@ -51,7 +51,7 @@ func built(t *testing.T, args ...string) string {
 
 func TestTwoBuildsOfOneSourceAreTheSame(t *testing.T) {
 	one, two := built(t), built(t)
-	for _, name := range []string{"latchkey-image.digest", "latchkey-image.tar", "latchkey-linux-amd64.spdx.json", "latchkey-linux-arm64"} {
+	for _, name := range []string{"latchkey-image.digest", "latchkey-image.tar", "latchkey-linux-amd64.spdx.json", "latchkey-linux-amd64.intoto.json", "latchkey-linux-arm64"} {
 		if !bytes.Equal(read(t, filepath.Join(one, name)), read(t, filepath.Join(two, name))) {
 			t.Errorf("%s differs", name)
 		}
@@ -71,8 +71,8 @@ func TestAnImageForEachPlatform(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(manifest.Manifests) != 3 {
-		t.Fatalf("the layout has %d entries, want the image and an SBOM for each platform", len(manifest.Manifests))
+	if len(manifest.Manifests) != 5 {
+		t.Fatalf("the layout has %d entries, want the image, and an SBOM and a provenance for each platform", len(manifest.Manifests))
 	}
 	named := manifest.Manifests[0]
 	if named.Annotations["io.containerd.image.name"] != testTag || named.Annotations["org.opencontainers.image.ref.name"] != "v1.2.3" {
@@ -92,22 +92,26 @@ func TestAnImageForEachPlatform(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var subjects []string
+	var subjects, kinds []string
 	for _, d := range manifest.Manifests[1:] {
-		sbom, err := root.Image(d.Digest)
+		referrer, err := root.Image(d.Digest)
 		if err != nil {
 			t.Fatal(err)
 		}
-		m, err := sbom.Manifest()
+		m, err := referrer.Manifest()
 		if err != nil || m.Subject == nil {
-			t.Fatalf("an SBOM says of nothing what it is about: %v", err)
+			t.Fatalf("a document says of nothing what it is about: %v", err)
 		}
+		kinds = append(kinds, string(m.Config.MediaType))
 		subjects = append(subjects, m.Subject.Digest.String())
+	}
+	if want := []string{sbomType, provenanceType, sbomType, provenanceType}; !slices.Equal(kinds, want) {
+		t.Errorf("the documents are %v, want %v", kinds, want)
 	}
 	for i, want := range []string{"amd64", "arm64"} {
 		d := images.Manifests[i]
 		if d.Platform == nil || d.Platform.Architecture != want || !slices.Contains(subjects, d.Digest.String()) {
-			t.Errorf("image %d is for %v, SBOMs are about %v", i, d.Platform, subjects)
+			t.Errorf("image %d is for %v, documents are about %v", i, d.Platform, subjects)
 		}
 		image, err := index.Image(d.Digest)
 		if err != nil {
@@ -236,4 +240,23 @@ func read(t *testing.T, path string) []byte {
 		t.Fatal(err)
 	}
 	return content
+}
+
+// TestDockerfile_HasNoBase_OnlyWhatIsBuiltHere keeps an image of somebody else's from coming in unpinned.
+func TestDockerfile_HasNoBase_OnlyWhatIsBuiltHere(t *testing.T) {
+	var bases, copied []string
+	for line := range strings.Lines(string(read(t, "../../Dockerfile"))) {
+		switch words := strings.Fields(line); {
+		case len(words) > 1 && words[0] == "FROM":
+			bases = append(bases, strings.Join(words[1:], " "))
+		case len(words) > 1 && (words[0] == "COPY" || words[0] == "ADD" || words[0] == "RUN"):
+			copied = append(copied, strings.Join(words[1:], " "))
+		}
+	}
+	if !slices.Equal(bases, []string{"scratch"}) {
+		t.Errorf("it starts from %q, want scratch alone, or a base by its digest", bases)
+	}
+	if want := []string{"dist/latchkey-${TARGETOS}-${TARGETARCH} /latchkey"}; !slices.Equal(copied, want) {
+		t.Errorf("it holds %q, want %q", copied, want)
+	}
 }

@@ -49,7 +49,9 @@ func (o *options) write(parts []part) error {
 		digest, _ = root.Digest()
 	}
 	for _, p := range parts {
-		err = errors.Join(err, path.AppendImage(p.sbom))
+		for _, referrer := range p.referrers {
+			err = errors.Join(err, path.AppendImage(referrer))
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("write %s: %w", folder, err)

@@ -56,7 +56,7 @@ func run(ctx context.Context, args []string) error {
 		if err != nil {
 			return err
 		}
-		p, err := o.assemble(platform, binary)
+		p, err := o.assemble(ctx, platform, binary)
 		if err != nil {
 			return fmt.Errorf("%s: %w", platform, err)
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/claim"
 	"github.com/latchkey-dev/latchkey/internal/limits"
 	"github.com/latchkey-dev/latchkey/internal/projector"
+	"github.com/latchkey-dev/latchkey/internal/rules"
 )
 
 // Decision is what is known of an object without its value.
@@ -23,20 +24,20 @@ type Decision struct {
 	// Outcome is the object's outcome.
 	Outcome Outcome
 	// notes say which targets cannot be.
-	notes []string
+	notes []note
 }
 
 // DecideUser judges the user secrets of one tenant, in the order of their claims.
-func DecideUser(items []Item, l limits.User) []Decision {
-	return decide(items, l.Check, userTargets)
+func DecideUser(items []Item, l limits.User, may *rules.Targets) []Decision {
+	return decide(items, l.Check, func(items []Item) targets { return userTargets(items, may) })
 }
 
 // noVariable is said of an agent secret that is a file alone.
 const noVariable = "; no variable is made from its path: set envName for one"
 
 // DecideAgent judges the agent secrets of one tenant, in the order of their claims.
-func DecideAgent(items []Item, l limits.Agent) []Decision {
-	out := decide(items, l.Check, agentTargets)
+func DecideAgent(items []Item, l limits.Agent, may *rules.Targets) []Decision {
+	out := decide(items, l.Check, func([]Item) targets { return agentTargets(may) })
 	for i := range out {
 		if o := &out[i].Outcome; o.Reason == v1alpha1.ReasonProjected && out[i].Item.Env == "" {
 			o.Message += noVariable
@@ -46,7 +47,10 @@ func DecideAgent(items []Item, l limits.Agent) []Decision {
 }
 
 // targets says where an item's value goes, with notes on what cannot be.
-type targets func(Item) (env, file *v1alpha1.Landing, notes []string)
+type targets func(Item) (env, file *v1alpha1.Landing, notes []note)
+
+// note says why a target of an object is not projected.
+type note struct{ reason, text string }
 
 // decide judges items. Over says which limit more use exceeds, layout makes the targets of those that lost no claim.
 func decide(items []Item, over func(was, is limits.Use) *limits.Excess, layout func([]Item) targets) []Decision {
@@ -97,12 +101,18 @@ func decide(items []Item, over func(was, is limits.Use) *limits.Excess, layout f
 
 // userTargets lays user secrets out. Of two files of which one would lie below the
 // other, the earlier claim's can be one.
-func userTargets(items []Item) targets {
+func userTargets(items []Item, may *rules.Targets) targets {
 	var files []Item
+	problems := make(map[string]note, len(items))
 	for _, it := range items {
-		if it.File != "" {
-			files = append(files, it)
+		if it.File == "" {
+			continue
 		}
+		if n := fileProblem(it.File, may); n.reason != "" {
+			problems[it.File] = n
+			continue
+		}
+		files = append(files, it)
 	}
 	slices.SortFunc(files, func(a, b Item) int {
 		return claim.CompareClaims(a.Holder, fileClaim(a), b.Holder, fileClaim(b))
@@ -111,18 +121,14 @@ func userTargets(items []Item) targets {
 	for i, it := range files {
 		paths[i] = it.File
 	}
-	lost := projector.Conflicts(paths)
-	problems := make(map[string]string, len(paths))
-	for i, p := range paths {
-		problems[p] = projector.Projectable(p)
-		if winner, is := lost[i]; is {
-			problems[p] = fmt.Sprintf("it cannot be a file beside %s of %s", paths[winner], files[winner].Name)
-		}
+	for lost, winner := range projector.Conflicts(paths) {
+		problems[paths[lost]] = note{v1alpha1.ReasonPathNotProjectable,
+			fmt.Sprintf("it cannot be a file beside %s of %s", paths[winner], files[winner].Name)}
 	}
-	return func(it Item) (env, file *v1alpha1.Landing, notes []string) {
-		env, notes = envTarget(v1alpha1.BundleUserEnv, it.Env)
-		if problem := problems[it.File]; problem != "" {
-			notes = append(notes, "file path is not projected: "+problem)
+	return func(it Item) (env, file *v1alpha1.Landing, notes []note) {
+		env, notes = envTarget(v1alpha1.BundleUserEnv, it.Env, may)
+		if n := problems[it.File]; n.reason != "" {
+			notes = append(notes, note{n.reason, "file path is not projected: " + n.text})
 		} else if it.File != "" {
 			file = &v1alpha1.Landing{SecretName: v1alpha1.BundleUserFiles, Key: UserFileKey(it.Claims[0].Value)}
 		}
@@ -130,13 +136,25 @@ func userTargets(items []Item) targets {
 	}
 }
 
+// fileProblem says why a path is not that of a file in any container. Refused before
+// paths are compared, it stands in no other's way.
+func fileProblem(path string, may *rules.Targets) note {
+	if problem := projector.Projectable(path); problem != "" {
+		return note{v1alpha1.ReasonPathNotProjectable, problem}
+	}
+	if problem := may.File(path); problem != "" {
+		return note{v1alpha1.ReasonTargetRefused, problem + ": choose another path, such as one below ~/ or /run"}
+	}
+	return note{}
+}
+
 func fileClaim(it Item) claim.Claim {
 	return claim.Claim{Kind: v1alpha1.ClaimFile, Value: it.File}
 }
 
-func agentTargets([]Item) targets {
-	return func(it Item) (env, file *v1alpha1.Landing, notes []string) {
-		env, notes = envTarget(v1alpha1.BundleAgentEnv, it.Env)
+func agentTargets(may *rules.Targets) targets {
+	return func(it Item) (env, file *v1alpha1.Landing, notes []note) {
+		env, notes = envTarget(v1alpha1.BundleAgentEnv, it.Env, may)
 		file = &v1alpha1.Landing{SecretName: v1alpha1.BundleAgentFiles, Key: AgentFileKey(it.File)}
 		return env, file, notes
 	}
@@ -144,13 +162,16 @@ func agentTargets([]Item) targets {
 
 // envTarget says where a variable lands. A variable's name may be longer than a key
 // of a Secret; one such key would make the API server refuse the whole bundle.
-func envTarget(secret, name string) (env *v1alpha1.Landing, notes []string) {
-	switch {
-	case name == "":
+func envTarget(secret, name string, may *rules.Targets) (env *v1alpha1.Landing, notes []note) {
+	if name == "" {
 		return nil, nil
-	case len(name) > maxKey:
-		return nil, []string{fmt.Sprintf("variable is not projected: its name has %d bytes, and a key of a Secret at most %d: set a shorter envName", len(name), maxKey)}
-	default:
-		return &v1alpha1.Landing{SecretName: secret, Key: name}, nil
 	}
+	if len(name) > maxKey {
+		return nil, []note{{v1alpha1.ReasonPathNotProjectable,
+			fmt.Sprintf("variable is not projected: its name has %d bytes, and a key of a Secret at most %d: set a shorter envName", len(name), maxKey)}}
+	}
+	if problem := may.Env(name); problem != "" {
+		return nil, []note{{v1alpha1.ReasonTargetRefused, "variable is not projected: " + problem + ": set another envName"}}
+	}
+	return &v1alpha1.Landing{SecretName: secret, Key: name}, nil
 }

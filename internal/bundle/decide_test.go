@@ -96,7 +96,7 @@ func TestDecideUser(t *testing.T) {
 			},
 		},
 		"every lost claim is named, and one lost claim loses all": {
-			items: []Item{user("a", "1", env("A")), user("b", "2", file("/x/f")), user("c", "3", env("A"), file("/x/f"))},
+			items: []Item{user("a", "1", env("A")), user("b", "2", file("/srv/f")), user("c", "3", env("A"), file("/srv/f"))},
 			want: []verdict{
 				isEnv("a", "A"),
 				{"b", true, Outcome{
@@ -104,11 +104,11 @@ func TestDecideUser(t *testing.T) {
 					Message: "projected as file b of Secret latchkey-user-files",
 				}},
 				isRefused("c", v1alpha1.ReasonConflict,
-					`environment variable "A" is held by a; file path "/x/f" is held by b: choose another, or delete one of the two`),
+					`environment variable "A" is held by a; file path "/srv/f" is held by b: choose another, or delete one of the two`),
 			},
 		},
 		"a file below another file is not projected, but its variable is": {
-			items: []Item{user("a", "1", file("/x/f")), user("b", "2", env("B"), file("/x/f/g"))},
+			items: []Item{user("a", "1", file("/srv/f")), user("b", "2", env("B"), file("/srv/f/g"))},
 			want: []verdict{
 				{"a", true, Outcome{
 					Ready: true, Reason: v1alpha1.ReasonProjected, File: userFile("a"),
@@ -116,7 +116,7 @@ func TestDecideUser(t *testing.T) {
 				}},
 				{"b", true, Outcome{
 					Reason: v1alpha1.ReasonPathNotProjectable, Env: userEnv("B"),
-					Message: "projected as variable B of Secret latchkey-user-env; file path is not projected: it cannot be a file beside /x/f of a",
+					Message: "projected as variable B of Secret latchkey-user-env; file path is not projected: it cannot be a file beside /srv/f of a",
 				}},
 			},
 		},
@@ -124,6 +124,43 @@ func TestDecideUser(t *testing.T) {
 			items: []Item{user("a", "1", file("/etc"))},
 			want: []verdict{isRefused("a", v1alpha1.ReasonPathNotProjectable,
 				"file path is not projected: path names a directory")},
+		},
+		"what makes programs run code is in no bundle, and another target is": {
+			items: []Item{
+				user("a", "1", env("PYTHONPATH"), file("~/a")), user("b", "2", env("B"), file("/etc/ld.so.preload")),
+				user("c", "3", env("NODE_OPTIONS"), file("/usr/lib/x")), user("d", "4", env("ES_JAVA_OPTS"), file("/etc")),
+			},
+			want: []verdict{
+				{"a", true, Outcome{
+					Reason: v1alpha1.ReasonTargetRefused, File: userFile("a"),
+					Message: "projected as file a of Secret latchkey-user-files; variable is not projected: PYTHONPATH is a variable that loaders, shells, interpreters or tools depend on: set another envName",
+				}},
+				{"b", true, Outcome{
+					Reason: v1alpha1.ReasonTargetRefused, Env: userEnv("B"),
+					Message: "projected as variable B of Secret latchkey-user-env; file path is not projected: it lies outside of the directories for files: choose another path, such as one below ~/ or /run",
+				}},
+				isRefused("c", v1alpha1.ReasonTargetRefused, "variable is not projected: NODE_OPTIONS is a variable that loaders, shells, interpreters or tools depend on: set another envName; "+
+					"file path is not projected: it lies outside of the directories for files: choose another path, such as one below ~/ or /run"),
+				isRefused("d", v1alpha1.ReasonTargetRefused, "variable is not projected: ES_JAVA_OPTS is a variable that loaders, shells, interpreters or tools depend on: set another envName; "+
+					"file path is not projected: path names a directory"),
+			},
+		},
+		"a path that is refused is in no other's way": {
+			items: []Item{user("a", "1", file("~/bin")), user("b", "2", file("~/.config/gh/token")), user("c", "3", file("/srv/x.py")), user("d", "4", file("/srv/x.py/d"))},
+			want: []verdict{
+				isRefused("a", v1alpha1.ReasonTargetRefused, "file path is not projected: bin is read by shells, interpreters or tools before a program's own code: choose another path, such as one below ~/ or /run"),
+				{"b", true, Outcome{Ready: true, Reason: v1alpha1.ReasonProjected, File: userFile("b"), Message: "projected as file b of Secret latchkey-user-files"}},
+				isRefused("c", v1alpha1.ReasonTargetRefused, "file path is not projected: it has the name of a file of code: choose another path, such as one below ~/ or /run"),
+				{"d", true, Outcome{Ready: true, Reason: v1alpha1.ReasonProjected, File: userFile("d"), Message: "projected as file d of Secret latchkey-user-files"}},
+			},
+		},
+		"one place by two names is the earlier claim's": {
+			items: []Item{user("a", "1", file("/run/tool")), user("b", "2", file("/var/run/tool")), user("c", "3", file("/var/run/tool/x"))},
+			want: []verdict{
+				{"a", true, Outcome{Ready: true, Reason: v1alpha1.ReasonProjected, File: userFile("a"), Message: "projected as file a of Secret latchkey-user-files"}},
+				isRefused("b", v1alpha1.ReasonPathNotProjectable, "file path is not projected: it cannot be a file beside /run/tool of a"),
+				isRefused("c", v1alpha1.ReasonPathNotProjectable, "file path is not projected: it cannot be a file beside /run/tool of a"),
+			},
 		},
 		"a variable as long as a key of a Secret is projected": {
 			items: []Item{user("a", "1", env(longest))},
@@ -171,7 +208,7 @@ func TestDecideUser(t *testing.T) {
 			}
 			for range 2 { // in either order of input
 				before := slices.Clone(tt.items)
-				if diff := cmp.Diff(tt.want, verdicts(DecideUser(tt.items, l))); diff != "" {
+				if diff := cmp.Diff(tt.want, verdicts(DecideUser(tt.items, l, nil))); diff != "" {
 					t.Errorf("DecideUser (-want +got):\n%s", diff)
 				}
 				if diff := cmp.Diff(before, tt.items); diff != "" {
@@ -203,6 +240,12 @@ func TestDecideAgent(t *testing.T) {
 		o.Message += noVariable
 		return o
 	}
+	refusedVariable := func(key, name string) Outcome {
+		o := agentLanding("", key)
+		o.Ready, o.Reason = false, v1alpha1.ReasonTargetRefused
+		o.Message += "; variable is not projected: " + name + " is a variable that loaders, shells, interpreters or tools depend on: set another envName"
+		return o
+	}
 	deep := agentLanding("", AgentFileKey(segment+"/"+segment))
 	deep.Ready, deep.Reason = false, v1alpha1.ReasonPathNotProjectable
 	deep.Message += "; variable is not projected: its name has 257 bytes, and a key of a Secret at most 253: set a shorter envName"
@@ -226,9 +269,16 @@ func TestDecideAgent(t *testing.T) {
 				{"git.token", true, agentLanding("GIT_TOKEN", "git.token")},
 			},
 		},
-		"who asks for a variable of the system gets it": {
-			items: []Item{agent("searchPath", "1", func(s *v1alpha1.AgentSecretSpec) { s.EnvName = "PATH" })},
-			want:  []verdict{{"searchPath", true, agentLanding("PATH", "searchPath")}},
+		"who asks for a variable that makes programs run code gets the file alone": {
+			items: []Item{
+				agent("searchPath", "1", func(s *v1alpha1.AgentSecretSpec) { s.EnvName = "PATH" }),
+				agent("o", "2", func(s *v1alpha1.AgentSecretSpec) { s.EnvName = "node_options" }),
+				agent("node.options", "3"), // a path asks for nothing
+			},
+			want: []verdict{
+				{"searchPath", true, refusedVariable("searchPath", "PATH")}, {"o", true, refusedVariable("o", "NODE_OPTIONS")},
+				{"node.options", true, fileAlone("node.options")},
+			},
 		},
 		"a path that makes too long a variable is a file alone, and says so": {
 			items: []Item{agent(segment+"."+segment, "1")},
@@ -266,7 +316,7 @@ func TestDecideAgent(t *testing.T) {
 				l = limits.DefaultAgent()
 			}
 			for range 2 {
-				if diff := cmp.Diff(tt.want, verdicts(DecideAgent(tt.items, l))); diff != "" {
+				if diff := cmp.Diff(tt.want, verdicts(DecideAgent(tt.items, l, nil))); diff != "" {
 					t.Errorf("DecideAgent (-want +got):\n%s", diff)
 				}
 				slices.Reverse(tt.items)
@@ -276,7 +326,7 @@ func TestDecideAgent(t *testing.T) {
 }
 
 func TestATypeThatCannotBeReadIsAMismatch(t *testing.T) {
-	got := DecideAgent([]Item{agent("a", "1", typed(`{"type":"Nonsense"}`))}, limits.DefaultAgent())
+	got := DecideAgent([]Item{agent("a", "1", typed(`{"type":"Nonsense"}`))}, limits.DefaultAgent(), nil)
 	if len(got) != 1 || got[0].Open || got[0].Outcome.Reason != v1alpha1.ReasonTypeMismatch ||
 		!strings.HasPrefix(got[0].Outcome.Message, "secretType cannot be read: ") {
 		t.Errorf("DecideAgent = %+v, want one mismatch", verdicts(got))

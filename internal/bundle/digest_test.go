@@ -20,7 +20,7 @@ import (
 func TestUserInputsChangeWithWhatTheContentDependsOn(t *testing.T) {
 	base := []Item{user("a", "1", env("A")), user("b", "2", file("~/b")), user("c", "3", env("C"), from("s", "k"))}
 	inputs := func(items []Item, version string) (string, string) {
-		ds := DecideUser(items, limits.DefaultUser())
+		ds := DecideUser(items, limits.DefaultUser(), nil)
 		sources := map[types.UID]string{"uid-c": version}
 		return Inputs(ds, v1alpha1.BundleUserEnv, sources), Inputs(ds, v1alpha1.BundleUserFiles, sources)
 	}
@@ -75,7 +75,7 @@ func withUID(it Item, uid types.UID) Item {
 
 func TestAgentInputsChangeWithPathAndType(t *testing.T) {
 	inputs := func(it Item) string {
-		return Inputs(DecideAgent([]Item{it}, limits.DefaultAgent()), v1alpha1.BundleAgentFiles, nil)
+		return Inputs(DecideAgent([]Item{it}, limits.DefaultAgent(), nil), v1alpha1.BundleAgentFiles, nil)
 	}
 	overridden := func(s *v1alpha1.AgentSecretSpec) { s.EnvName, s.FilePath = "X", "x" }
 	before := inputs(agent("a.b", "1", overridden))

@@ -105,7 +105,7 @@ func TestFillUser(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			ds := DecideUser(tt.items, wideUser)
+			ds := DecideUser(tt.items, wideUser, nil)
 			values := opened(tt.values)
 			for name, o := range tt.failed {
 				values[types.UID("uid-"+name)] = Opened{Failure: &o}
@@ -131,7 +131,7 @@ func orEmpty(m map[string]string) map[string]string {
 }
 
 func TestAValueOfTheLargestSizeIsProjected(t *testing.T) {
-	ds := DecideUser([]Item{user("a", "1", env("A"))}, wideUser)
+	ds := DecideUser([]Item{user("a", "1", env("A"))}, wideUser, nil)
 	f, err := FillUser(ds, opened(map[string]string{"a": strings.Repeat("x", 24576)}))
 	if err != nil || f.Outcomes[0].Reason != v1alpha1.ReasonProjected {
 		t.Errorf("FillUser = %+v, %v, want it projected", f.Outcomes, err)
@@ -149,7 +149,7 @@ func TestAFullBundleTakesASecretInBothWaysOrNot(t *testing.T) {
 	}
 	items = append(items, user("last", "90", env("LAST"), file("~/last")), user("small", "91", env("SMALL"), file("~/small")))
 	values["last"], values["small"] = canary+strings.Repeat("x", 24576-len(canary)), "x"
-	ds := DecideUser(items, wideUser)
+	ds := DecideUser(items, wideUser, nil)
 	f, err := FillUser(ds, opened(values))
 	if err != nil {
 		t.Fatal(err)
@@ -171,7 +171,7 @@ func TestAFullBundleTakesASecretInBothWaysOrNot(t *testing.T) {
 }
 
 func TestAKeyThatIsTakenIsAConflict(t *testing.T) {
-	ds := DecideUser([]Item{user("a", "1", env("A"), file("~/a")), user("b", "2", env("B"), file("~/b"))}, wideUser)
+	ds := DecideUser([]Item{user("a", "1", env("A"), file("~/a")), user("b", "2", env("B"), file("~/b"))}, wideUser, nil)
 	ds[1].Outcome.File = ds[0].Outcome.File
 	f, err := FillUser(ds, opened(map[string]string{"a": "x", "b": canary}))
 	if err != nil {
@@ -230,7 +230,7 @@ func TestFillAgent(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			ds := DecideAgent(tt.items, wideAgent)
+			ds := DecideAgent(tt.items, wideAgent, nil)
 			f, err := FillAgent(ds, opened(tt.values))
 			if err != nil {
 				t.Fatal(err)
@@ -244,7 +244,7 @@ func TestFillAgent(t *testing.T) {
 }
 
 func TestAFailureOfAnAgentSecretIsItsOutcome(t *testing.T) {
-	ds := DecideAgent([]Item{agent("a", "1")}, wideAgent)
+	ds := DecideAgent([]Item{agent("a", "1")}, wideAgent, nil)
 	want := KeyNotFound("0123456789abcdef")
 	f, err := FillAgent(ds, map[types.UID]Opened{"uid-a": {Failure: &want}})
 	if err != nil {
@@ -263,7 +263,7 @@ func TestTheAgentFilesWithTheirDocumentFitASecret(t *testing.T) {
 		items = append(items, agent(path, fmt.Sprint(i+1)))
 		values[path] = `"` + strings.Repeat("x", 30000) + `"`
 	}
-	ds := DecideAgent(items, wideAgent)
+	ds := DecideAgent(items, wideAgent, nil)
 	f, err := FillAgent(ds, opened(values))
 	if err != nil {
 		t.Fatal(err)
@@ -286,8 +286,8 @@ func TestTheAgentFilesWithTheirDocumentFitASecret(t *testing.T) {
 // made from a path.
 func TestAVariableThatCannotBe_SaysSo(t *testing.T) {
 	asked := func(s *v1alpha1.AgentSecretSpec) { s.EnvName = "ASKED" }
-	users := DecideUser([]Item{user("a", "1", env("A"), file("~/a")), user("b", "2", env("B")), user("c", "3", env("C"), file("~/c/"))}, wideUser)
-	agents := DecideAgent([]Item{agent("a", "1"), agent("b", "2", asked)}, wideAgent)
+	users := DecideUser([]Item{user("a", "1", env("A"), file("~/a")), user("b", "2", env("B")), user("c", "3", env("C"), file("~/c/"))}, wideUser, nil)
+	agents := DecideAgent([]Item{agent("a", "1"), agent("b", "2", asked)}, wideAgent, nil)
 	forUsers, err := FillUser(users, opened(map[string]string{"a": "\xff", "b": "x\x00", "c": "\xff"}))
 	if err != nil {
 		t.Fatal(err)

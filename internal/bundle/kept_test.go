@@ -37,7 +37,7 @@ func TestAKeptValue(t *testing.T) {
 	}
 	for name, tt := range agents {
 		t.Run(name+" of an agent is laid out as before", func(t *testing.T) {
-			ds := DecideAgent([]Item{tt.item, agent("other", "2")}, wideAgent)
+			ds := DecideAgent([]Item{tt.item, agent("other", "2")}, wideAgent, nil)
 			values := opened(map[string]string{"db.password": tt.stored, "other": `"x"`})
 			before, err := FillAgent(ds, values)
 			if err != nil {
@@ -53,7 +53,7 @@ func TestAKeptValue(t *testing.T) {
 		})
 	}
 	t.Run("a user's value is laid out as before", func(t *testing.T) {
-		ds := DecideUser([]Item{user("a", "1", env("A"), file("~/a")), user("b", "2", env("B"))}, wideUser)
+		ds := DecideUser([]Item{user("a", "1", env("A"), file("~/a")), user("b", "2", env("B"))}, wideUser, nil)
 		values := opened(map[string]string{"a": canary, "b": "x"})
 		before, err := FillUser(ds, values)
 		if err != nil {
@@ -87,7 +87,7 @@ func isKept(t *testing.T, before, after Filled) {
 
 // TestAKeptValueIsCheckedLikeAnyOther: who can write Secrets can write bundles.
 func TestAKeptValueIsCheckedLikeAnyOther(t *testing.T) {
-	ds := DecideAgent([]Item{agent("a", "1", typed(`{"type":"U8"}`)), agent("b", "2")}, wideAgent)
+	ds := DecideAgent([]Item{agent("a", "1", typed(`{"type":"U8"}`)), agent("b", "2")}, wideAgent, nil)
 	f, err := FillAgent(ds, map[types.UID]Opened{"uid-a": keptAs(canary), "uid-b": keptAs("\xff")})
 	if err != nil {
 		t.Fatal(err)

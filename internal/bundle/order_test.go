@@ -26,7 +26,7 @@ func TestTheEarlierOfAFileAndOneBelowItStays(t *testing.T) {
 	}
 	items := []Item{item("first", "900", "~/a", "587"), item("second", "600", "~/a/b", "588")}
 	for range 2 {
-		for _, d := range DecideUser(items, limits.DefaultUser()) {
+		for _, d := range DecideUser(items, limits.DefaultUser(), nil) {
 			if got, want := d.Outcome.File != nil, d.Item.Name == "first"; got != want {
 				t.Errorf("%s is a file: %v, want %v", d.Item.Name, got, want)
 			}

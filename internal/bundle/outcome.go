@@ -56,8 +56,10 @@ func notAVariable(d Decision, problem string) Outcome {
 	if d.Outcome.File == nil {
 		problem += ": set filePath to have it as a file"
 	}
-	o := projected(nil, d.Outcome.File, append(slices.Clip(d.notes), "no variable: "+problem))
-	o.Reason = v1alpha1.ReasonNotAVariable
+	o := projected(nil, d.Outcome.File, append(slices.Clip(d.notes), note{v1alpha1.ReasonNotAVariable, "no variable: " + problem}))
+	if o.Reason != v1alpha1.ReasonTargetRefused {
+		o.Reason = v1alpha1.ReasonNotAVariable
+	}
 	o.Ready = !d.Item.EnvAsked && len(d.notes) == 0
 	return o
 }
@@ -106,8 +108,9 @@ var claimWords = map[v1alpha1.ClaimKind]string{
 }
 
 // projected returns the outcome of an object whose value is in the bundles, with
-// notes on targets that could not be.
-func projected(env, file *v1alpha1.Landing, notes []string) Outcome {
+// notes on targets that could not be. A target that is refused is what to look at
+// first.
+func projected(env, file *v1alpha1.Landing, notes []note) Outcome {
 	o := Outcome{Ready: true, Reason: v1alpha1.ReasonProjected, Env: env, File: file}
 	var where []string
 	if env != nil {
@@ -119,9 +122,11 @@ func projected(env, file *v1alpha1.Landing, notes []string) Outcome {
 	if len(where) > 0 {
 		o.Message = "projected as " + strings.Join(where, " and ")
 	}
-	if len(notes) > 0 {
-		o.Ready, o.Reason = false, v1alpha1.ReasonPathNotProjectable
-		o.Message = strings.TrimPrefix(o.Message+"; ", "; ") + strings.Join(notes, "; ")
+	for _, n := range notes {
+		if o.Ready || n.reason == v1alpha1.ReasonTargetRefused {
+			o.Ready, o.Reason = false, n.reason
+		}
+		o.Message = strings.TrimPrefix(o.Message+"; "+n.text, "; ")
 	}
 	return o
 }

@@ -133,7 +133,7 @@ func TestDecide_LongPaths_LoseNobodyTheirBundle(t *testing.T) {
 			s.FilePath = strings.Repeat("d/", 500) + s.Path[0]
 		}))
 	}
-	for _, d := range DecideAgent(items, limits.DefaultAgent()) {
+	for _, d := range DecideAgent(items, limits.DefaultAgent(), nil) {
 		if d.Outcome.Reason != v1alpha1.ReasonProjected {
 			t.Fatalf("%s is %s: %s", d.Item.Name, d.Outcome.Reason, d.Outcome.Message)
 		}
@@ -153,8 +153,8 @@ func TestDecide_ABundleIsFull_TheLastToComeAloneIsRefused(t *testing.T) {
 		}
 	}
 	for name, ds := range map[string][]Decision{
-		"user secrets":  DecideUser(users, wideUser),
-		"agent secrets": DecideAgent(agents, wideAgent),
+		"user secrets":  DecideUser(users, wideUser, nil),
+		"agent secrets": DecideAgent(agents, wideAgent, nil),
 	} {
 		t.Run(name, func(t *testing.T) {
 			for i, d := range ds {

@@ -86,14 +86,14 @@ func OfAgent(a *v1alpha1.AgentSecret) Holder {
 }
 
 // AgentEnv returns the variable of an AgentSecret: spec.envName, else the one made
-// from its path, else "" where none can be made. One of the system is not made: whoever has
-// a secret at ["path"] does not mean to take PATH from every container.
+// from its path, else "" where none can be made. One that would not be projected by
+// default is not made: a secret at ["path"] is not meant to take PATH from every container.
 func AgentEnv(a *v1alpha1.AgentSecret) string {
 	if a.Spec.EnvName != "" {
 		return a.Spec.EnvName
 	}
 	name, ok := typedvalue.EnvName(a.Spec.Path)
-	if !ok || rules.SystemEnvName(name) {
+	if !ok || (*rules.Targets)(nil).Env(name) != "" {
 		return ""
 	}
 	return name

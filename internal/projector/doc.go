@@ -59,16 +59,24 @@
 // The pod is never broken for a secret. Left out, with a warning, and still in the live directory, is a path
 //
 //   - that cannot be a file or belongs to the container runtime, see [Projectable];
+//   - that the installation refuses, see [rules.Targets], which its callers ask; where a home is elsewhere than homes
+//     are, Project asks again;
 //   - of or below another secret's path, see [Conflicts]: the earlier claim wins;
 //   - that the pod mounts something at (it is left to the pod) or below (it must be a directory);
 //   - in a volume that is read-only: the runtime could not create the mount point;
-//   - that is, or is above, the container's home or working directory;
+//   - that is, or is above, the container's home or working directory, or is what the container runs;
 //   - after the first [MaxFiles].
 //
 // The live directories obey the same rules. What is a directory in the image or in a volume cannot be known at
 // admission, beyond the well-known ones: a container does not start if a file's path is one. A file below a writable
 // volume (a home on a persistent volume) leaves an empty file behind there, as the mount point. Directories on the way
 // that do not exist are created by the runtime and belong to root.
+//
+// Paths are compared by where they lead in usual images, see [rules.Place].
+//
+// # Updates
+//
+// What a stored pod mounts cannot change. [Keep] puts back what an update lacks of it, and adds nothing.
 //
 // # Opting out
 //

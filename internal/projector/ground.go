@@ -4,14 +4,21 @@
 package projector
 
 import (
+	"path"
+
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/latchkey-dev/latchkey/internal/rules"
 )
 
-// ground is what a container brings along at places of its file system, as far as the pod says.
+// ground is what a container brings along at places of its file system, as far as the pod says. Places are where paths
+// lead (rules.Place).
 type ground struct {
 	mounts []ownMount
 	// directories must stay directories: the home and the working directory.
 	directories []string
+	// program is what the container runs, if the pod says so.
+	program string
 }
 
 type ownMount struct {
@@ -23,38 +30,53 @@ type ownMount struct {
 func newGround(c *corev1.Container, home string, volumes map[string]*corev1.Volume, ours func(*corev1.VolumeMount) bool) ground {
 	g := ground{
 		mounts:      make([]ownMount, 0, len(c.VolumeMounts)+len(c.VolumeDevices)+1),
-		directories: []string{home},
+		directories: []string{rules.Place(home)},
 	}
 	for i := range c.VolumeMounts {
 		if m := &c.VolumeMounts[i]; !ours(m) {
 			closed := m.ReadOnly || isClosed(volumes[m.Name])
-			g.mounts = append(g.mounts, ownMount{path: absolute(m.MountPath), closed: closed})
+			g.mounts = append(g.mounts, ownMount{path: rules.Place(absolute(m.MountPath)), closed: closed})
 		}
 	}
 	for i := range c.VolumeDevices {
-		g.mounts = append(g.mounts, ownMount{path: absolute(c.VolumeDevices[i].DevicePath), closed: true})
+		g.mounts = append(g.mounts, ownMount{path: rules.Place(absolute(c.VolumeDevices[i].DevicePath)), closed: true})
 	}
 	if c.TerminationMessagePath != "" {
-		g.mounts = append(g.mounts, ownMount{path: absolute(c.TerminationMessagePath), closed: true})
+		g.mounts = append(g.mounts, ownMount{path: rules.Place(absolute(c.TerminationMessagePath)), closed: true})
+	}
+	if len(c.Command) > 0 && path.IsAbs(c.Command[0]) {
+		g.program = rules.Place(c.Command[0])
 	}
 	if c.WorkingDir != "" {
-		g.directories = append(g.directories, absolute(c.WorkingDir))
+		g.directories = append(g.directories, rules.Place(absolute(c.WorkingDir)))
 	}
 	return g
 }
 
-// refusesFile says why no file can be mounted at the place; the reason is empty where it can.
-func (g *ground) refusesFile(place string) (reason string) {
+// refusesFile says why no file can be mounted at the target; the reason is empty where it can.
+func (g *ground) refusesFile(target string) (reason string) {
+	place := rules.Place(target)
+	if place == g.program {
+		return "it is what the container runs"
+	}
 	for _, dir := range g.directories {
 		if dir == place || isBelow(dir, place) {
 			return "it is the home or working directory"
 		}
 	}
-	return g.refuses(place)
+	return g.refuses(target)
 }
 
-// refuses says why nothing can be mounted at the place; the reason is empty where it can.
-func (g *ground) refuses(place string) (reason string) {
+// refuses says why nothing can be mounted at the target, a clean path; the reason is empty where it can. A volume of
+// the pod may hide a link, so the target counts as it is written too.
+func (g *ground) refuses(target string) (reason string) {
+	if reason := g.mountRefuses(target); reason != "" {
+		return reason
+	}
+	return g.mountRefuses(rules.Place(target))
+}
+
+func (g *ground) mountRefuses(place string) (reason string) {
 	var around *ownMount
 	for i := range g.mounts {
 		m := &g.mounts[i]

@@ -105,7 +105,7 @@ func TestWarningsAreWhole(t *testing.T) {
 		{name: app, workingDir: `+long+`/w, env: [{name: HOME, valueFrom: {fieldRef: {fieldPath: metadata.name}}}],
 			volumeMounts: [{name: v, mountPath: `+long+`/mounted}, {name: v, mountPath: `+long+`/above/x}, {name: v, mountPath: `+long+`/ro, readOnly: true}]}],
 		volumes: [{name: v, emptyDir: {}}, {name: latchkey-agent, emptyDir: {}}]}`)
-	content := files("a", "~/mounted", "b", "~/above", "c", "~/ro/x", "d", long+"/w", "e", "~/e", "f", long+"/e",
+	content := files("a", "~/mounted", "b", "~/above", "c", "~/ro/x", "d", long+"/w", "e", "~/.e", "f", long+"/.e",
 		"g", long+"/proc/..", "h", long+strings.Repeat("x", 256), "i", "/etc/hosts", "j", long+"\x7f")
 	content.AgentFiles = projector.AgentFilesBundle
 	got := projector.Project(pod, content, projector.Options{DefaultHome: long})
@@ -121,7 +121,7 @@ func TestWarningsAreWhole(t *testing.T) {
 		`latchkey: file "~/above" left out: the pod mounts something below it`,
 		`latchkey: file "~/ro/x" left out: it lies in a read-only volume of the pod`,
 		`latchkey: file "...` + (long + "/w")[len(long)-38:] + `" left out: it is the home or working directory`,
-		`latchkey: file "...` + (long + "/e")[len(long)-38:] + `" left out: the path of another secret is in the way`,
+		`latchkey: file "...` + (long + "/.e")[len(long)-37:] + `" left out: the path of another secret is in the way`,
 		readable,
 		asOfStart,
 	}

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/latchkey-dev/latchkey/internal/rules"
 )
 
 // MaxPathLength bounds a path in bytes, well below Linux's PATH_MAX (4096), since the runtime puts its own directories
@@ -19,22 +21,19 @@ const MaxPathLength = 1024
 const maxNameLength = 255
 
 var (
-	// reserved places, with all below, are filled by the kernel, the runtime, the kubelet or Latchkey itself. /var/run
-	// is a link to /run in most images.
+	// reserved places, with all below, are filled by the kernel, the runtime, the kubelet or Latchkey itself.
 	reserved = []string{
 		"/dev", "/proc", "/sys",
 		"/etc/hostname", "/etc/hosts", "/etc/resolv.conf",
-		"/run/latchkey", "/var/run/latchkey",
-		"/run/secrets/kubernetes.io", "/var/run/secrets/kubernetes.io",
+		"/run/latchkey", "/run/secrets/kubernetes.io",
 	}
 
 	// directories exist in about every image, or lie above a reserved place: a file mounted there keeps the container
 	// from starting. Other directories of an image cannot be known here.
 	directories = []string{
-		"/bin", "/boot", "/etc", "/home", "/lib", "/lib64", "/media", "/mnt", "/opt", "/root", "/run", "/sbin", "/srv",
-		"/tmp", "/usr", "/var",
-		"/run/secrets", "/var/run", "/var/run/secrets", "/usr/bin", "/usr/lib", "/usr/local", "/usr/local/bin",
-		"/usr/sbin", "/usr/share", "/var/lib", "/var/log", "/var/tmp",
+		"/boot", "/etc", "/home", "/media", "/mnt", "/opt", "/root", "/run", "/srv", "/tmp", "/usr", "/var",
+		"/run/lock", "/run/secrets", "/usr/bin", "/usr/lib", "/usr/lib64", "/usr/local", "/usr/local/bin", "/usr/sbin",
+		"/usr/share", "/var/lib", "/var/log", "/var/tmp",
 	}
 )
 
@@ -65,10 +64,14 @@ func Projectable(p string) (reason string) {
 	if name == "" || name == "." {
 		return "path names a directory"
 	}
-	return special(path.Clean(p))
+	// /proc is refused for what it is, whatever a path in it leads to.
+	if reason := special(path.Clean(p)); reason != "" {
+		return reason
+	}
+	return special(rules.Place(p))
 }
 
-// special says why a clean path is none that Latchkey would mount over.
+// special says why a place is none that Latchkey would mount over.
 func special(p string) string {
 	for _, place := range reserved {
 		if p == place || isBelow(p, place) {
@@ -81,8 +84,8 @@ func special(p string) string {
 	return ""
 }
 
-// Conflicts finds paths that cannot be files next to each other: the same path twice, or one path below another. The
-// earlier in the list wins. The result maps the index of each path that loses to the index of the path that it loses
+// Conflicts finds paths that cannot be files next to each other: the same place twice, or one below another, by where
+// they lead (rules.Place). The earlier in the list wins. The result maps the index of each path that loses to the index of the path that it loses
 // to. Paths that are not Projectable neither win nor lose. Since the home is not known, "~/…" and absolute paths are
 // compared among themselves only; Project compares again for the pod at hand.
 func Conflicts(paths []string) map[int]int {
@@ -92,7 +95,7 @@ func Conflicts(paths []string) map[int]int {
 		if Projectable(p) != "" {
 			continue
 		}
-		if winner, ok := taken.add(path.Clean(p), i); !ok {
+		if winner, ok := taken.add(rules.Place(p), i); !ok {
 			lost[i] = winner
 		}
 	}

@@ -4,13 +4,13 @@
 package projector_test
 
 import (
-	"path"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/latchkey-dev/latchkey/internal/projector"
+	"github.com/latchkey-dev/latchkey/internal/rules"
 )
 
 func TestProjectable(t *testing.T) {
@@ -50,6 +50,11 @@ func TestProjectable(t *testing.T) {
 		"//etc":                              directory,
 		"/run":                               directory,
 		"/var/run/secrets":                   directory,
+		"/bin":                               directory,
+		"/lib64":                             directory,
+		"/var/lock":                          directory,
+		"/proc/self/root/srv/x":              reserved,
+		"/run/shm/x":                         reserved,
 		"/proc":                              reserved,
 		"/proc/1/environ":                    reserved,
 		"/sys/x":                             reserved,
@@ -80,6 +85,8 @@ func TestConflicts(t *testing.T) {
 		"files in one directory":                  {[]string{"~/a/b", "~/a/c", "~/a/bc", "/a/b", "/a.b"}, map[int]int{}},
 		"the same path":                           {[]string{"/a", "/b", "/a"}, map[int]int{2: 0}},
 		"the same path spelt otherwise":           {[]string{"/a/b", "/a//./b"}, map[int]int{1: 0}},
+		"the same place by a link":                {[]string{"/run/a", "/var/run/a", "/var/lock/b", "/run/lock/b"}, map[int]int{1: 0, 3: 2}},
+		"one place below another by a link":       {[]string{"/var/run/a", "/run/a/b", "/usr/lib/x/y", "/lib/x"}, map[int]int{1: 0, 3: 2}},
 		"one path below another":                  {[]string{"/a", "/a/b"}, map[int]int{1: 0}},
 		"one path far below another":              {[]string{"~/a", "~/a/b/c/d"}, map[int]int{1: 0}},
 		"one path above another":                  {[]string{"/a/b/c", "/a/b", "/a"}, map[int]int{1: 0, 2: 0}},
@@ -136,6 +143,6 @@ func clashes(earlier []string, lost map[int]int, p string) int {
 }
 
 func clash(p, q string) bool {
-	p, q = path.Clean(p), path.Clean(q)
+	p, q = rules.Place(p), rules.Place(q)
 	return p == q || strings.HasPrefix(p, q+"/") || strings.HasPrefix(q, p+"/")
 }

@@ -22,6 +22,37 @@ func homeCase(metadata, container, wantPath string, options projector.Options, w
 	}
 }
 
+// TestProject_HomeIsWhereProgramsAre_OnlyHiddenNamesAreAHomes is a home in a place of the system.
+func TestProject_HomeIsWhereProgramsAre_OnlyHiddenNamesAreAHomes(t *testing.T) {
+	const outside = "it lies outside of the directories for files"
+	in := func(home, file, reason string) projectCase {
+		container := "env: [{name: HOME, value: " + home + "}], command: [/srv/app/server]"
+		pod := func(more, volumes string) string {
+			return "spec: {containers: [{name: app, $root, " + container + more + "}]" + volumes + "}"
+		}
+		c := projectCase{pod: pod("", ""), content: files("netrc", file)}
+		if reason != "" {
+			c.wantPod = pod(", volumeMounts: [$userMount]", ", volumes: [$userVolume]")
+			c.wantWarnings = []string{`latchkey: file "` + file + `" left out: ` + reason}
+			return c
+		}
+		place := strings.Replace(file, "~", strings.TrimSuffix(home, "/"), 1)
+		c.wantPod = pod(", volumeMounts: [$userMount, "+netrc(place)+"]", ", volumes: [$userVolume, $netrcVolume]")
+		c.wantWarnings = []string{asOfStart}
+		return c
+	}
+	runProjectCases(t, map[string]projectCase{
+		"the root: passwd":          in("/", "~/etc/passwd", outside),
+		"the root: a place for all": in("/", "~/run/app/token", ""),
+		"the root: hidden":          in("/", "~/.config/gh/token", ""),
+		"/usr: a library":           in("/usr", "~/share/x", outside),
+		"a program's own: a file":   in("/usr/share/app", "~/main", outside),
+		"a program's own: hidden":   in("/usr/share/app", "~/.netrc", ""),
+		"a user's":                  in("/home/dev", "~/token", ""),
+		"what the container runs":   in("/srv/app", "~/server", "it is what the container runs"),
+	})
+}
+
 func TestProjectHome(t *testing.T) {
 	none := projector.Options{}
 	ignored := "latchkey: annotation latchkey.dev/home is ignored: it must be an absolute path"
@@ -56,6 +87,62 @@ func TestProjectHome(t *testing.T) {
 				env: [{name: HOME, valueFrom: {fieldRef: {fieldPath: metadata.name}}}],
 				volumeMounts: [$userMount, ` + netrc("/srv/netrc") + `]}], volumes: [$userVolume, $netrcVolume]}`,
 			wantWarnings: []string{asOfStart},
+		},
+	})
+}
+
+// linkCase projects a file at a path into a container as root that mounts volume v. The file is placed unless a reason
+// is given.
+func linkCase(file, mount, volume, reason string) projectCase {
+	pod := func(mounts, volumes string) string {
+		return "spec: {containers: [{name: app, $root, volumeMounts: [" + mounts + "]}], volumes: [" + volumes + "]}"
+	}
+	mount = "{name: v, mountPath: " + mount + "}"
+	if reason != "" {
+		return projectCase{
+			pod: pod(mount, volume), content: files("netrc", file), wantPod: pod(mount+", $userMount", volume+", $userVolume"),
+			wantWarnings: []string{`latchkey: file "` + file + `" left out: ` + reason},
+		}
+	}
+	return projectCase{
+		pod: pod(mount, volume), content: files("netrc", file),
+		wantPod:      pod(mount+", $userMount, "+netrc(file), volume+", $userVolume, $netrcVolume"),
+		wantWarnings: []string{asOfStart},
+	}
+}
+
+// TestProject_PodMountsThePlaceByAnotherName_LeavesTheFileOut is one place with two names.
+func TestProject_PodMountsThePlaceByAnotherName_LeavesTheFileOut(t *testing.T) {
+	const (
+		config   = "{name: v, configMap: {name: c}}"
+		scratch  = "{name: v, emptyDir: {}}"
+		readOnly = "it lies in a read-only volume of the pod"
+		left     = "left to the pod, which mounts that path"
+	)
+	runProjectCases(t, map[string]projectCase{
+		"a read-only volume around it, by the link":      linkCase("/run/app/token", "/var/run/app", config, readOnly),
+		"a read-only volume around it, by the directory": linkCase("/var/run/app/token", "/run/app", config, readOnly),
+		"the link with slashes and dots":                 linkCase("/run/app/token", "//var/./run//app/", config, readOnly),
+		"a way up":                                       linkCase("/run/app/token", "/var/lib/../run/app", config, readOnly),
+		"the root of a process":                          linkCase("/run/app/token", "/proc/self/root/run/app", config, readOnly),
+		"a link's own link":                              linkCase("/run/lock/token", "/var/lock", config, readOnly),
+		"the path itself":                                linkCase("/srv/x/token", "/proc/1/root/srv/x/token", scratch, left),
+		"the path itself, by a link":                     linkCase("/run/app/token", "/var/run/app/token", scratch, left),
+		"something below it":                             linkCase("/run/app/token", "/var/run/app/token/d", scratch, "the pod mounts something below it"),
+		"a volume that hides the link":                   linkCase("/var/run/app/token", "/var", config, readOnly),
+		"a writable volume is no obstacle":               linkCase("/run/app/token", "/var/run/app", scratch, ""),
+		"another directory":                              linkCase("/run/app/token", "/var/running/app", config, ""),
+		"the working directory, by a link": {
+			pod:          `spec: {containers: [{name: app, $root, workingDir: /var/run/app}]}`,
+			content:      files("netrc", "/run/app"),
+			wantPod:      `spec: {containers: [{name: app, $root, workingDir: /var/run/app, volumeMounts: [$userMount]}], volumes: [$userVolume]}`,
+			wantWarnings: []string{`latchkey: file "/run/app" left out: it is the home or working directory`},
+		},
+		"the live directory, by a link": {
+			pod: `spec: {containers: [{name: app, $root, volumeMounts: [{name: v, mountPath: /var/run/latchkey/user}]}],
+				volumes: [` + scratch + `]}`,
+			content:      userFiles,
+			wantWarnings: []string{`latchkey: directory "/run/latchkey/user" left out: left to the pod, which mounts that path`},
 		},
 	})
 }

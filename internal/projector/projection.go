@@ -6,9 +6,12 @@ package projector
 import (
 	"slices"
 	"strconv"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/latchkey-dev/latchkey/internal/rules"
 )
 
 // MaxFiles bounds the files with paths of their own in one pod: each is a mount in every container.
@@ -22,6 +25,7 @@ type projection struct {
 	foreign foreign
 	volumes map[string]*corev1.Volume
 	homes   homes
+	may     *rules.Targets
 
 	// env is what every envFrom begins with.
 	env []corev1.EnvFromSource
@@ -51,6 +55,7 @@ func newProjection(pod *corev1.Pod, content Content, options Options, warn *warn
 		foreign:  foreignVolumes(pod.Spec.Volumes),
 		volumes:  make(map[string]*corev1.Volume, len(pod.Spec.Volumes)),
 		homes:    newHomes(pod, options.DefaultHome, warn),
+		may:      options.Targets,
 		mounted:  map[string]bool{},
 		placed:   map[string]bool{},
 		rootOnly: true,
@@ -144,7 +149,7 @@ func (p *projection) mounts(c *corev1.Container) []corev1.VolumeMount {
 	mounts := make([]corev1.VolumeMount, 0, size)
 	for _, d := range p.directories {
 		reason := own.refuses(d.path)
-		if _, free := taken.add(d.path, 0); reason == "" && !free {
+		if _, free := taken.add(rules.Place(d.path), 0); reason == "" && !free {
 			reason = "another directory is in the way"
 		}
 		if reason != "" {
@@ -155,13 +160,12 @@ func (p *projection) mounts(c *corev1.Container) []corev1.VolumeMount {
 		p.mounted[d.volume] = true
 	}
 	for _, f := range p.files {
-		place := resolve(f.Path, home)
-		if reason := refusal(&own, taken, place); reason != "" {
+		if reason := p.refusal(&own, taken, f.Path, home); reason != "" {
 			p.leaveOut(f.Path, reason)
 			continue
 		}
 		mounts = append(mounts, corev1.VolumeMount{
-			Name: UserPathsVolume, ReadOnly: true, MountPath: place, SubPath: f.Key,
+			Name: UserPathsVolume, ReadOnly: true, MountPath: resolve(f.Path, home), SubPath: f.Key,
 		})
 		p.mounted[UserPathsVolume] = true
 		p.placed[f.Key] = true
@@ -172,16 +176,22 @@ func (p *projection) mounts(c *corev1.Container) []corev1.VolumeMount {
 	return mounts
 }
 
-// refusal says why a file cannot be at the place in the container. If it can, the place is taken.
-func refusal(own *ground, taken claims, place string) (reason string) {
+// refusal says why a file cannot be in the container. If it can, its place is taken.
+func (p *projection) refusal(own *ground, taken claims, file, home string) (reason string) {
 	// The home is part of the path now, so what holds for the path as it was written may not hold any more.
-	if reason := Projectable(place); reason != "" {
+	target := resolve(file, home)
+	if reason := Projectable(target); reason != "" {
 		return reason
 	}
-	if reason := own.refusesFile(place); reason != "" {
+	if reason := own.refusesFile(target); reason != "" {
 		return reason
 	}
-	if _, free := taken.add(place, 0); !free {
+	if rest, below := strings.CutPrefix(file, "~/"); below {
+		if reason := p.may.InHome(home, rest); reason != "" {
+			return reason
+		}
+	}
+	if _, free := taken.add(rules.Place(target), 0); !free {
 		return "the path of another secret is in the way"
 	}
 	return ""

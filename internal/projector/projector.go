@@ -6,6 +6,8 @@ package projector
 import (
 	corev1 "k8s.io/api/core/v1"
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
+
+	"github.com/latchkey-dev/latchkey/internal/rules"
 )
 
 // Names of the bundle Secrets. They are the same in every tenant, which is what makes projection reversible.
@@ -47,6 +49,8 @@ type Options struct {
 	DefaultHome string
 	// UserDir and AgentDir are where the whole files bundles are mounted.
 	UserDir, AgentDir string
+	// Targets judges where files may be, once it is known where a container's home is.
+	Targets *rules.Targets
 }
 
 // Result is the outcome of a projection.
@@ -120,5 +124,6 @@ func (o Options) withDefaults() Options {
 		DefaultHome: or(o.DefaultHome, DefaultHome),
 		UserDir:     or(o.UserDir, DefaultUserDir),
 		AgentDir:    or(o.AgentDir, DefaultAgentDir),
+		Targets:     o.Targets,
 	}
 }

@@ -1,9 +1,10 @@
 // Copyright The Latchkey Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package rules owns what each field of a user secret may hold. It is pure and
-// imports the standard library only, so that the REST dialect and the admission
-// webhook refuse the same things with the same words.
+// Package rules owns what each field of a user secret may hold, and which variables
+// and files are projected into pods (Targets). It is pure and imports the standard
+// library only, so that the REST dialect and the admission webhook refuse the same
+// things with the same words.
 //
 // Every function returns "" for what is allowed and otherwise the first rule
 // that fails, as a sentence for the person who sent it. The order of the rules
@@ -112,7 +113,7 @@ func EnvName(name string) string {
 	return reserved(strings.ToUpper(name))
 }
 
-// SystemEnvName tells whether a variable, in upper case, is one that programs depend on:
+// SystemEnvName reports whether a variable, in upper case, is one that programs depend on:
 // all that are reserved but for those that begin with GIT_ or CODER_, since for an agent
 // GIT_TOKEN is a secret like any other.
 func SystemEnvName(upper string) bool {

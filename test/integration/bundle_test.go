@@ -40,7 +40,7 @@ var _ = Describe("A bundle", func() {
 	It("is there while something is in it, and no longer", func(ctx SpecContext) {
 		tenant := newTenant(ctx)
 		u := framework.UserSecret(tenant, "token", v1alpha1.UserSecretSpec{
-			EnvName: "TOKEN", FilePath: "/etc/token", Value: v1alpha1.WriteOnlyString(canary),
+			EnvName: "TOKEN", FilePath: "/srv/token", Value: v1alpha1.WriteOnlyString(canary),
 		})
 		create(ctx, u)
 		Eventually(ctx, data(tenant, v1alpha1.BundleUserFiles)).Should(Equal(values{"token": canary}))
@@ -89,12 +89,12 @@ var _ = Describe("A bundle", func() {
 		Expect(data(tenant, v1alpha1.BundleUserEnv)(ctx)).To(Equal(values{"DIR": canary}), "its variable is there")
 		Expect(data(tenant, v1alpha1.BundleUserFiles)(ctx)).To(BeNil())
 
-		below := framework.UserSecret(tenant, "below", v1alpha1.UserSecretSpec{FilePath: "/a/b/c", Value: v1alpha1.WriteOnlyString(canary)})
-		create(ctx, framework.UserSecret(tenant, "above", v1alpha1.UserSecretSpec{FilePath: "/a/b", Value: v1alpha1.WriteOnlyString(canary)}))
+		below := framework.UserSecret(tenant, "below", v1alpha1.UserSecretSpec{FilePath: "/srv/a/b/c", Value: v1alpha1.WriteOnlyString(canary)})
+		create(ctx, framework.UserSecret(tenant, "above", v1alpha1.UserSecretSpec{FilePath: "/srv/a/b", Value: v1alpha1.WriteOnlyString(canary)}))
 		Eventually(ctx, condition(userSecret(tenant, "above"))).Should(Equal("True Projected"))
 		create(ctx, below)
 		Eventually(ctx, condition(below)).Should(Equal("False PathNotProjectable"))
-		Expect(message(ctx, below)).To(ContainSubstring("it cannot be a file beside /a/b of above"))
+		Expect(message(ctx, below)).To(ContainSubstring("it cannot be a file beside /srv/a/b of above"))
 		Expect(data(tenant, v1alpha1.BundleUserFiles)(ctx)).To(Equal(values{"above": canary}))
 	})
 

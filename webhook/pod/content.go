@@ -60,7 +60,7 @@ func (h *Handler) files(users []*v1alpha1.UserSecret) []projector.File {
 	for _, u := range users {
 		items = append(items, bundle.UserItem(u, h.approved(u)))
 	}
-	decisions := slices.DeleteFunc(bundle.DecideUser(items, h.Limits), func(d bundle.Decision) bool {
+	decisions := slices.DeleteFunc(bundle.DecideUser(items, h.Limits, h.Options.Targets), func(d bundle.Decision) bool {
 		return d.Outcome.File == nil
 	})
 	slices.SortFunc(decisions, func(a, b bundle.Decision) int {

@@ -5,6 +5,7 @@
 // projects the tenant's bundles into them. It decides nothing about projection
 // (package projector does) and nothing about what is projected (package bundle
 // does); it brings the two together and phrases the difference as a JSON patch.
+// An update of a pod keeps what was projected into it, and gets nothing new.
 //
 // It reads UserSecrets, AgentSecrets and the labels of the Namespace from the
 // cache, never a value and never a Secret. It writes nothing, so a dry run is the
@@ -20,6 +21,7 @@ import (
 
 	admissionv1 "k8s.io/api/admission/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
@@ -55,14 +57,19 @@ const (
 
 // Handle answers one request.
 func (h *Handler) Handle(ctx context.Context, req admission.Request) admission.Response {
-	// What a pod mounts cannot change once it exists.
-	if req.Operation != admissionv1.Create || req.SubResource != "" {
+	if req.SubResource != "" || req.Operation != admissionv1.Create && req.Operation != admissionv1.Update {
 		return admission.Allowed("")
 	}
-	pod := &corev1.Pod{}
-	if err := json.Unmarshal(req.Object.Raw, pod); err != nil {
-		// A decoder's message can quote what it read, such as a variable's value.
-		return admission.Errored(http.StatusBadRequest, errors.New("pod cannot be read: check the types of its fields"))
+	pod, err := decode(req.Object)
+	if err != nil {
+		return admission.Errored(http.StatusBadRequest, err)
+	}
+	if req.Operation == admissionv1.Update {
+		stored, err := decode(req.OldObject)
+		if err != nil {
+			return admission.Errored(http.StatusBadRequest, err)
+		}
+		return patched(pod, projector.Keep(stored, pod))
 	}
 	content, err := h.content(ctx, req.Namespace)
 	switch {
@@ -76,18 +83,34 @@ func (h *Handler) Handle(ctx context.Context, req admission.Request) admission.R
 		return tooLarge(fmt.Sprintf("it has %d containers, into each of which %d things would be put", count, each))
 	}
 	result := projector.Project(pod, content, h.Options)
-	resp := admission.Allowed("").WithWarnings(result.Warnings...)
-	ops := difference(&pod.Spec, &result.Pod.Spec)
+	return patched(pod, result.Pod).WithWarnings(result.Warnings...)
+}
+
+func decode(raw runtime.RawExtension) (*corev1.Pod, error) {
+	pod := &corev1.Pod{}
+	if err := json.Unmarshal(raw.Raw, pod); err != nil {
+		// A decoder's message can quote what it read, such as a variable's value.
+		return nil, errors.New("pod cannot be read: check the types of its fields")
+	}
+	return pod, nil
+}
+
+// patched admits a pod with what makes it the other.
+func patched(from, to *corev1.Pod) admission.Response {
+	resp := admission.Allowed("")
+	ops := difference(&from.Spec, &to.Spec)
 	switch {
 	case len(ops) > maxOperations:
 		return tooLarge("it has too many mounts or volumes with Latchkey's names")
-	case len(ops) > 0:
-		// Put in whole: admission.Response.Patches would be marshalled twice.
-		if resp.Patch, err = json.Marshal(ops); err != nil {
-			return admission.Errored(http.StatusInternalServerError, errors.New("the patch cannot be written"))
-		}
-		resp.PatchType = new(admissionv1.PatchTypeJSONPatch)
+	case len(ops) == 0:
+		return resp
 	}
+	// Put in whole: admission.Response.Patches would be marshalled twice.
+	patch, err := json.Marshal(ops)
+	if err != nil {
+		return admission.Errored(http.StatusInternalServerError, errors.New("the patch cannot be written"))
+	}
+	resp.Patch, resp.PatchType = patch, new(admissionv1.PatchTypeJSONPatch)
 	return resp
 }
 

@@ -17,6 +17,7 @@ import (
 	admissionv1 "k8s.io/api/admission/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/internal/bundle"
@@ -238,7 +239,10 @@ func TestEveryChangeIsSeen(t *testing.T) {
 func TestPodsThatAreLeftAlone(t *testing.T) {
 	objects := newStore(user(1, "a", "A", "~/a"))
 	for name, change := range map[string]func(*admissionv1.AdmissionRequest){
-		"an update":     func(r *admissionv1.AdmissionRequest) { r.Operation = admissionv1.Update },
+		"an update of a pod without secrets": func(r *admissionv1.AdmissionRequest) {
+			r.Operation, r.OldObject = admissionv1.Update, r.Object
+		},
+		"a deletion":    func(r *admissionv1.AdmissionRequest) { r.Operation = admissionv1.Delete },
 		"a subresource": func(r *admissionv1.AdmissionRequest) { r.SubResource = "eviction" },
 		"a pod that opted out": func(r *admissionv1.AdmissionRequest) {
 			r.Object.Raw = bytes.Replace(r.Object.Raw, []byte(`"name":"p"`), []byte(`"name":"p","annotations":{"latchkey.dev/inject":"false"}`), 1)
@@ -251,6 +255,22 @@ func TestPodsThatAreLeftAlone(t *testing.T) {
 				t.Errorf("patch %q, warnings %q, want none", resp.Patch, resp.Warnings)
 			}
 		})
+	}
+}
+
+func TestUpdate_ManifestIsSentAgain_StoredProjectionStays(t *testing.T) {
+	objects := newStore(user(1, "a", "A", "~/a"), agent())
+	req := review(t, plainPod)
+	stored, _ := admit(t, handler(objects), req)
+	req.Operation, req.OldObject.Raw = admissionv1.Update, stored
+	// Neither what the tenant has by now matters, nor whether it can be known.
+	objects.err = errors.New("the cache is not there")
+	got, resp := admit(t, handler(objects), req)
+	if diff := cmp.Diff(decode(t, stored), decode(t, got)); diff != "" || len(resp.Patch) == 0 {
+		t.Errorf("the pod (-stored +admitted):\n%s", diff)
+	}
+	if len(resp.Warnings) != 0 {
+		t.Errorf("warnings %q, want none: they were given when it was created", resp.Warnings)
 	}
 }
 
@@ -267,20 +287,21 @@ func TestRefusals(t *testing.T) {
 	const canary = "canary-7c1e"
 	broken := review(t, plainPod)
 	broken.Object.Raw = []byte(`{"spec":{"containers":[{"name":"app","env":[{"name":"X","value":["` + canary + `"]}]}]}}`)
+	update := review(t, plainPod)
+	update.Operation, update.OldObject = admissionv1.Update, broken.Object
 	unread := newStore()
 	unread.err = errors.New("the cache is not there")
 	for name, tc := range map[string]struct {
 		handler  *pod.Handler
-		raw      []byte
+		request  admission.Request
 		wantCode int32
 	}{
-		"a pod that cannot be read":    {handler(newStore()), broken.Object.Raw, http.StatusBadRequest},
-		"a cache that cannot be asked": {handler(unread), review(t, plainPod).Object.Raw, http.StatusServiceUnavailable},
+		"a pod that cannot be read":        {handler(newStore()), broken, http.StatusBadRequest},
+		"a stored pod that cannot be read": {handler(newStore()), update, http.StatusBadRequest},
+		"a cache that cannot be asked":     {handler(unread), review(t, plainPod), http.StatusServiceUnavailable},
 	} {
 		t.Run(name, func(t *testing.T) {
-			req := review(t, plainPod)
-			req.Object.Raw = tc.raw
-			resp := tc.handler.Handle(context.Background(), req)
+			resp := tc.handler.Handle(context.Background(), tc.request)
 			if resp.Allowed || resp.Result.Code != tc.wantCode {
 				t.Errorf("allowed = %t, result %v, want code %d", resp.Allowed, resp.Result, tc.wantCode)
 			}

@@ -91,7 +91,7 @@ func FuzzPatchedPodIsTheProjectedPod(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, steps []byte) {
 		req := review(t, `{metadata: {name: p}, spec: {initContainers: [{name: i}], containers: [
-			{name: a, envFrom: [{configMapRef: {name: c}}, {secretRef: {name: s}}], volumeMounts: [{name: v, mountPath: /v}, {name: v, mountPath: /w}]},
+			{name: a, envFrom: [{configMapRef: {name: c}}, {secretRef: {name: s}}], volumeMounts: [{name: v, mountPath: /mnt}, {name: v, mountPath: /w}]},
 			{name: b}], volumes: [{name: v, emptyDir: {}}, {name: w, emptyDir: {}}]}}`)
 		for i, step := range steps[:min(len(steps), 8)] {
 			before := decode(t, req.Object.Raw)
@@ -118,7 +118,7 @@ func FuzzPatchedPodIsTheProjectedPod(f *testing.F) {
 // contentOf returns secrets, one for each bit, and what the bundles hold then.
 func contentOf(bits byte) (*store, projector.Content) {
 	s, c := newStore(), projector.Content{}
-	for i, path := range []string{"~/a", "~/b", "/srv/c", "/v/d", "~/e", "/root/a"} {
+	for i, path := range []string{"~/a", "~/b", "/srv/c", "/mnt/d", "~/e", "/root/a"} {
 		if bits>>i&1 == 1 {
 			name := fmt.Sprintf("s%d", i)
 			s.add(user(i+1, name, "", path))

@@ -50,6 +50,14 @@ app.kubernetes.io/component: {{ . }}
 - --{{ $flag }}={{ int64 $value }}
 {{- end }}
 {{- end }}
+{{- range $flag, $value := dict
+  "file-roots" .Values.projection.fileRoots
+  "refused-variables" .Values.projection.refusedVariables
+  "allowed-variables" .Values.projection.allowedVariables }}
+{{- with $value }}
+- --{{ $flag }}={{ join "," . }}
+{{- end }}
+{{- end }}
 {{- end }}
 
 {{/* What pods of both Deployments have in common. Takes a dict of root, component and values. */}}
