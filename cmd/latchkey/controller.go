@@ -222,7 +222,7 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, o *controllerOptions,
 			return fmt.Errorf("set up the %s controller: %w", adapter.Name, err)
 		}
 	}
-	if err := addAggregation(mgr, o, live); err != nil {
+	if err := addAggregation(ctx, mgr, o, live); err != nil {
 		return fmt.Errorf("set up the aggregation controller: %w", err)
 	}
 	if err := addRepair(ctx, mgr, o, live, own, store, ring, digestKey); err != nil {
@@ -239,13 +239,13 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, o *controllerOptions,
 }
 
 // addAggregation adds the care for the aggregated APIs while no server is ready.
-func addAggregation(mgr ctrl.Manager, o *controllerOptions, live client.Client) error {
+func addAggregation(ctx context.Context, mgr ctrl.Manager, o *controllerOptions, live client.Client) error {
 	slices, err := caches.Endpoints(mgr.GetConfig(), mgr.GetScheme(), o.namespace, aggregation.ServiceName)
 	if err != nil {
 		return fmt.Errorf("set up the cache of endpoints: %w", err)
 	}
-	r := &aggregation.Reconciler{Slices: slices, Live: live, Clock: clock.RealClock{}, Namespace: o.namespace, After: o.withdraw}
-	return r.SetupWithManager(mgr, slices)
+	r := &aggregation.Reconciler{Slices: slices, Live: live, Clock: clock.RealClock{}, Namespace: o.namespace, After: o.withdraw, Seen: &aggregation.Seen{}}
+	return r.SetupWithManager(ctx, mgr, slices)
 }
 
 // keyEvents tells of every change of the sealing keys, when the ring knows of it. An

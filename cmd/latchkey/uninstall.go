@@ -15,6 +15,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/tools/clientcmd"
 
@@ -80,6 +81,9 @@ passed over. The Helm chart runs it before it deletes anything else.`,
 	return cmd
 }
 
+// uninstallMark is the patch that marks an object for the controller.
+var uninstallMark = []byte(`{"metadata":{"annotations":{"` + aggregation.AnnotationUninstall + `":"true"}}}`)
+
 // detach deletes what makes the API server ask Latchkey. It needs no discovery, which
 // an APIService without a server slows down. One failure does not keep it from the
 // rest.
@@ -98,6 +102,16 @@ func detach(ctx context.Context, c dynamic.Interface, namespace string, log logr
 		"", certs.WebhookConfiguration,
 	})
 	var errs []error
+	// A controller that runs would put back what somebody deletes.
+	for _, o := range objects {
+		if o.namespace != "" {
+			continue
+		}
+		_, err := c.Resource(o.GroupVersionResource).Patch(ctx, o.name, types.MergePatchType, uninstallMark, metav1.PatchOptions{})
+		if err != nil && !apierrors.IsNotFound(err) {
+			errs = append(errs, fmt.Errorf("mark %s %s: %w", o.Resource, o.name, err))
+		}
+	}
 	for _, o := range objects {
 		err := c.Resource(o.GroupVersionResource).Namespace(o.namespace).Delete(ctx, o.name, metav1.DeleteOptions{})
 		switch {

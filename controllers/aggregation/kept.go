@@ -13,11 +13,11 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// fieldOwner owns the APIServices that were not applied by anybody.
+// fieldOwner owns the objects that were not applied by anybody.
 const fieldOwner = "latchkey"
 
-// keptAPI is an APIService as it was asked for.
-type keptAPI struct {
+// kept is an APIService or a webhook configuration as it was asked for.
+type kept struct {
 	// Owner is who applied it; they own it again when it is put back, or their next
 	// apply would be refused.
 	Owner string `json:"owner"`
@@ -25,45 +25,65 @@ type keptAPI struct {
 	Object *unstructured.Unstructured `json:"object"`
 }
 
-// keepAPI returns what is written down of an APIService.
-func keepAPI(o *unstructured.Unstructured) (string, error) {
-	spec, ok := o.Object["spec"].(map[string]any)
-	if !ok {
-		return "", errors.New("it has no spec")
+// keep returns what is kept of an object. What Latchkey writes into it is left out, so
+// that it does not become the applier's: who put it there does it again.
+func keep(o *unstructured.Unstructured) (kept, error) {
+	asked := &unstructured.Unstructured{Object: map[string]any{}}
+	for _, content := range []string{"spec", "webhooks"} {
+		if v, ok := o.Object[content]; ok {
+			asked.Object[content] = v
+		}
 	}
-	asked := &unstructured.Unstructured{Object: map[string]any{"spec": spec}}
+	if len(asked.Object) == 0 {
+		return kept{}, errors.New("it has no spec and no webhooks")
+	}
 	asked = asked.DeepCopy()
-	asked.SetGroupVersionKind(kind)
+	asked.SetGroupVersionKind(o.GroupVersionKind())
 	asked.SetName(o.GetName())
 	asked.SetLabels(o.GetLabels())
 	asked.SetAnnotations(o.GetAnnotations())
-	owner, ownsCA := applier(o)
-	if !ownsCA {
-		// Who put it there does it again, and must not find it to be the applier's.
+	owner, owns := applier(o)
+	if !owns("caBundle") {
 		unstructured.RemoveNestedField(asked.Object, "spec", "caBundle")
 	}
-	text, err := json.Marshal(keptAPI{Owner: owner, Object: asked})
+	hooks, _ := asked.Object["webhooks"].([]any)
+	for _, h := range hooks {
+		if hook, ok := h.(map[string]any); ok {
+			if !owns("caBundle") {
+				unstructured.RemoveNestedField(hook, "clientConfig", "caBundle")
+			}
+			if !owns("path") && owner != fieldOwner {
+				unstructured.RemoveNestedField(hook, "clientConfig", "service", "path")
+			}
+		}
+	}
+	return kept{Owner: owner, Object: asked}, nil
+}
+
+// applier returns who applied an object, and whether they set a field.
+func applier(o *unstructured.Unstructured) (name string, owns func(field string) bool) {
+	for _, m := range o.GetManagedFields() {
+		if m.Operation == metav1.ManagedFieldsOperationApply && m.Subresource == "" && m.FieldsV1 != nil {
+			return m.Manager, func(field string) bool { return bytes.Contains(m.FieldsV1.GetRawBytes(), []byte(`"f:`+field+`"`)) }
+		}
+	}
+	return fieldOwner, func(string) bool { return false }
+}
+
+// text returns what is written down of an object.
+func (k kept) text() (string, error) {
+	text, err := json.Marshal(k)
 	return string(text), err
 }
 
-// applier returns who applied an object, and whether they set its caBundle.
-func applier(o *unstructured.Unstructured) (name string, ownsCA bool) {
-	for _, m := range o.GetManagedFields() {
-		if m.Operation == metav1.ManagedFieldsOperationApply && m.Subresource == "" && m.FieldsV1 != nil {
-			return m.Manager, bytes.Contains(m.FieldsV1.GetRawBytes(), []byte(`"f:caBundle"`))
-		}
+// readAPI undoes text, for an APIService.
+func readAPI(name, text string) (kept, error) {
+	var k kept
+	if err := json.Unmarshal([]byte(text), &k); err != nil {
+		return k, err
 	}
-	return fieldOwner, false
-}
-
-// readAPI undoes keepAPI.
-func readAPI(name, text string) (keptAPI, error) {
-	var kept keptAPI
-	if err := json.Unmarshal([]byte(text), &kept); err != nil {
-		return kept, err
+	if k.Owner == "" || k.Object == nil || k.Object.GroupVersionKind() != kind || k.Object.GetName() != name {
+		return k, fmt.Errorf("it is no APIService %s", name)
 	}
-	if kept.Owner == "" || kept.Object == nil || kept.Object.GroupVersionKind() != kind || kept.Object.GetName() != name {
-		return kept, fmt.Errorf("it is no APIService %s", name)
-	}
-	return kept, nil
+	return k, nil
 }

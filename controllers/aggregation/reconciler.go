@@ -28,6 +28,12 @@ type Reconciler struct {
 	// After is how long there may be no server; 0 means for ever.
 	After time.Duration
 
+	// Seen has the objects that are put back when somebody deletes them.
+	Seen *Seen
+
+	// counted is whether the cluster has known of servers since this process leads. If
+	// it does not any more, the Service is gone, and Latchkey with it.
+	counted bool
 	// idleSince is when the last look first saw no server; zero where it saw one.
 	idleSince time.Time
 }
@@ -38,12 +44,21 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ reconcile.Request) (reconc
 	switch {
 	case err != nil:
 		return reconcile.Result{}, err
-	case !known:
-		return reconcile.Result{}, nil // the Service is somebody else's to look after
+	case !known && r.counted:
+		return reconcile.Result{}, nil
+	case !known: // the Service is somebody else's to look after
+		wait, err := r.putBack(ctx)
+		return reconcile.Result{RequeueAfter: wait}, err
 	case serving:
-		r.idleSince = time.Time{}
-		return reconcile.Result{}, r.restore(ctx)
-	case r.After == 0:
+		r.idleSince, r.counted = time.Time{}, true
+		if err := r.restore(ctx); err != nil {
+			return reconcile.Result{}, err
+		}
+		wait, err := r.putBack(ctx)
+		return reconcile.Result{RequeueAfter: wait}, err
+	}
+	r.counted = true
+	if r.After == 0 {
 		return reconcile.Result{}, nil
 	}
 	now := r.Clock.Now()

@@ -201,7 +201,7 @@ func newWorld(t *testing.T) *world {
 }
 
 func (w *world) restart() {
-	w.Reconciler = &aggregation.Reconciler{Slices: w.api, Live: w.api, Clock: w.clock, Namespace: system, After: after}
+	w.Reconciler = &aggregation.Reconciler{Slices: w.api, Live: w.api, Clock: w.clock, Namespace: system, After: after, Seen: &aggregation.Seen{}}
 }
 
 func (w *world) look() {

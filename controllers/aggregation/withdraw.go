@@ -47,14 +47,14 @@ func (r *Reconciler) withdraw(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("read APIService %s: %w", name, err)
 		}
-		if r.isOurs(o) {
+		if r.isOurs(o) && !leaves(o) {
 			found[name] = o
 		}
 	}
 	if err := r.recall(ctx, gone); err != nil || len(found) == 0 {
 		return err
 	}
-	if err := r.keep(ctx, found); err != nil {
+	if err := r.writeDown(ctx, found); err != nil {
 		return err
 	}
 	for _, name := range slices.Sorted(maps.Keys(found)) {
@@ -64,6 +64,7 @@ func (r *Reconciler) withdraw(ctx context.Context) error {
 		if err := client.IgnoreNotFound(err); err != nil {
 			return fmt.Errorf("delete APIService %s: %w", name, err)
 		}
+		r.Seen.forget(name) // from now on, the ConfigMap says that it is to come back
 		withdrawn.WithLabelValues(name).Set(1)
 		ctrl.LoggerFrom(ctx).Info("Withdrew an aggregated API, since no server is ready", "apiservice", name)
 	}
@@ -94,16 +95,18 @@ func (r *Reconciler) isOurs(o *unstructured.Unstructured) bool {
 	return name == ServiceName && namespace == r.Namespace
 }
 
-// keep writes down APIServices as they were asked for, in place of what was kept
+// writeDown keeps APIServices as they were asked for, in place of what was kept
 // under their names before.
-func (r *Reconciler) keep(ctx context.Context, found map[string]*unstructured.Unstructured) error {
+func (r *Reconciler) writeDown(ctx context.Context, found map[string]*unstructured.Unstructured) error {
 	data := map[string]string{}
 	for name, o := range found {
-		text, err := keepAPI(o)
+		k, err := keep(o)
+		if err == nil {
+			data[name], err = k.text()
+		}
 		if err != nil {
 			return fmt.Errorf("keep APIService %s: %w", name, err)
 		}
-		data[name] = text
 	}
 	kept, err := r.kept(ctx)
 	if err != nil {
@@ -186,9 +189,8 @@ func (r *Reconciler) restoreOne(ctx context.Context, name, text string) error {
 	if !apierrors.IsNotFound(err) {
 		return fmt.Errorf("read APIService %s: %w", name, err)
 	}
-	// By apply, since a right to that can be narrowed to the name.
-	if err := r.Live.Apply(ctx, client.ApplyConfigurationFromUnstructured(kept.Object), client.FieldOwner(kept.Owner)); err != nil {
-		return fmt.Errorf("apply APIService %s: %w", name, err)
+	if err := r.apply(ctx, kept); err != nil {
+		return err
 	}
 	ctrl.LoggerFrom(ctx).Info("Put an aggregated API back, since a server is ready", "apiservice", name)
 	return nil

@@ -113,10 +113,10 @@ spec: {path: [port], secretType: {type: U16}, value: 587}
 		backup("objects.yaml", "--namespace", user.Namespace, "usersecrets,agentsecrets")
 
 		By("losing the namespace and the objects")
-		run(ctx, append([]string{"delete", "apiservice"}, apiServices...)...) // nobody is left who would
-		run(ctx, "delete", "mutatingwebhookconfiguration", certs.WebhookConfiguration)
-		run(ctx, "--namespace", systemNamespace, "delete", "deployments", "--all")
+		run(ctx, "--namespace", systemNamespace, "delete", "deployments", "--all") // first, or the controller puts back what comes next
 		run(ctx, "--namespace", systemNamespace, "delete", "pods", "--all", "--grace-period=1")
+		run(ctx, append([]string{"delete", "apiservice", "--ignore-not-found"}, apiServices...)...) // nobody is left who would
+		run(ctx, "delete", "mutatingwebhookconfiguration", certs.WebhookConfiguration)
 		run(ctx, "delete", "namespace", systemNamespace, "--timeout=120s")
 		run(ctx, "--namespace", user.Namespace, "delete", "usersecrets,agentsecrets", "--all")
 		held := bundles(ctx, user.Namespace)

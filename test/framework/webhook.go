@@ -25,6 +25,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+	"github.com/latchkey-dev/latchkey/controllers/aggregation"
 	"github.com/latchkey-dev/latchkey/internal/certs"
 )
 
@@ -37,6 +38,11 @@ const settleTimeout = time.Minute
 func (c *Cluster) RemoveWebhooks(ctx context.Context) error {
 	configuration := &admissionregistrationv1.MutatingWebhookConfiguration{
 		ObjectMeta: metav1.ObjectMeta{Name: certs.WebhookConfiguration},
+	}
+	// Marked as an uninstall does it, or the controller would put it back.
+	mark := client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"annotations":{"`+aggregation.AnnotationUninstall+`":"true"}}}`))
+	if err := client.IgnoreNotFound(c.Client.Patch(ctx, configuration, mark)); err != nil {
+		return err
 	}
 	if err := client.IgnoreNotFound(c.Client.Delete(ctx, configuration)); err != nil {
 		return err
