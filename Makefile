@@ -31,6 +31,7 @@ GOLANGCI_LINT := $(TOOLS)/golangci-lint
 HELM := $(TOOLS)/helm
 KUBE_SCORE := $(TOOLS)/kube-score
 GOVULNCHECK := $(TOOLS)/govulncheck
+CODER := $(TOOLS)/coder
 
 ##@ Start
 
@@ -88,7 +89,7 @@ clean: ## Remove what was built, not what the local stack and the node have.
 ##@ Test
 
 .PHONY: test
-test: ## Run the unit and integration tests with the race detector, against a real API server.
+test: $(CODER) ## Run the unit and integration tests with the race detector, against a real API server.
 	assets=$$(hack/controlplane/build.sh --print-assets | tail -n 1); \
 	KUBEBUILDER_ASSETS=$$assets go test -race -timeout 20m $(TESTFLAGS) $(PACKAGES)
 
@@ -152,6 +153,9 @@ verify: $(CONTROLLER_GEN) $(GOLANGCI_LINT) $(HELM) $(KUBE_SCORE) ## Run every ch
 	hack/verify/all.sh
 
 # Tools are built once, from the versions in hack/tools/go.mod.
+
+$(CODER): test/codersdk/go.mod hack/coder/build.sh
+	hack/coder/build.sh
 
 $(CONTROLLER_GEN): package := sigs.k8s.io/controller-tools/cmd/controller-gen
 $(GOLANGCI_LINT): package := github.com/golangci/golangci-lint/v2/cmd/golangci-lint

@@ -96,6 +96,54 @@ func TestLifeOfASecret(t *testing.T) {
 	wantError(t, c.DeleteUserSecret(ctx, codersdk.Me, url.PathEscape(name)), http.StatusNotFound, "Resource not found")
 }
 
+// What the command line calls, in its order: login, whoami, logout.
+func TestAccount_LoginWhoamiLogout_WorkWithATokenOfTheCluster(t *testing.T) {
+	c, ctx := client(t), t.Context()
+	token := c.SessionToken()
+	c.SetSessionToken("")
+	build, err := c.BuildInfo(ctx)
+	if err != nil || !strings.HasPrefix(build.Version, "v2.36.") {
+		t.Errorf("build info is %+v, %v", build, err)
+	}
+	if has, err := c.HasFirstUser(ctx); err != nil || !has {
+		t.Errorf("there is a first user: %v, %v", has, err)
+	}
+	_, err = c.User(ctx, codersdk.Me)
+	wantError(t, err, http.StatusUnauthorized, "signed out")
+
+	c.SetSessionToken(token)
+	key, err := c.CreateAPIKey(ctx, codersdk.Me)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if key.Key != token {
+		t.Error("the key is not the token that was presented")
+	}
+	c.SetSessionToken(key.Key)
+	me, err := c.User(ctx, codersdk.Me)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if me.Username == "" || me.Status != codersdk.UserStatusActive || me.CreatedAt.IsZero() || len(me.OrganizationIDs)+len(me.Roles) != 0 {
+		t.Errorf("I am %+v", me)
+	}
+	for _, key := range []string{me.Username, me.ID.String()} {
+		if same, err := c.User(ctx, key); err != nil || same.ID != me.ID {
+			t.Errorf("user %s is %+v, %v", key, same, err)
+		}
+	}
+	if err := c.Logout(ctx); err != nil {
+		t.Error(err)
+	}
+	if _, err := c.User(ctx, codersdk.Me); err != nil {
+		t.Errorf("after the logout, which the cluster does not know of: %v", err)
+	}
+	_, err = c.User(ctx, "no-such-user")
+	wantError(t, err, http.StatusNotFound, "Resource not found")
+	_, err = c.Workspaces(ctx, codersdk.WorkspaceFilter{})
+	wantError(t, err, http.StatusNotFound, "Route not found.")
+}
+
 func TestErrorsAreTheClientsOwn(t *testing.T) {
 	c, ctx := client(t), t.Context()
 	_, err := c.CreateUserSecret(ctx, codersdk.Me, codersdk.CreateUserSecretRequest{Name: "bad/name", EnvName: "PATH"})
