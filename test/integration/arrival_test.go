@@ -96,7 +96,7 @@ var _ = Describe("Text that is no Unicode", func() {
 		GinkgoHelper()
 		transport, err := rest.HTTPClientFor(cluster.Config)
 		Expect(err).NotTo(HaveOccurred())
-		url := cluster.Config.Host + "/apis/latchkey.dev/v1alpha1/namespaces/" + tenant + "/" + resource
+		url := strings.TrimSuffix(cluster.Config.Host, "/") + "/apis/latchkey.dev/v1alpha1/namespaces/" + tenant + "/" + resource
 		request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader(body))
 		Expect(err).NotTo(HaveOccurred())
 		request.Header.Set("Content-Type", "application/json")
