@@ -27,7 +27,7 @@ var _ = Describe("An object that is replaced, and restored from a backup", func(
 			_, err := cluster.Kubectl.Run(ctx, object(written), "create", "-f", "-")
 			Expect(err).NotTo(HaveOccurred())
 			a := agentSecret(tenant, "abc")
-			Expect(api.Get(ctx, key(a), a)).To(Succeed())
+			Eventually(ctx, condition(a)).Should(Equal("True Projected")) // else its status is written between kubectl's read and write
 			path := a.Spec.Path
 			_, err = cluster.Kubectl.Run(ctx, object(again), append(args, "-f", "-")...)
 			Expect(err).NotTo(HaveOccurred())
