@@ -4,10 +4,14 @@
 package admissionpath_test
 
 import (
+	"maps"
+	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -16,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/yaml"
 
 	"github.com/latchkey-dev/latchkey/controllers/admissionpath"
 	"github.com/latchkey-dev/latchkey/internal/admissionport"
@@ -205,5 +210,30 @@ func TestReconcile_ClockWentBack_ThePathStillGetsOld(t *testing.T) {
 	w.after(admissionpath.Rotation)
 	if w.state().Current.Equal(first.Current) {
 		t.Error("the path is kept until the clock is right again")
+	}
+}
+
+// TestHooks_EveryWebhookOfTheManifests_HasItsPathFromTheController: one that it does not
+// know would be answered 404, and one that names a path would lose the secret with every
+// upgrade.
+func TestHooks_EveryWebhookOfTheManifests_HasItsPathFromTheController(t *testing.T) {
+	text, err := os.ReadFile("../../config/webhook/manifests.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var configuration admissionregistrationv1.MutatingWebhookConfiguration
+	if err := yaml.UnmarshalStrict(text, &configuration); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, hook := range configuration.Webhooks {
+		got = append(got, hook.Name)
+		if path := hook.ClientConfig.Service.Path; path != nil {
+			t.Errorf("webhook %s names a path: %s", hook.Name, *path)
+		}
+	}
+	slices.Sort(got)
+	if diff := cmp.Diff(slices.Sorted(maps.Keys(admissionport.Hooks())), got); diff != "" {
+		t.Errorf("webhooks (-the controller's +the manifests'):\n%s", diff)
 	}
 }

@@ -25,9 +25,11 @@ const (
 // Hooks returns where the hooks are, by their names in the webhook configuration.
 func Hooks() map[string]string {
 	return map[string]string{
-		"usersecrets.latchkey.dev":  UserSecretHook,
-		"agentsecrets.latchkey.dev": AgentSecretHook,
-		"pods.latchkey.dev":         PodHook,
+		"usersecrets.latchkey.dev":    UserSecretHook,
+		"agentsecrets.latchkey.dev":   AgentSecretHook,
+		"pods.latchkey.dev":           PodHook,
+		"opted-in-pods.latchkey.dev":  PodHook,
+		"projected-pods.latchkey.dev": PodHook,
 	}
 }
 

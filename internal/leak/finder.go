@@ -6,7 +6,6 @@ package leak
 import (
 	"bytes"
 	"encoding/json"
-	"index/suffixarray"
 	"strings"
 	"unicode"
 
@@ -24,13 +23,20 @@ const (
 	// annotations of an object. It refuses what is longer, after admission.
 	maxText = 256 << 10
 
-	// fewNeedles is up to how many values a text is read once for each. For more, it is
-	// indexed.
+	// fewNeedles is up to how many values a text is read once for each.
 	fewNeedles = 8
 )
 
-// Finder looks for values. The nil Finder finds none.
-type Finder struct{ needles [][]byte }
+// Finder looks for values in the texts of one object. The nil Finder finds none. It is not
+// safe for concurrent use.
+type Finder struct {
+	needles [][]byte
+	// matcher is for many needles. Made when first needed.
+	matcher *matcher
+	// extra is what the encodings of all texts may still come to above what each may for
+	// its length.
+	extra int
+}
 
 // Of returns a finder of values. Those that are too short to be told from other text are
 // left out.
@@ -67,6 +73,7 @@ func (f *Finder) orNil() *Finder {
 	if len(f.needles) == 0 {
 		return nil
 	}
+	f.extra = budgetExtra
 	return f
 }
 
@@ -87,7 +94,7 @@ func (f *Finder) In(text string) bool {
 	}
 	spelt := stripped([]byte(text))
 	if len(text) <= maxText {
-		spelt = spellings([]byte(text))
+		spelt = f.spellings([]byte(text))
 	}
 	if len(f.needles) <= fewNeedles {
 		for _, n := range f.needles {
@@ -97,13 +104,10 @@ func (f *Finder) In(text string) bool {
 		}
 		return false
 	}
-	index := suffixarray.New(spelt)
-	for _, n := range f.needles {
-		if index.Lookup(n, 1) != nil {
-			return true
-		}
+	if f.matcher == nil {
+		f.matcher = newMatcher(f.needles)
 	}
-	return false
+	return f.matcher.in(spelt)
 }
 
 // leaves calls yield for each string and number in JSON. It takes the tokens one by one;

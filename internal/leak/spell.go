@@ -18,12 +18,14 @@ import (
 const (
 	// maxDepth is how many encodings may enclose each other.
 	maxDepth = 4
-	// budgetFactor and budgetExtra bound all spellings of a text by its length.
+	// budgetFactor bounds all spellings of a text by its length, and budgetExtra what those
+	// of all texts of an object come to above that: a short text can unpack to a long one,
+	// and an object can have thousands of them.
 	budgetFactor = 24
-	budgetExtra  = 64 << 10
+	budgetExtra  = 4 << 20
 	// minRun is the shortest run of letters that is taken for an encoding.
 	minRun = 10
-	// maxUnpacked bounds what a compressed text becomes.
+	// maxUnpacked bounds what a compressed text becomes, as does what is left of the budget.
 	maxUnpacked = 1 << 20
 )
 
@@ -34,10 +36,13 @@ type speller struct {
 }
 
 // spellings returns all that text says: itself and what it decodes to, without white
-// space, one after the other. Their length is linear in that of the text.
-func spellings(text []byte) []byte {
-	s := &speller{budget: budgetFactor*len(text) + budgetExtra}
+// space, one after the other. For all texts of an object, their length is linear in that
+// of the texts.
+func (f *Finder) spellings(text []byte) []byte {
+	own := budgetFactor * len(text)
+	s := &speller{budget: own + f.extra}
 	s.spell(text, maxDepth)
+	f.extra = min(f.extra, s.budget)
 	return s.out
 }
 
@@ -95,9 +100,9 @@ func (s *speller) runs(text []byte, depth int) {
 func (s *speller) packed(b []byte, depth int) {
 	switch {
 	case bytes.HasPrefix(b, []byte{0x1f, 0x8b}):
-		s.spell(gunzip(b), depth)
+		s.spell(s.gunzip(b), depth)
 	case bytes.HasPrefix(b, []byte("PK\x03\x04")):
-		s.spell(unzip(b), depth)
+		s.spell(s.unzip(b), depth)
 	case mostlyText(b):
 		s.spell(b, depth)
 	default: // what stands before the encoding was decoded too
@@ -119,16 +124,16 @@ func mostlyText(b []byte) bool {
 	return odd*8 <= len(b)
 }
 
-func gunzip(b []byte) []byte {
+func (s *speller) gunzip(b []byte) []byte {
 	r, err := gzip.NewReader(bytes.NewReader(b))
 	if err != nil {
 		return nil
 	}
-	out, _ := io.ReadAll(io.LimitReader(r, maxUnpacked)) //nolint:errcheck // what could be read is of interest
+	out, _ := io.ReadAll(s.limited(r, 0)) //nolint:errcheck // what could be read is of interest
 	return out
 }
 
-func unzip(b []byte) []byte {
+func (s *speller) unzip(b []byte) []byte {
 	r, err := zip.NewReader(bytes.NewReader(b), int64(len(b)))
 	if err != nil {
 		return nil
@@ -139,11 +144,16 @@ func unzip(b []byte) []byte {
 		if err != nil {
 			continue
 		}
-		part, _ := io.ReadAll(io.LimitReader(file, int64(maxUnpacked-len(out)))) //nolint:errcheck // as above
+		part, _ := io.ReadAll(s.limited(file, len(out))) //nolint:errcheck // as above
 		_ = file.Close()
 		out = append(out, part...)
 	}
 	return out
+}
+
+// limited returns a reader of as much as may be unpacked, beside what has been.
+func (s *speller) limited(r io.Reader, unpacked int) io.Reader {
+	return io.LimitReader(r, int64(min(maxUnpacked, s.budget)-unpacked))
 }
 
 func inBase64(r rune) bool {

@@ -24,6 +24,9 @@ func Keep(stored, pod *corev1.Pod) *corev1.Pod {
 		if old == nil {
 			continue
 		}
+		// Names are unique in what is stored, and need not be yet in what comes. What one
+		// container has is not given to thousands.
+		delete(was, c.Name)
 		if apiequality.Semantic.DeepEqual(settleEnv(old.EnvFrom, nil), settleEnv(c.EnvFrom, nil)) {
 			c.EnvFrom = old.EnvFrom
 		}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	admissionv1 "k8s.io/api/admission/v1"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
@@ -67,5 +68,22 @@ func TestHandle_MountsThatGo_CostGrowsWithTheirNumber(t *testing.T) {
 	small, large := cost(200), cost(3200)
 	if large > 24*small {
 		t.Errorf("16 times the mounts cost %.0f times as much, %.0f allocations", large/small, large)
+	}
+}
+
+// TestHandle_ManyContainersOfOneName_ShareNoMounts: the API server asks before it looks
+// whether names are unique, and what a stored container has must not be multiplied.
+func TestHandle_ManyContainersOfOneName_ShareNoMounts(t *testing.T) {
+	const pod = `{apiVersion: v1, kind: Pod, metadata: {name: p}, spec: {containers: %s}}`
+	mounts := repeated(`{name: latchkey-user, mountPath: /a}`, 500)
+	req := review(t, fmt.Sprintf(pod, repeated(`{name: app, image: i}`, 500)))
+	req.Operation = admissionv1.Update
+	req.OldObject = review(t, fmt.Sprintf(pod, `[{name: app, image: i, volumeMounts: `+mounts+`}]`)).Object
+	resp := handler(newStore(namespace(nil))).Handle(context.Background(), req)
+	if !resp.Allowed || len(resp.Patch) == 0 {
+		t.Fatalf("nothing is kept: %v", resp.Result)
+	}
+	if most := 2 * (len(req.Object.Raw) + len(req.OldObject.Raw)); len(resp.Patch) > most {
+		t.Errorf("the patch has %d bytes, of a question of %d", len(resp.Patch), most/2)
 	}
 }

@@ -5,6 +5,7 @@ package pod
 
 import (
 	"encoding/json"
+	"slices"
 	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
@@ -72,6 +73,10 @@ func list[T any](ops []operation, path string, from, to []T) []operation {
 	return ops
 }
 
+// fewElements is up to how many elements a list is looked through instead, as the lists of
+// most pods are.
+const fewElements = 16
+
 // elements finds out whether an element is in the rest of a list. It reads the list
 // once, since a pod can have as many elements as fit a request.
 type elements[T any] struct {
@@ -80,6 +85,9 @@ type elements[T any] struct {
 }
 
 func (e *elements[T]) has(one T, from int) bool {
+	if len(e.of) <= fewElements {
+		return slices.ContainsFunc(e.of[from:], func(other T) bool { return equality.Semantic.DeepEqual(one, other) })
+	}
 	if e.last == nil {
 		e.last = make(map[string]int, len(e.of))
 		for i := range e.of {
