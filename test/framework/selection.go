@@ -31,7 +31,7 @@ func (c *Cluster) Unselect(ctx context.Context, namespace string) error {
 	}
 	before := configuration.DeepCopy()
 	for i := range configuration.Webhooks {
-		if w := &configuration.Webhooks[i]; !strings.HasPrefix(w.Name, "pods.") {
+		if w := &configuration.Webhooks[i]; w.Name == "usersecrets.latchkey.dev" || w.Name == "agentsecrets.latchkey.dev" {
 			w.NamespaceSelector = &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{
 				{Key: LabelUnselected, Operator: metav1.LabelSelectorOpDoesNotExist},
 			}}
