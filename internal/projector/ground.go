@@ -53,9 +53,8 @@ func newGround(c *corev1.Container, home string, volumes map[string]*corev1.Volu
 	return g
 }
 
-// refusesFile says why no file can be mounted at the target; the reason is empty where it can.
-func (g *ground) refusesFile(target string) (reason string) {
-	place := rules.Place(target)
+// refusesFile says why no file can be mounted at the target, which leads to the place; the reason is empty where it can.
+func (g *ground) refusesFile(target, place string) (reason string) {
 	if place == g.program {
 		return "it is what the container runs"
 	}
@@ -64,16 +63,16 @@ func (g *ground) refusesFile(target string) (reason string) {
 			return "it is the home or working directory"
 		}
 	}
-	return g.refuses(target)
+	return g.refuses(target, place)
 }
 
 // refuses says why nothing can be mounted at the target, a clean path; the reason is empty where it can. A volume of
 // the pod may hide a link, so the target counts as it is written too.
-func (g *ground) refuses(target string) (reason string) {
-	if reason := g.mountRefuses(target); reason != "" {
+func (g *ground) refuses(target, place string) (reason string) {
+	if reason := g.mountRefuses(target); reason != "" || target == place {
 		return reason
 	}
-	return g.mountRefuses(rules.Place(target))
+	return g.mountRefuses(place)
 }
 
 func (g *ground) mountRefuses(place string) (reason string) {

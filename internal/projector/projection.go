@@ -148,8 +148,9 @@ func (p *projection) mounts(c *corev1.Container) []corev1.VolumeMount {
 	taken := newClaims(size)
 	mounts := make([]corev1.VolumeMount, 0, size)
 	for _, d := range p.directories {
-		reason := own.refuses(d.path)
-		if _, free := taken.add(rules.Place(d.path), 0); reason == "" && !free {
+		place := rules.Place(d.path)
+		reason := own.refuses(d.path, place)
+		if _, free := taken.add(place, 0); reason == "" && !free {
 			reason = "another directory is in the way"
 		}
 		if reason != "" {
@@ -160,12 +161,13 @@ func (p *projection) mounts(c *corev1.Container) []corev1.VolumeMount {
 		p.mounted[d.volume] = true
 	}
 	for _, f := range p.files {
-		if reason := p.refusal(&own, taken, f.Path, home); reason != "" {
+		target := resolve(f.Path, home)
+		if reason := p.refusal(&own, taken, f.Path, home, target); reason != "" {
 			p.leaveOut(f.Path, reason)
 			continue
 		}
 		mounts = append(mounts, corev1.VolumeMount{
-			Name: UserPathsVolume, ReadOnly: true, MountPath: resolve(f.Path, home), SubPath: f.Key,
+			Name: UserPathsVolume, ReadOnly: true, MountPath: target, SubPath: f.Key,
 		})
 		p.mounted[UserPathsVolume] = true
 		p.placed[f.Key] = true
@@ -176,14 +178,15 @@ func (p *projection) mounts(c *corev1.Container) []corev1.VolumeMount {
 	return mounts
 }
 
-// refusal says why a file cannot be in the container. If it can, its place is taken.
-func (p *projection) refusal(own *ground, taken claims, file, home string) (reason string) {
+// refusal says why a file cannot be at the target, which is its path with the container's home. If it can, the place
+// is taken.
+func (p *projection) refusal(own *ground, taken claims, file, home, target string) (reason string) {
 	// The home is part of the path now, so what holds for the path as it was written may not hold any more.
-	target := resolve(file, home)
 	if reason := Projectable(target); reason != "" {
 		return reason
 	}
-	if reason := own.refusesFile(target); reason != "" {
+	place := rules.Place(target)
+	if reason := own.refusesFile(target, place); reason != "" {
 		return reason
 	}
 	if rest, below := strings.CutPrefix(file, "~/"); below {
@@ -191,7 +194,7 @@ func (p *projection) refusal(own *ground, taken claims, file, home string) (reas
 			return reason
 		}
 	}
-	if _, free := taken.add(rules.Place(target), 0); !free {
+	if _, free := taken.add(place, 0); !free {
 		return "the path of another secret is in the way"
 	}
 	return ""

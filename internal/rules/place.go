@@ -40,6 +40,9 @@ func Place(p string) string {
 
 // follow follows one link of a clean path. The root of a process is the root.
 func follow(p string) string {
+	if len(p) < 2 || strings.IndexByte("bslruvp", p[1]) < 0 { // no link begins like this
+		return p
+	}
 	for _, l := range links {
 		if p == l.from || isBelow(p, l.from) {
 			return l.to + p[len(l.from):]
