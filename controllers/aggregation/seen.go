@@ -20,7 +20,7 @@ import (
 )
 
 const (
-	// AnnotationUninstall, set to anything, says that an object is about to be deleted
+	// AnnotationUninstall says, set to anything, that an object is about to be deleted
 	// for good.
 	AnnotationUninstall = "latchkey.dev/uninstall"
 

@@ -57,7 +57,7 @@ func TestFresh_AfterAWrite_ListsAtTheSourceForAWhile(t *testing.T) {
 		if live.lists != 1 {
 			t.Error("after a write, the cache is asked")
 		}
-		time.Sleep(behind + time.Millisecond)
+		<-time.After(behind + time.Millisecond)
 		list("alice")
 		if live.lists != 1 || cached.lists != 3 {
 			t.Errorf("long after a write, %d lists of the API server and %d of the cache, want 1 and 3", live.lists, cached.lists)

@@ -45,7 +45,7 @@ func newMatcher(needles [][]byte) *matcher {
 				next = int32(len(m.found)) //nolint:gosec // a value has at most 1 MiB
 				m.next[e] = next
 				m.fallback, m.found = append(m.fallback, 0), append(m.found, false)
-				nodes = append(nodes, node{next, int32(depth), e}) //nolint:gosec // as above
+				nodes = append(nodes, node{next, int32(depth), e})
 			}
 			at = next
 		}

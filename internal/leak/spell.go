@@ -10,7 +10,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"io"
-	"net/url"
+	"net/url" //nolint:depguard // escapes in text: no network
 	"strconv"
 	"unicode/utf8"
 )
@@ -129,7 +129,7 @@ func (s *speller) gunzip(b []byte) []byte {
 	if err != nil {
 		return nil
 	}
-	out, _ := io.ReadAll(s.limited(r, 0)) //nolint:errcheck // what could be read is of interest
+	out, _ := io.ReadAll(s.limited(r, 0)) // what could be read is of interest
 	return out
 }
 
@@ -144,7 +144,7 @@ func (s *speller) unzip(b []byte) []byte {
 		if err != nil {
 			continue
 		}
-		part, _ := io.ReadAll(s.limited(file, len(out))) //nolint:errcheck // as above
+		part, _ := io.ReadAll(s.limited(file, len(out)))
 		_ = file.Close()
 		out = append(out, part...)
 	}
@@ -175,7 +175,7 @@ func decodeBase64(run []byte) []byte {
 		letters = letters[:len(letters)-1]
 	}
 	out := make([]byte, base64.RawStdEncoding.DecodedLen(len(letters)))
-	n, _ := base64.RawStdEncoding.Decode(out, letters) //nolint:errcheck // what could be read is of interest
+	n, _ := base64.RawStdEncoding.Decode(out, letters) // what could be read is of interest
 	return out[:n]
 }
 

@@ -117,6 +117,6 @@ func (l *Lookups[K, T]) work(ctx context.Context, key K) {
 		cancel()
 		<-l.places
 		close(mine.done)
-		time.Sleep(max(minRest, rest*time.Since(began))) //nolint:forbidigo // a pace, not a wait for something
+		time.Sleep(max(minRest, rest*time.Since(began))) // a pace, not a wait for something
 	}
 }

@@ -18,7 +18,7 @@ func TestDo_ManyAtOnce_SharesTheNextLookup(t *testing.T) {
 		var looked atomic.Int64
 		l := New(func(context.Context, string) (int64, error) {
 			n := looked.Add(1)
-			time.Sleep(time.Second)
+			<-time.After(time.Second)
 			return n, nil
 		})
 		var group sync.WaitGroup
@@ -38,7 +38,7 @@ func TestDo_ManyAtOnce_SharesTheNextLookup(t *testing.T) {
 		if got := looked.Load(); got != 2 {
 			t.Errorf("looked %d times, want twice", got)
 		}
-		time.Sleep(time.Minute) // until nobody works any more
+		<-time.After(time.Minute) // until nobody works any more
 	})
 }
 
@@ -47,7 +47,7 @@ func TestDo_Flood_SpendsAThirdOfTheTime(t *testing.T) {
 		var looked atomic.Int64
 		l := New(func(context.Context, string) (int, error) {
 			looked.Add(1)
-			time.Sleep(time.Second)
+			<-time.After(time.Second)
 			return 0, nil
 		})
 		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
@@ -61,7 +61,7 @@ func TestDo_Flood_SpendsAThirdOfTheTime(t *testing.T) {
 			})
 		}
 		group.Wait()
-		time.Sleep(time.Minute) // the last one ends
+		<-time.After(time.Minute) // the last one ends
 		synctest.Wait()
 		if got := looked.Load(); got < 9 || got > 12 {
 			t.Errorf("looked %d times in 30 s, each for 1 s, want a third of the time", got)
@@ -100,6 +100,6 @@ func TestDo_OtherKey_DoesNotWait(t *testing.T) {
 		if _, err := l.Do(gone, "slow"); !errors.Is(err, context.Canceled) {
 			t.Errorf("who left waited and got %v", err)
 		}
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 	})
 }

@@ -103,7 +103,7 @@ func encode(parts []part) ([]byte, error) {
 		case n > maxTypePart:
 			return nil, fmt.Errorf("%w: shorten the %s to at most %d bytes", ErrContext, p.what, maxTypePart)
 		}
-		info = binary.BigEndian.AppendUint32(info, uint32(n)) //nolint:gosec // n is bounded above
+		info = binary.BigEndian.AppendUint32(info, uint32(n)) // n is bounded above
 		info = append(info, p.value...)
 	}
 	return info, nil

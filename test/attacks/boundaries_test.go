@@ -89,11 +89,12 @@ var _ = Describe("An administrator of one namespace", func() {
 		Expect(err).NotTo(HaveOccurred())
 		own := framework.Namespace("")
 		Expect(api.Create(ctx, own)).To(Succeed())
-		Expect(api.Create(ctx, &rbacv1.RoleBinding{
+		// All rights that a Role can have; the cluster's role admin has fewer.
+		all := []string{"*"}
+		create(ctx, &rbacv1.Role{
 			ObjectMeta: metav1.ObjectMeta{Namespace: own.Name, Name: "admin"},
-			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "admin"},
-			Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: "boundary-admin"}},
-		})).To(Succeed())
+			Rules:      []rbacv1.PolicyRule{{APIGroups: all, Resources: all, Verbs: []string{"get", "list", "create", "delete", "deletecollection"}}, {APIGroups: []string{"", "latchkey.dev"}, Resources: []string{"secrets", "usersecrets", "agentsecrets"}, Verbs: all}},
+		}, roleBinding(own.Name, "admin", "Role", "admin", "boundary-admin"))
 		admin, err := stack.AsUser("boundary-admin")
 		Expect(err).NotTo(HaveOccurred())
 		claim := client.RawPatch("application/merge-patch+json", fmt.Appendf(nil, `{"metadata":{"labels":{%q:"boundary-victim"}}}`, v1alpha1.LabelUser))

@@ -54,9 +54,9 @@ var _ = Describe("A manager without the right to see values", Ordered, func() {
 	// ciphertext.
 	echo := func(ctx context.Context, as client.Client, obj client.Object, field, guess string, opts ...client.PatchOption) bool {
 		GinkgoHelper()
-		stored := obj.DeepCopyObject().(client.Object) //nolint:errcheck,forcetypeassert // a copy is of the same type
+		stored := obj.DeepCopyObject().(client.Object) //nolint:forcetypeassert // a copy is of the same type
 		Expect(api.Get(ctx, client.ObjectKeyFromObject(obj), stored)).To(Succeed())
-		answer := stored.DeepCopyObject().(client.Object) //nolint:errcheck,forcetypeassert // a copy is of the same type
+		answer := stored.DeepCopyObject().(client.Object) //nolint:forcetypeassert // a copy is of the same type
 		patch := fmt.Appendf(nil, `{"spec":{%q:%q}}`, field, guess)
 		Expect(as.Patch(ctx, answer, client.RawPatch(types.MergePatchType, patch), append(opts, client.DryRunAll)...)).To(Succeed())
 		return oracleSealed(answer) == oracleSealed(stored)

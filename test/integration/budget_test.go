@@ -112,7 +112,7 @@ var _ = Describe("What the API server bounds", func() {
 		for i := range 10 {
 			name := fmt.Sprint("s", i)
 			a := framework.AgentSecret(tenant, name, text, "", fmt.Sprint("item", i))
-			a.Spec.SealedValue = sealFor(ctx, "AgentSecret", tenant, name, quoted(strings.Repeat(`\u0001`, 10000)))
+			a.Spec.SealedValue = sealAgent(ctx, a, quoted(strings.Repeat(`\u0001`, 10000)))
 			create(ctx, a)
 			all = append(all, a)
 		}

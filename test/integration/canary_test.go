@@ -54,7 +54,7 @@ var _ = Describe("A value", func() {
 		for _, flags := range [][]string{nil, {"--server-side", "--force-conflicts"}} {
 			apply(ctx, agentManifest(tenant, "side", typed+"value: {right: true}"), flags...)
 			out := run(ctx, "get", "asec", "side", "--namespace", tenant, "--output", "yaml", "--show-managed-fields")
-			Expect(out).To(ContainSubstring("f:secretType"))
+			Expect(out).To(ContainSubstring("fieldsV1"), "there are managers to look at")
 			Expect(out).NotTo(Or(ContainSubstring("f:left"), ContainSubstring("f:right")))
 		}
 	})

@@ -105,7 +105,7 @@ var _ = Describe("What exists", Ordered, func() {
 		Expect(api.Create(ctx, ns)).To(Succeed())
 		for i := range rounds {
 			name := fmt.Sprint("s-", i)
-			path := "/etc/fresh/" + name
+			path := "/run/fresh/" + name
 			Expect(api.Create(ctx, framework.UserSecret(ns.Name, name, v1alpha1.UserSecretSpec{
 				FilePath: path, Value: v1alpha1.NewWriteOnly([]byte(`"v"`)),
 			}))).To(Succeed())

@@ -68,7 +68,7 @@ func Unauthenticated(w http.ResponseWriter, detail string) {
 // logged, with nothing of the request but its verb and place, and answered
 // without detail.
 func writeError(c *call, op *operation, err error) {
-	status, body := answer(c, op, err)
+	status, body := answer(op, err)
 	if status >= http.StatusInternalServerError && !errors.Is(err, context.Canceled) {
 		klog.FromContext(c.r.Context()).Error(err, "User secrets request failed",
 			"verb", op.verb, "namespace", c.tenant.Namespace, "status", status)
@@ -80,7 +80,7 @@ func writeError(c *call, op *operation, err error) {
 }
 
 // answer is the one place that maps errors to answers.
-func answer(c *call, op *operation, err error) (int, errorBody) {
+func answer(op *operation, err error) (int, errorBody) {
 	var (
 		malformed *malformedBodyError
 		tooLarge  *http.MaxBytesError

@@ -148,7 +148,7 @@ func TestReadBody_ManyLargeBodies_StayInTheirRoom(t *testing.T) {
 	}
 	for i := range int64(roomBytes / callerBytes) {
 		all := room.Share(fmt.Sprint(i))
-		defer all.Release()
+		t.Cleanup(all.Release)
 		if err := all.Take(callerBytes); err != nil {
 			t.Errorf("not all room was given back: %v", err)
 		}

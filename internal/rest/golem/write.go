@@ -20,7 +20,7 @@ func (h *Handler) create(c *call) (any, error) {
 		return nil, err
 	}
 	body, err := decodeCreate(text)
-	if err = firstOf(err, refusal); err != nil {
+	if err := firstOf(err, refusal); err != nil {
 		return nil, err
 	}
 	n, err := h.checkNew(c.ctx(), body)
@@ -79,7 +79,7 @@ func (h *Handler) update(c *call) (any, error) {
 		return nil, err
 	}
 	body, err := decodeUpdate(text)
-	if err = firstOf(err, refusal); err != nil {
+	if err := firstOf(err, refusal); err != nil {
 		return nil, err
 	}
 	change := Change{Op: body.op}

@@ -115,7 +115,7 @@ func (b *bench) setUp(ctx context.Context, stack *framework.Stack) error {
 	return err
 }
 
-func (b *bench) do(ctx context.Context, a conformance.Account, method, path string, body string) (int, error) {
+func (b *bench) do(ctx context.Context, a conformance.Account, method, path, body string) (int, error) {
 	got, err := b.face.Do(ctx, method, b.face.Coder+path, http.Header{"Coder-Session-Token": {a.Token}}, body)
 	return got.Status, err
 }
