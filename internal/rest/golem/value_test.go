@@ -180,6 +180,9 @@ func TestAValueThatCannotBeToldIsNeverNull(t *testing.T) {
 				if w.Code != tc.status || !strings.Contains(w.Body.String(), tc.want) {
 					t.Errorf("got %d %s, want %d with %s", w.Code, w.Body, tc.status, tc.want)
 				}
+				if tc.status == 503 && f.memory.writes != 0 {
+					t.Errorf("%d writes, want none: an error changes nothing", f.memory.writes)
+				}
 				failed := tc.status == 503 || tc.method == "DELETE"
 				if out := strings.Join(logged, "\n"); failed != strings.Contains(out, "e-first") || failed != strings.Contains(out, "asec-1") {
 					t.Errorf("logged %q, want the object named: %v", out, failed)

@@ -100,6 +100,9 @@ func (h *Handler) update(c *call) (any, error) {
 			return nil, err
 		}
 	}
+	if reveal && change.Op == Keep && s.Revision == change.Revision {
+		return h.keepValue(c, s, change)
+	}
 	updated, err := h.config.Secrets.Update(c.ctx(), s, change)
 	if err != nil {
 		return nil, err
@@ -108,6 +111,20 @@ func (h *Handler) update(c *call) (any, error) {
 		return view(updated, change.Value.Reveal()), nil
 	}
 	return h.show(c.ctx(), updated, reveal)
+}
+
+// keepValue raises a revision and leaves the value. It opens the value before it writes:
+// one that does not open is an error, and an error changes nothing.
+func (h *Handler) keepValue(c *call, s Secret, change Change) (any, error) {
+	shown, err := h.show(c.ctx(), s, true)
+	if err != nil {
+		return nil, err
+	}
+	updated, err := h.config.Secrets.Update(c.ctx(), s, change)
+	if err != nil {
+		return nil, err
+	}
+	return view(updated, shown.SecretValue), nil
 }
 
 func (h *Handler) remove(c *call) (any, error) {
