@@ -34,7 +34,7 @@ var _ = Describe("A user's Deployment", Ordered, func() {
 	BeforeAll(func(ctx SpecContext) {
 		user = newUser(ctx, "user")
 		post(ctx, direct, user, "by-port", "BY_PORT", "~/.config/by-port/token")
-		post(ctx, aggregated, user, "by-cluster", "BY_CLUSTER", "/opt/by-cluster")
+		post(ctx, aggregated, user, "by-cluster", "BY_CLUSTER", "/srv/by-cluster")
 		apply(ctx, fmt.Sprintf(`
 apiVersion: latchkey.dev/v1alpha1
 kind: UserSecret
@@ -72,7 +72,7 @@ spec: {envName: BY_KUBECTL, filePath: ~/by-kubectl, value: %sby-kubectl}
 	It("has the secrets as files, which its user can read and not write", func(ctx SpecContext) {
 		for path, want := range map[string]string{
 			home + "/.config/by-port/token": "by-port",
-			"/opt/by-cluster":               "by-cluster",
+			"/srv/by-cluster":               "by-cluster",
 			home + "/by-kubectl":            "by-kubectl",
 			userDir + "/by-port":            "by-port",
 			userDir + "/by-cluster":         "by-cluster",
@@ -112,7 +112,7 @@ spec: {envName: BY_KUBECTL, filePath: ~/by-kubectl, value: %sby-kubectl}
 		}, 2*time.Minute).Should(Equal("by-kubectl\nby-port\nlate"))
 		report("a secret created and one deleted through REST, until the running container sees both", time.Since(began))
 		Expect(in(ctx, pod, "cat", userDir+"/late")).To(Equal(canary + "late"))
-		Expect(in(ctx, pod, "cat", "/opt/by-cluster")).To(Equal(canary+"by-cluster"), "the exact path is as of the start")
+		Expect(in(ctx, pod, "cat", "/srv/by-cluster")).To(Equal(canary+"by-cluster"), "the exact path is as of the start")
 	})
 
 	It("has everything anew when its container restarts", func(ctx SpecContext) {
@@ -128,7 +128,7 @@ spec: {envName: BY_KUBECTL, filePath: ~/by-kubectl, value: %sby-kubectl}
 		Expect(env).To(HaveKeyWithValue("LATE", canary+"late"))
 		Expect(env).NotTo(HaveKey("BY_CLUSTER"))
 		Expect(in(ctx, pod, "cat", home+"/.config/by-port/token")).To(Equal(canary + "changed"))
-		Expect(in(ctx, pod, "stat", "-c", "%F", "/opt/by-cluster")).To(Equal("regular empty file"), "a deleted secret leaves an empty file")
+		Expect(in(ctx, pod, "stat", "-c", "%F", "/srv/by-cluster")).To(Equal("regular empty file"), "a deleted secret leaves an empty file")
 	})
 
 	It("has new paths in new pods", func(ctx SpecContext) {
@@ -136,7 +136,7 @@ spec: {envName: BY_KUBECTL, filePath: ~/by-kubectl, value: %sby-kubectl}
 		run(ctx, "--namespace", user.Namespace, "rollout", "status", "deployment/web", "--timeout=60s")
 		pod = podOf(ctx, user.Namespace, "web")
 		Expect(in(ctx, pod, "cat", home+"/late")).To(Equal(canary + "late"))
-		_, err := tryIn(ctx, pod, "main", "stat", "/opt/by-cluster")
+		_, err := tryIn(ctx, pod, "main", "stat", "/srv/by-cluster")
 		Expect(err).To(HaveOccurred())
 	})
 })
