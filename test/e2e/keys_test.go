@@ -25,6 +25,8 @@ var _ = Describe("A sealing key", func() {
 		userSecret(ctx, user.Namespace, "token", v1alpha1.UserSecretSpec{EnvName: "TOKEN", FilePath: "~/token", Value: value("token")})
 		before := newPod(ctx, user.Namespace, "before", newSpec(), nil)
 		awaitPod(ctx, before)
+		declared := newDeclaration(user.Namespace)
+		declared.apply(ctx, "as it is new", "install")
 		old := keys(ctx)
 
 		By("making the newest key older than a key may become")
@@ -56,6 +58,9 @@ var _ = Describe("A sealing key", func() {
 			}
 		}).Should(Succeed())
 		report("a key has come of age, until every object is sealed with another one", time.Since(rotated))
+
+		By("applying what was applied before, as every manager did")
+		declared.apply(ctx, "after the rotation", "upgrade")
 
 		By("deleting the old keys and replacing every process")
 		for i := range old {

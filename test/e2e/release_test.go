@@ -137,6 +137,12 @@ func (r *release) run(ctx context.Context, command string) {
 	if strings.HasPrefix(command, "helm install") || strings.HasPrefix(command, "helm upgrade") {
 		command = strings.TrimSpace(command + " " + r.extra)
 	}
+	r.sh(ctx, command)
+}
+
+// sh runs a command in a shell as it is.
+func (r *release) sh(ctx context.Context, command string) {
+	GinkgoHelper()
 	By("$ " + command)
 	shell := exec.CommandContext(ctx, "bash", "-euo", "pipefail", "-c", command)
 	shell.Dir = r.root
