@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -87,6 +88,9 @@ var _ = Describe("An administrator of one namespace", func() {
 		tenants := conformance.Tenants{Admin: api}
 		victim, err := tenants.NewUser(ctx, "boundary-victim")
 		Expect(err).NotTo(HaveOccurred())
+		first := &corev1.Namespace{}
+		Expect(api.Get(ctx, client.ObjectKey{Name: victim.Namespace}, first)).To(Succeed())
+		Eventually(ctx, time.Now).Should(BeTemporally(">", first.CreationTimestamp.Add(time.Second)), "ages are told in seconds")
 		own := framework.Namespace("")
 		Expect(api.Create(ctx, own)).To(Succeed())
 		// All rights that a Role can have; the cluster's role admin has fewer.

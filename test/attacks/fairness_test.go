@@ -46,9 +46,12 @@ func trickle(ctx SpecContext, f conformance.Face, a conformance.Account, url str
 			r.ContentLength = 1000
 			r.Header = http.Header{"Authorization": {"Bearer " + a.Token}, "Content-Type": {"application/json"}}
 			status := 0
-			if answer, err := f.Client.Do(r); err == nil {
+			answer, err := f.Client.Do(r)
+			if err == nil {
 				status = answer.StatusCode
 				_ = answer.Body.Close()
+			} else {
+				GinkgoWriter.Println("not answered:", err)
 			}
 			mu.Lock()
 			defer mu.Unlock()
@@ -142,7 +145,10 @@ var _ = Describe("Somebody who sends 205 requests that never end", Ordered, func
 			AddReportEntry("what the trickling requests were answered", fmt.Sprint(answers))
 			Expect(answers).NotTo(HaveKey(http.StatusTooManyRequests))
 			if ends != 0 {
-				Expect(answers).To(HaveKeyWithValue(ends, many), "they are answered without their bodies")
+				// The connection is closed half a second after the answer: a client that is
+				// still writing then, and has not read, sees a broken pipe.
+				Expect(answers[ends]+answers[0]).To(Equal(many), "they end by themselves, without their bodies")
+				Expect(answers[ends]).To(BeNumerically(">", many/2), "and are told why")
 			}
 		},
 		Entry("as a token without rights", func() conformance.Account { return stranger },
