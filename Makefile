@@ -91,11 +91,11 @@ clean: ## Remove what was built, not what the local stack and the node have.
 .PHONY: test
 test: $(CODER) ## Run the unit and integration tests with the race detector, against a real API server.
 	assets=$$(hack/controlplane/build.sh --print-assets | tail -n 1); \
-	KUBEBUILDER_ASSETS=$$assets go test -race -timeout 20m $(TESTFLAGS) $(PACKAGES)
+	KUBEBUILDER_ASSETS=$$assets go test -race -timeout 20m $(PACKAGES) $(TESTFLAGS)
 
 .PHONY: test-unit
 test-unit: ## Run the tests that need no API server.
-	packages=$$(go list ./... | grep -v /test/); go test -race -timeout 5m $(TESTFLAGS) $$packages
+	packages=$$(go list ./... | grep -v /test/); go test -race -timeout 5m $$packages $(TESTFLAGS)
 
 .PHONY: e2e
 e2e: ## Run the end-to-end tests on a real node, or on the cluster of KUBECONFIG=. E2EFLAGS= go to go test.
@@ -122,7 +122,7 @@ fuzz: ## Run every fuzz target for FUZZTIME=30s.
 
 .PHONY: bench
 bench: ## Run the benchmarks that match BENCH=. with their allocations.
-	go test -run '^$$' -bench '$(BENCH)' -benchmem $(TESTFLAGS) $(PACKAGES)
+	go test -run '^$$' -bench '$(BENCH)' -benchmem $(PACKAGES) $(TESTFLAGS)
 
 .PHONY: bench-rest
 bench-rest: up ## Measure the REST API beside the same operations through kube-apiserver. REQUESTS=600 each.

@@ -5,6 +5,7 @@ package bundler
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -226,11 +227,43 @@ func TestAnnounce(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := newCluster(t)
-			c.reconciler().announce(&v1alpha1.UserSecret{ObjectMeta: metav1.ObjectMeta{Name: "a"}}, tt.before, tt.after)
+			c.reconciler().announce(&v1alpha1.UserSecret{ObjectMeta: metav1.ObjectMeta{Name: "a"}}, tt.before, tt.after, newsOf(nil))
 			if diff := cmp.Diff(tt.want, c.events); diff != "" {
 				t.Errorf("events (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestAnnounce_BundleRefused_IsToldOnce(t *testing.T) {
+	is := func(status metav1.ConditionStatus, reason string) []metav1.Condition {
+		return []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: status, Reason: reason, Message: "so"}}
+	}
+	refused, ready := is("False", v1alpha1.ReasonBundleRefused), is("True", v1alpha1.ReasonProjected)
+	conflict := is("False", v1alpha1.ReasonConflict)
+	c := newCluster(t)
+	r := c.reconciler()
+	object := func(name string) *v1alpha1.UserSecret {
+		return &v1alpha1.UserSecret{ObjectMeta: metav1.ObjectMeta{Name: name}}
+	}
+	lasting := &setback{told: map[string]bool{}}
+	for round, news := range []*news{newsOf(lasting), newsOf(lasting)} {
+		for _, name := range []string{"a", "b"} {
+			r.announce(object(fmt.Sprint(name, round)), ready, refused, news)
+			r.announce(object(fmt.Sprint(name, round)), nil, conflict, news)
+		}
+	}
+	healed := newsOf(nil)
+	r.announce(object("a"), refused, ready, healed)
+	r.announce(object("b"), refused, ready, healed)
+	r.announce(object("c"), ready, refused, newsOf(&setback{told: map[string]bool{}}))
+	want := []string{
+		"a0 Warning BundleRefused Project: so", "a0 Warning Conflict Project: so", "b0 Warning Conflict Project: so",
+		"a1 Warning Conflict Project: so", "b1 Warning Conflict Project: so",
+		"a Normal Projected Project: so", "c Warning BundleRefused Project: so",
+	}
+	if diff := cmp.Diff(want, c.events); diff != "" {
+		t.Errorf("events (-want +got):\n%s", diff)
 	}
 }
 

@@ -37,6 +37,8 @@ type setback struct {
 	// again.
 	tries int
 	until time.Time
+	// told are the reasons of which an event tells already.
+	told map[string]bool
 }
 
 // writeFailure is that one bundle could not be written, and what it holds instead.
@@ -85,9 +87,12 @@ func versionOf(secret *corev1.Secret) string {
 // there: who is to blame, and which objects' values the bundle has nevertheless.
 func (r *Reconciler) suffer(ctx context.Context, s *scope, name string, cause error) {
 	if s.setback == nil {
-		s.setback = &setback{failures: map[string]*writeFailure{}, tries: 1}
-		if m := r.memos.get(s.namespace); m != nil && m.setback != nil && maps.Equal(m.inputs, s.memo.inputs) {
-			s.setback.tries = m.setback.tries + 1
+		s.setback = &setback{failures: map[string]*writeFailure{}, tries: 1, told: map[string]bool{}}
+		if m := r.memos.get(s.namespace); m != nil && m.setback != nil {
+			s.setback.told = m.setback.told
+			if maps.Equal(m.inputs, s.memo.inputs) {
+				s.setback.tries = m.setback.tries + 1
+			}
 		}
 		wait := min(retrySoonest<<min(s.setback.tries-1, 10), retryLatest)
 		s.setback.until = r.now().Add(wait)

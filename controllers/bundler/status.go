@@ -31,13 +31,14 @@ var errStale = errors.New("the cache has not caught up with the object")
 func (r *Reconciler) writeStatus(ctx context.Context, s *scope) error {
 	var group errgroup.Group
 	group.SetLimit(statusWriters)
+	news := newsOf(s.setback)
 	for _, d := range s.decisions {
 		m := s.members[d.Item.UID]
 		o, known := outcomeOf(s, d, m.Status)
 		if !known {
 			continue // a status of an earlier generation says so itself
 		}
-		group.Go(func() error { return r.writeOne(ctx, m, o) })
+		group.Go(func() error { return r.writeOne(ctx, m, o, news) })
 	}
 	return group.Wait()
 }
@@ -52,7 +53,7 @@ func outcomeOf(s *scope, d bundle.Decision, was *v1alpha1.SecretStatus) (bundle.
 	return s.setback.outcomeWith(o, was)
 }
 
-func (r *Reconciler) writeOne(ctx context.Context, m Member, o bundle.Outcome) error {
+func (r *Reconciler) writeOne(ctx context.Context, m Member, o bundle.Outcome, news *news) error {
 	before, ok := m.Object.DeepCopyObject().(client.Object)
 	if !ok {
 		return fmt.Errorf("copy of %s %s is no object", r.Adapter.Kind, m.Object.GetName())
@@ -72,7 +73,7 @@ func (r *Reconciler) writeOne(ctx context.Context, m Member, o bundle.Outcome) e
 	if err != nil {
 		return fmt.Errorf("write status of %s %s: %w", r.Adapter.Kind, m.Object.GetName(), err)
 	}
-	r.announce(m.Object, was.Conditions, m.Status.Conditions)
+	r.announce(m.Object, was.Conditions, m.Status.Conditions, news)
 	return nil
 }
 
