@@ -116,6 +116,16 @@ type Landing struct {
 	Key string `json:"key"`
 }
 
+// ValueStatus is what is known of a value that landed.
+type ValueStatus struct {
+	// changedAt is when the write of a native Secret that carried this value was
+	// acknowledged. What started after it and reads the value, has this value or a
+	// later one. The same value at the same place keeps the time, also when it is
+	// sealed anew; drift that is repaired is a write that carries the value.
+	// +optional
+	ChangedAt *metav1.MicroTime `json:"changedAt,omitempty"`
+}
+
 // SecretStatus is the status of both kinds.
 type SecretStatus struct {
 	// observedGeneration is the generation that this status speaks of.
@@ -142,6 +152,9 @@ type SecretStatus struct {
 	// from one.
 	// +optional
 	Source *SecretKeyRef `json:"source,omitempty"`
+	// value is what is known of the landed value; absent where none landed.
+	// +optional
+	Value *ValueStatus `json:"value,omitempty"`
 	// claims are what the object claims within its tenant, and since when.
 	// +optional
 	// +listType=map

@@ -44,6 +44,9 @@ const (
 	// AnnotationMAC is a keyed digest of a bundle's content; it shows drift
 	// without showing the content.
 	AnnotationMAC = "latchkey.dev/mac"
+	// AnnotationRecord is what a bundle was made from, and since when it holds what it
+	// holds: keyed digests for each key, see package bundle. Latchkey alone can make it.
+	AnnotationRecord = "latchkey.dev/record"
 	// AnnotationUpdatedAt says when a secret was last changed, as RFC 3339 with
 	// nanoseconds; without it, when it was created. Admission sets it.
 	AnnotationUpdatedAt = "latchkey.dev/updated-at"

@@ -17,7 +17,6 @@ import (
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/internal/bundle"
-	"github.com/latchkey-dev/latchkey/internal/digest"
 )
 
 // apply writes the bundles whose contents differ from what is there. That one cannot be
@@ -28,7 +27,7 @@ func (r *Reconciler) apply(ctx context.Context, s *scope) error {
 	}
 	for _, name := range []string{r.Adapter.EnvBundle, r.Adapter.FilesBundle} {
 		existing, mac := s.existing[name], s.memo.macs[name]
-		if upToDate(existing, mac, r.Adapter.Name) {
+		if upToDate(existing, mac, s.memo.records[name], r.Adapter.Name) {
 			continue
 		}
 		var err error
@@ -54,13 +53,15 @@ func (r *Reconciler) apply(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// upToDate reports whether a bundle as cached has the content that mac stands for.
-func upToDate(existing *corev1.Secret, mac, label string) bool {
+// upToDate reports whether a bundle as cached has the content that mac stands for, and
+// says how it came to be.
+func upToDate(existing *corev1.Secret, mac string, record *bundle.Record, label string) bool {
 	if existing == nil || mac == "" {
 		return existing == nil && mac == ""
 	}
-	return existing.StringData[CachedMAC] == mac &&
+	return existing.StringData[cachedMAC] == mac &&
 		existing.Annotations[v1alpha1.AnnotationMAC] == mac &&
+		existing.Annotations[v1alpha1.AnnotationRecord] == record.String() &&
 		existing.Labels[v1alpha1.LabelBundle] == label
 }
 
@@ -69,7 +70,7 @@ func upToDate(existing *corev1.Secret, mac, label string) bool {
 // whole, whatever our caches have or have not seen yet.
 func (r *Reconciler) write(ctx context.Context, s *scope, name, mac string) error {
 	c := s.contents[name]
-	annotations := map[string]string{v1alpha1.AnnotationMAC: mac}
+	annotations := map[string]string{v1alpha1.AnnotationMAC: mac, v1alpha1.AnnotationRecord: s.memo.records[name].String()}
 	if layout := r.layout(s.namespace, name, c); layout != "" {
 		annotations[v1alpha1.AnnotationLayout] = layout
 	}
@@ -149,31 +150,4 @@ func terminating(err error) error {
 		return &goneError{err: err}
 	}
 	return err
-}
-
-// CachedMAC is the only member of stringData that a bundle has in the cache, where
-// it has no data: the keyed digest that stands for its data. The API server never
-// sends stringData, so nobody else can have put it there.
-const CachedMAC = "mac"
-
-// Digested returns a cache transform that replaces a bundle's data by its keyed
-// digest, so that no cache holds a value. It leaves alone what it has seen before:
-// informers that stream their first list transform every object in it twice.
-func Digested(key digest.Key) func(any) (any, error) {
-	return func(obj any) (any, error) {
-		secret, ok := obj.(*corev1.Secret)
-		if !ok {
-			return obj, nil
-		}
-		if _, done := secret.StringData[CachedMAC]; done {
-			return secret, nil
-		}
-		mac := macOf(key, secret)
-		secret.Data = nil
-		secret.StringData = map[string]string{CachedMAC: mac}
-		secret.ManagedFields = nil
-		// Where a tenant applied the label to a Secret of its own, kubectl kept its data.
-		delete(secret.Annotations, corev1.LastAppliedConfigAnnotation)
-		return secret, nil
-	}
 }

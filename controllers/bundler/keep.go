@@ -14,7 +14,6 @@ import (
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/internal/bundle"
-	"github.com/latchkey-dev/latchkey/internal/digest"
 	"github.com/latchkey-dev/latchkey/internal/seal"
 )
 
@@ -81,9 +80,4 @@ func (r *Reconciler) readLive(ctx context.Context, s *scope) error {
 	}
 	s.live = append(s.live, changed...)
 	return nil
-}
-
-// macOf returns the keyed digest of a bundle's content.
-func macOf(key digest.Key, secret *corev1.Secret) string {
-	return bundle.MAC(key, secret.Namespace, secret.Name, secret.Data, secret.Annotations[v1alpha1.AnnotationLayout])
 }

@@ -71,7 +71,7 @@ func TestALostKeyTakesNothingAway(t *testing.T) {
 			wantWrites: []string{
 				"apply latchkey-user-env",
 				`patch latchkey-user-env {"data":{"EVIL":null},"metadata":{"annotations":{},"resourceVersion":"8"}}`,
-				"status a KeyNotFound",
+				"status a KeyNotFound", "status b Projected",
 			},
 			wantValues: all, wantKept: true,
 		},
@@ -89,14 +89,14 @@ func TestALostKeyTakesNothingAway(t *testing.T) {
 		},
 		"one of two bundles is deleted and comes back whole": {
 			does:       func(_ *testing.T, c *cluster) { c.remove("latchkey-user-env") },
-			wantWrites: []string{"apply latchkey-user-env", "status a KeyNotFound"}, wantValues: all, wantKept: true,
+			wantWrites: []string{"apply latchkey-user-env", "status a KeyNotFound", "status b Projected"}, wantValues: all, wantKept: true,
 		},
 		"if both are deleted, nothing of it is left": {
 			does: func(_ *testing.T, c *cluster) {
 				c.remove("latchkey-user-env")
 				c.remove("latchkey-user-files")
 			},
-			wantWrites: []string{"apply latchkey-user-env", "status a KeyNotFound"}, wantValues: "B=x",
+			wantWrites: []string{"apply latchkey-user-env", "status a KeyNotFound", "status b Projected"}, wantValues: "B=x",
 		},
 		"where both were changed, what is there is better than nothing": {
 			does: func(_ *testing.T, c *cluster) {

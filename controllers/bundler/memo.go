@@ -20,6 +20,8 @@ type memo struct {
 	// macs are the keyed digests of the bundles' contents; a bundle without
 	// contents has none.
 	macs map[string]string
+	// records say how the bundles came to be.
+	records map[string]*bundle.Record
 	// outcomes are those of objects whose value made a difference.
 	outcomes map[types.UID]bundle.Outcome
 	// setback is what became of writing the bundles, where some could not be written.

@@ -52,10 +52,12 @@ func (r *Reconciler) open(ctx context.Context, s *scope) error {
 		return err
 	}
 	s.contents = map[string]bundle.Contents{r.Adapter.EnvBundle: filled.Env, r.Adapter.FilesBundle: filled.Files}
-	s.memo = &memo{inputs: inputs, macs: map[string]string{}, outcomes: map[types.UID]bundle.Outcome{}}
+	s.memo = &memo{inputs: inputs, macs: map[string]string{}, records: map[string]*bundle.Record{}, outcomes: map[types.UID]bundle.Outcome{}}
 	for name, c := range s.contents {
 		if len(c.Data) > 0 {
-			s.memo.macs[name] = bundle.MAC(r.DigestKey, s.namespace, name, reveal(c), r.layout(s.namespace, name, c))
+			entries := bundle.DigestsOf(r.DigestKey, s.namespace, name, reveal(c))
+			s.memo.macs[name] = bundle.MAC(r.DigestKey, s.namespace, name, entries, r.layout(s.namespace, name, c))
+			s.memo.records[name] = r.record(s, name, entries)
 		}
 	}
 	for i, o := range filled.Outcomes {
@@ -70,7 +72,7 @@ func (r *Reconciler) open(ctx context.Context, s *scope) error {
 // too early to try again to write those that do not.
 func (r *Reconciler) inStep(s *scope, m *memo) bool {
 	for _, name := range []string{r.Adapter.EnvBundle, r.Adapter.FilesBundle} {
-		if !upToDate(s.existing[name], m.macs[name], r.Adapter.Name) && !m.setback.rests(name, s.existing[name], r.now()) {
+		if !upToDate(s.existing[name], m.macs[name], m.records[name], r.Adapter.Name) && !m.setback.rests(name, s.existing[name], r.now()) {
 			return false
 		}
 	}
@@ -78,8 +80,12 @@ func (r *Reconciler) inStep(s *scope, m *memo) bool {
 }
 
 func (r *Reconciler) allUpToDate(s *scope, m *memo) bool {
-	return upToDate(s.existing[r.Adapter.EnvBundle], m.macs[r.Adapter.EnvBundle], r.Adapter.Name) &&
-		upToDate(s.existing[r.Adapter.FilesBundle], m.macs[r.Adapter.FilesBundle], r.Adapter.Name)
+	for _, name := range []string{r.Adapter.EnvBundle, r.Adapter.FilesBundle} {
+		if !upToDate(s.existing[name], m.macs[name], m.records[name], r.Adapter.Name) {
+			return false
+		}
+	}
+	return true
 }
 
 // value returns the value of one object, or its outcome where there is none. The

@@ -26,12 +26,14 @@ import (
 var schemaKind = schema.GroupKind{Kind: "Secret"}
 
 func TestUpToDate(t *testing.T) {
+	record := bundle.NewRecord(digestKey, "alice", "latchkey-user-env")
 	cached := func(mac, annotation, label string) *corev1.Secret {
 		return &corev1.Secret{
 			ObjectMeta: metav1.ObjectMeta{
-				Labels: map[string]string{v1alpha1.LabelBundle: label}, Annotations: map[string]string{v1alpha1.AnnotationMAC: annotation},
+				Labels:      map[string]string{v1alpha1.LabelBundle: label},
+				Annotations: map[string]string{v1alpha1.AnnotationMAC: annotation, v1alpha1.AnnotationRecord: record.String()},
 			},
-			StringData: map[string]string{CachedMAC: mac},
+			StringData: map[string]string{cachedMAC: mac},
 		}
 	}
 	for name, tt := range map[string]struct {
@@ -46,12 +48,17 @@ func TestUpToDate(t *testing.T) {
 		"the bundle has other content":          {cached("n", "m", "user"), "m", false},
 		"the annotation was changed":            {cached("m", "n", "user"), "m", false},
 		"the label was changed":                 {cached("m", "m", "agent"), "m", false},
-		"data that is named like the digest is no digest": {
-			&corev1.Secret{ObjectMeta: cached("m", "m", "user").ObjectMeta, Data: map[string][]byte{CachedMAC: []byte("m")}}, "m", false,
+		"there is no record": {
+			&corev1.Secret{
+				ObjectMeta: metav1.ObjectMeta{
+					Labels: map[string]string{v1alpha1.LabelBundle: "user"}, Annotations: map[string]string{v1alpha1.AnnotationMAC: "m"},
+				},
+				StringData: map[string]string{cachedMAC: "m"},
+			}, "m", false,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := upToDate(tt.existing, tt.mac, "user"); got != tt.want {
+			if got := upToDate(tt.existing, tt.mac, record, "user"); got != tt.want {
 				t.Errorf("upToDate = %t, want %t", got, tt.want)
 			}
 		})

@@ -102,18 +102,19 @@ func TestReconcile(t *testing.T) {
 				drifted := c.live["latchkey-user-env"].DeepCopy()
 				drifted.Data["A"] = []byte("drift")
 				c.store(drifted)
-			}, wantOpens: 2, wantWrites: []string{"apply latchkey-user-env"}},
+			}, wantOpens: 2, wantWrites: []string{"apply latchkey-user-env", "status a Projected"}},
 			{},
 		},
 		"a copy of the digest in the data is drift as well": {
 			created,
 			{does: func(_ *testing.T, c *cluster) {
 				drifted := c.live["latchkey-user-env"].DeepCopy()
-				drifted.Data = map[string][]byte{CachedMAC: []byte(drifted.Annotations[v1alpha1.AnnotationMAC])}
+				drifted.Data = map[string][]byte{"mac": []byte(drifted.Annotations[v1alpha1.AnnotationMAC])}
 				c.store(drifted)
 			}, wantOpens: 2, wantWrites: []string{
 				"apply latchkey-user-env",
 				`patch latchkey-user-env {"data":{"mac":null},"metadata":{"annotations":{},"resourceVersion":"8"}}`,
+				"status a Projected",
 			}},
 			{},
 		},
@@ -140,7 +141,7 @@ func TestReconcile(t *testing.T) {
 		"a deleted bundle is made again": {
 			created,
 			{does: func(_ *testing.T, c *cluster) { c.remove("latchkey-user-files") },
-				wantOpens: 2, wantWrites: []string{"apply latchkey-user-files"}},
+				wantOpens: 2, wantWrites: []string{"apply latchkey-user-files", "status b Projected"}},
 		},
 		"a bundle that nothing is in any more is deleted, as it was read": {
 			created,
@@ -214,8 +215,11 @@ func TestABundleHasItsValuesAndLabels(t *testing.T) {
 		TypeMeta: metav1.TypeMeta{Kind: "Secret", APIVersion: "v1"},
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: "alice", Name: "latchkey-user-files", UID: "uid", ResourceVersion: "7",
-			Labels:      map[string]string{v1alpha1.LabelBundle: "user", "app.kubernetes.io/managed-by": "latchkey"},
-			Annotations: map[string]string{v1alpha1.AnnotationMAC: mac, v1alpha1.AnnotationLayout: bundle.Layout(digestKey, "alice", "latchkey-user-files", map[string]string{"a": "~/a"})},
+			Labels: map[string]string{v1alpha1.LabelBundle: "user", "app.kubernetes.io/managed-by": "latchkey"},
+			Annotations: map[string]string{
+				v1alpha1.AnnotationMAC: mac, v1alpha1.AnnotationRecord: got.Annotations[v1alpha1.AnnotationRecord],
+				v1alpha1.AnnotationLayout: bundle.Layout(digestKey, "alice", "latchkey-user-files", map[string]string{"a": "~/a"}),
+			},
 		},
 		Type: v1alpha1.SecretTypeBundle,
 		Data: map[string][]byte{"a": []byte(canary)},

@@ -164,7 +164,7 @@ func TestReconcile_ABundleThatIsChangedOnItsWay_IsSaidAndRests(t *testing.T) {
 				}
 			}
 			c.mutate, c.now = nil, c.now.Add(time.Second)
-			if writes, _, err := c.reconcile(t, r); err != nil || len(writes) != 2 {
+			if writes, _, err := c.reconcile(t, r); err != nil || len(writes) != 3 { // the bundle, and the status of both
 				t.Errorf("without it, wrote %v, %v", writes, err)
 			}
 		})

@@ -29,16 +29,25 @@ var errStale = errors.New("the cache has not caught up with the object")
 // returns errStale, once all have been tried, where some changed meanwhile: a status
 // made from an old object could take back a newer one, or tell the same news twice.
 func (r *Reconciler) writeStatus(ctx context.Context, s *scope) error {
-	var group errgroup.Group
-	group.SetLimit(statusWriters)
-	news := newsOf(s.setback)
+	type verdict struct {
+		m     Member
+		o     bundle.Outcome
+		value *v1alpha1.ValueStatus
+	}
+	var all []verdict
 	for _, d := range s.decisions {
 		m := s.members[d.Item.UID]
 		o, known := outcomeOf(s, d, m.Status)
 		if !known {
 			continue // a status of an earlier generation says so itself
 		}
-		group.Go(func() error { return r.writeOne(ctx, m, o, news) })
+		all = append(all, verdict{m, o, r.valueStatus(s, valueOf(m), o)})
+	}
+	news := newsOf(s.setback)
+	var group errgroup.Group
+	group.SetLimit(statusWriters)
+	for _, v := range all {
+		group.Go(func() error { return r.writeOne(ctx, v.m, v.o, v.value, news) })
 	}
 	return group.Wait()
 }
@@ -53,13 +62,14 @@ func outcomeOf(s *scope, d bundle.Decision, was *v1alpha1.SecretStatus) (bundle.
 	return s.setback.outcomeWith(o, was)
 }
 
-func (r *Reconciler) writeOne(ctx context.Context, m Member, o bundle.Outcome, news *news) error {
+func (r *Reconciler) writeOne(ctx context.Context, m Member, o bundle.Outcome, value *v1alpha1.ValueStatus, news *news) error {
 	before, ok := m.Object.DeepCopyObject().(client.Object)
 	if !ok {
 		return fmt.Errorf("copy of %s %s is no object", r.Adapter.Kind, m.Object.GetName())
 	}
 	was := m.Status.DeepCopy()
 	setStatus(m.Status, m.Object.GetGeneration(), m.Item, o)
+	m.Status.Value = value
 	if equality.Semantic.DeepEqual(was, m.Status) {
 		return nil
 	}
@@ -75,6 +85,14 @@ func (r *Reconciler) writeOne(ctx context.Context, m Member, o bundle.Outcome, n
 	}
 	r.announce(m.Object, was.Conditions, m.Status.Conditions, news)
 	return nil
+}
+
+// valueOf returns what an object's own status says of its value.
+func valueOf(m Member) *v1alpha1.ValueStatus {
+	if m.Status.ObservedUID != string(m.Item.UID) {
+		return nil
+	}
+	return m.Status.Value
 }
 
 // setStatus computes the whole status; it never reads its own condition. Of a status

@@ -89,7 +89,7 @@ func contentChanged() predicate.Predicate {
 				return true
 			}
 		}
-		return is.StringData[CachedMAC] != was.StringData[CachedMAC]
+		return is.StringData[cachedMAC] != was.StringData[cachedMAC]
 	}}
 }
 

@@ -50,7 +50,9 @@ func fullSecret() *corev1.Secret {
 }
 
 func digestedSecret() *corev1.Secret {
-	mac := bundle.MAC(digestKey, "alice", "latchkey-user-env", map[string][]byte{"A": []byte(canary), "mac": []byte("x")}, "layout")
+	entries := bundle.DigestsOf(digestKey, "alice", "latchkey-user-env", map[string][]byte{"A": []byte(canary), "mac": []byte("x")})
+	mac := bundle.MAC(digestKey, "alice", "latchkey-user-env", entries, "layout")
+	text := func(name string) string { d := entries[name]; return string(d[:]) }
 	return &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: "alice", Name: "latchkey-user-env", UID: "1", ResourceVersion: "2",
@@ -58,7 +60,7 @@ func digestedSecret() *corev1.Secret {
 			Annotations: map[string]string{v1alpha1.AnnotationLayout: "layout"},
 		},
 		Type:       v1alpha1.SecretTypeBundle,
-		StringData: map[string]string{CachedMAC: mac},
+		StringData: map[string]string{cachedMAC: mac, "A": text("A"), "mac": text("mac")},
 	}
 }
 
@@ -126,7 +128,7 @@ func TestContentChanged(t *testing.T) {
 		"another version is no change":        {func(s *corev1.Secret) { s.ResourceVersion = "3" }, false},
 		"somebody's own label is no change":   {func(s *corev1.Secret) { s.Labels["x"] = "y" }, false},
 		"somebody's own note is no change":    {func(s *corev1.Secret) { s.Annotations["x"] = "y" }, false},
-		"other data is a change":              {func(s *corev1.Secret) { s.StringData[CachedMAC] = "x" }, true},
+		"other data is a change":              {func(s *corev1.Secret) { s.StringData[cachedMAC] = "x" }, true},
 		"a label of ours that is gone is one": {func(s *corev1.Secret) { delete(s.Labels, v1alpha1.LabelBundle) }, true},
 		"a note of ours that is gone is one":  {func(s *corev1.Secret) { delete(s.Annotations, v1alpha1.AnnotationLayout) }, true},
 		"a note of ours that is other is one": {func(s *corev1.Secret) { s.Annotations[v1alpha1.AnnotationLayout] = "{}" }, true},

@@ -45,14 +45,33 @@ func Inputs(ds []Decision, bundle string, sources map[types.UID]string) string {
 	return encode(h)
 }
 
+// Digests are keyed digests of the entries of a bundle, by their keys.
+type Digests map[string]digest.Short
+
+// EntryDigest digests one entry of a bundle under key. The same value under another key,
+// or in another namespace or bundle, has another digest.
+func EntryDigest(key digest.Key, namespace, bundle, name string, value []byte) digest.Short {
+	return key.Short(digest.PurposeEntry, namespace, bundle, name, string(value))
+}
+
+// DigestsOf digests the entries of a bundle.
+func DigestsOf(key digest.Key, namespace, bundle string, data map[string][]byte) Digests {
+	out := make(Digests, len(data))
+	for name, value := range data {
+		out[name] = EntryDigest(key, namespace, bundle, name, value)
+	}
+	return out
+}
+
 // MAC digests the content of a bundle of a namespace under key: it shows whether the
 // content is what Latchkey wrote, and says nothing about it to anybody without the
 // key. The same content in another namespace or bundle has another digest.
 // Layout is what Layout returned for the bundle.
-func MAC(key digest.Key, namespace, bundle string, data map[string][]byte, layout string) string {
-	parts := append(make([]string, 0, 2+2*len(data)), bundle, layout)
-	for _, k := range slices.Sorted(maps.Keys(data)) {
-		parts = append(parts, k, string(data[k]))
+func MAC(key digest.Key, namespace, bundle string, entries Digests, layout string) string {
+	parts := append(make([]string, 0, 2+2*len(entries)), bundle, layout)
+	for _, name := range slices.Sorted(maps.Keys(entries)) {
+		d := entries[name]
+		parts = append(parts, name, string(d[:]))
 	}
 	return key.Sum(digest.PurposeBundle, namespace, parts...)
 }

@@ -103,10 +103,10 @@ func TestMAC_AnythingElse_GivesAnotherDigest(t *testing.T) {
 		return k
 	}
 	key, env := keyed("k"), v1alpha1.BundleUserEnv
-	bytes := func(m map[string]string) map[string][]byte {
-		out := map[string][]byte{}
+	bytes := func(m map[string]string) Digests {
+		out := Digests{}
 		for k, v := range m {
-			out[k] = []byte(v)
+			out[k] = EntryDigest(key, "alice", env, k, []byte(v))
 		}
 		return out
 	}

@@ -23,16 +23,39 @@ const maxUserValue = 24576
 // final NUL included.
 const maxVariable = 128 << 10
 
-// variableProblem says why a value cannot be a variable, or returns "". The kubelet
-// hands variables over as text: one that is not UTF-8 keeps every container of the
-// namespace from starting with some kubelets. A NUL ends a variable.
-func variableProblem(name string, value []byte) string {
+// Problem says why a value can be no variable, whatever the variable's name.
+type Problem uint8
+
+// Problems of values. They are stored in records: their numbers do not change.
+const (
+	// NoProblem: it can be one.
+	NoProblem Problem = iota
+	// HasNUL: a NUL ends a variable.
+	HasNUL
+	// NotText: the kubelet hands variables over as text, and one that is not UTF-8 keeps
+	// every container of the namespace from starting with some kubelets.
+	NotText
+)
+
+// ProblemOf looks at a value.
+func ProblemOf(value []byte) Problem {
 	switch {
 	case bytes.IndexByte(value, 0) >= 0:
-		return "the value contains a NUL byte, which no environment variable can hold"
+		return HasNUL
 	case !utf8.Valid(value):
+		return NotText
+	}
+	return NoProblem
+}
+
+// variableProblem says why a value cannot be the variable of a name, or returns "".
+func variableProblem(name string, is Shape) string {
+	switch {
+	case is.Problem == HasNUL:
+		return "the value contains a NUL byte, which no environment variable can hold"
+	case is.Problem == NotText:
 		return "the value is not UTF-8 text, as an environment variable has to be"
-	case len(name)+len("=")+len(value) >= maxVariable:
+	case len(name)+len("=")+is.Raw >= maxVariable:
 		return fmt.Sprintf("with its name it exceeds the %d bytes of an environment variable", maxVariable)
 	}
 	return ""
@@ -159,7 +182,7 @@ func (f *Filled) user(d Decision, opened map[types.UID]Opened) Outcome {
 // fits returns the outcome of an object whose value is known: it may be no variable.
 func fits(d Decision, value []byte) Outcome {
 	if at := d.Outcome.Env; at != nil {
-		if problem := variableProblem(at.Key, value); problem != "" {
+		if problem := variableProblem(at.Key, Shape{Raw: len(value), Problem: ProblemOf(value)}); problem != "" {
 			return notAVariable(d, problem)
 		}
 	}

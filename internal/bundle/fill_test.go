@@ -318,10 +318,10 @@ func TestVariableProblem_Length_IsTheKernels(t *testing.T) {
 	for i := range fits {
 		fits[i] = 'x'
 	}
-	if problem := variableProblem("NAME", fits); problem != "" {
+	if problem := variableProblem("NAME", Shape{Raw: len(fits)}); problem != "" {
 		t.Errorf("%d bytes: %s", len(fits), problem)
 	}
-	if problem := variableProblem("NAME", append(fits, 'x')); !strings.Contains(problem, "131072 bytes") {
+	if problem := variableProblem("NAME", Shape{Raw: len(fits) + 1}); !strings.Contains(problem, "131072 bytes") {
 		t.Errorf("one byte more: %q, want it refused", problem)
 	}
 }

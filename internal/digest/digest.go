@@ -44,7 +44,15 @@ type Purpose string
 // The purposes that there are.
 const (
 	// PurposeBundle is the content of a bundle, in an annotation of it and in caches.
-	PurposeBundle Purpose = "bundle content v2"
+	PurposeBundle Purpose = "bundle content v3"
+	// PurposeEntry is one entry of a bundle, in caches and in the bundle's record.
+	PurposeEntry Purpose = "bundle entry v1"
+	// PurposeName is the name of one entry of a bundle, in the bundle's record.
+	PurposeName Purpose = "bundle entry name v1"
+	// PurposeInput is what one entry of a bundle was made from, in the bundle's record.
+	PurposeInput Purpose = "bundle input v1"
+	// PurposeRecord is a bundle's record as a whole, in itself.
+	PurposeRecord Purpose = "bundle record v1"
 	// PurposeLayout is the paths of a bundle's files, in an annotation of it.
 	PurposeLayout Purpose = "bundle layout v1"
 	// PurposeWorkload is what a workload's pods were started with, in annotations of
@@ -58,13 +66,29 @@ const (
 // base64: HMAC-SHA256 over purpose, namespace and parts, each behind its length, so
 // that no two lists of parts give the same digest.
 func (k Key) Sum(purpose Purpose, namespace string, parts ...string) string {
+	return base64.RawURLEncoding.EncodeToString(k.mac(purpose, namespace, parts))
+}
+
+// ShortLen is the length of a short digest in bytes: nobody without the key finds what
+// gives one that is wanted.
+const ShortLen = 12
+
+// Short is a digest for where there are many.
+type Short [ShortLen]byte
+
+// Short returns the digest that Sum returns, cut off.
+func (k Key) Short(purpose Purpose, namespace string, parts ...string) Short {
+	return Short(k.mac(purpose, namespace, parts)[:ShortLen])
+}
+
+func (k Key) mac(purpose Purpose, namespace string, parts []string) []byte {
 	h := hmac.New(sha256.New, k.b)
 	write(h, string(purpose))
 	write(h, namespace)
 	for _, p := range parts {
 		write(h, p)
 	}
-	return base64.RawURLEncoding.EncodeToString(h.Sum(nil))
+	return h.Sum(nil)
 }
 
 // Equal reports whether two digests are the same, in constant time.

@@ -155,7 +155,7 @@ func guesses(namespace string, bundles map[string]map[string][]byte) map[string]
 			all = append(append(append(all, key...), 0), data[key]...)
 		}
 		add(all)
-		mac := bundle.MAC(zero, namespace, name, data, "")
+		mac := bundle.MAC(zero, namespace, name, bundle.DigestsOf(zero, namespace, name, data), "")
 		tried[mac] = true
 		macs = append(macs, name+" "+mac)
 	}

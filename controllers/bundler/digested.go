@@ -1,0 +1,58 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package bundler
+
+import (
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+	"github.com/latchkey-dev/latchkey/internal/bundle"
+	"github.com/latchkey-dev/latchkey/internal/digest"
+)
+
+// In the cache, a bundle has no data. Its stringData, which the API server never sends,
+// has a keyed digest for each key instead, and at cachedMAC, which can be no key, the
+// digest of the whole.
+const cachedMAC = ""
+
+// Digested returns a cache transform that replaces a bundle's data by keyed digests, so
+// that no cache holds a value. It leaves alone what it has seen before: informers that
+// stream their first list transform every object in it twice.
+func Digested(key digest.Key) func(any) (any, error) {
+	return func(obj any) (any, error) {
+		secret, ok := obj.(*corev1.Secret)
+		if !ok {
+			return obj, nil
+		}
+		if _, done := secret.StringData[cachedMAC]; done {
+			return secret, nil
+		}
+		entries := bundle.DigestsOf(key, secret.Namespace, secret.Name, secret.Data)
+		secret.StringData = make(map[string]string, len(entries)+1)
+		for name, d := range entries {
+			secret.StringData[name] = string(d[:])
+		}
+		secret.StringData[cachedMAC] = bundle.MAC(key, secret.Namespace, secret.Name, entries, secret.Annotations[v1alpha1.AnnotationLayout])
+		secret.Data = nil
+		secret.ManagedFields = nil
+		// Where a tenant applied the label to a Secret of its own, kubectl kept its data.
+		delete(secret.Annotations, corev1.LastAppliedConfigAnnotation)
+		return secret, nil
+	}
+}
+
+// holds reports whether a bundle as cached has an entry with a digest.
+func holds(cached *corev1.Secret, name string, d digest.Short) bool {
+	if cached == nil {
+		return false
+	}
+	got, has := cached.StringData[name]
+	return has && name != cachedMAC && got == string(d[:])
+}
+
+// macOf returns the keyed digest of a bundle's content, of one that is not cached.
+func macOf(key digest.Key, secret *corev1.Secret) string {
+	return bundle.MAC(key, secret.Namespace, secret.Name,
+		bundle.DigestsOf(key, secret.Namespace, secret.Name, secret.Data), secret.Annotations[v1alpha1.AnnotationLayout])
+}
