@@ -18,6 +18,11 @@ const (
 	agentKind = "AgentSecret"
 )
 
+// WarningOlderForUID is the warning of admission where a sealedValue was sealed for its
+// namespace's UID as well, with an older key: Latchkey stores it for the name alone, so
+// only its author can seal it again for the UID.
+const WarningOlderForUID = "spec.sealedValue was sealed for the namespace's UID with an older key: seal the value again for that UID"
+
 // User returns what the value of a UserSecret is sealed for.
 func User(namespace, name string) seal.Context {
 	return seal.Context{Kind: userKind, Namespace: namespace, Name: name}

@@ -93,6 +93,63 @@ var _ = Describe("A manager without the right to see values", Ordered, func() {
 			Expect(echo(ctx, manager, object(), "sealedValue", sealed(oracleValue))).To(BeFalse())
 			Expect(echo(ctx, manager, object(), "sealedValue", sealed(oracleValue+"x"))).To(BeFalse())
 		})
+
+		It("gets the same answer to every dry run of a guess that they sealed with an older key for an "+kind, func(ctx SpecContext) {
+			older, err := stack.OlderKey(ctx)
+			Expect(err).NotTo(HaveOccurred())
+			sealed := func(value string) string {
+				at := binding.User(tenant, "pin")
+				if kind == "AgentSecret" {
+					at, err = binding.OfAgent(agent)
+					Expect(err).NotTo(HaveOccurred())
+					value = `"` + value + `"`
+				}
+				text, err := older(at, value)
+				Expect(err).NotTo(HaveOccurred())
+				return text
+			}
+			Expect(echo(ctx, reader, object(), "sealedValue", sealed(oracleValue))).To(BeTrue(), "control: to a reader, the same value is no change")
+			Expect(echo(ctx, reader, object(), "sealedValue", sealed(oracleValue+"x"))).To(BeFalse(), "control: another value is one")
+			Expect(echo(ctx, manager, object(), "sealedValue", sealed(oracleValue))).To(BeFalse())
+			Expect(echo(ctx, manager, object(), "sealedValue", sealed(oracleValue+"x"))).To(BeFalse())
+		})
+
+		It("gets a ciphertext of an "+kind+" sealed again by a dry run, and learns nothing but that it opens for its object", func(ctx SpecContext) {
+			older, err := stack.OlderKey(ctx)
+			Expect(err).NotTo(HaveOccurred())
+			known, err := older(binding.User(tenant, "pin"), oracleValue)
+			if kind == "AgentSecret" {
+				at, berr := binding.OfAgent(agent)
+				Expect(berr).NotTo(HaveOccurred())
+				known, err = older(at, `"`+oracleValue+`"`)
+			}
+			Expect(err).NotTo(HaveOccurred())
+			again := func(obj client.Object, text string) (string, error) {
+				answer := obj.DeepCopyObject().(client.Object) //nolint:forcetypeassert // a copy is of the same type
+				patch := fmt.Appendf(nil, `{"spec":{"sealedValue":%q}}`, text)
+				err := manager.Patch(ctx, answer, client.RawPatch(types.MergePatchType, patch), client.DryRunAll)
+				return oracleSealed(answer), err
+			}
+			first, err := again(object(), known)
+			Expect(err).NotTo(HaveOccurred())
+			second, err := again(object(), known)
+			Expect(err).NotTo(HaveOccurred())
+			Expect(first).NotTo(Equal(second), "no two sealings are alike")
+			Expect(first).To(HaveLen(len(known)))
+			_, err = again(object(), flipOf(known))
+			Expect(err).To(MatchError(ContainSubstring("it does not open for "+kind)), "control: what does not open is refused")
+
+			other := object().DeepCopyObject().(client.Object) //nolint:forcetypeassert // a copy is of the same type
+			other.SetName("elsewhere")
+			other.SetResourceVersion("")
+			other.SetUID("")
+			if u, ok := other.(*v1alpha1.UserSecret); ok {
+				u.Spec = v1alpha1.UserSecretSpec{SealedValue: first}
+			} else if a, ok := other.(*v1alpha1.AgentSecret); ok {
+				a.Spec.Path, a.Spec.SealedValue = []string{"elsewhere"}, first
+			}
+			Expect(manager.Create(ctx, other, client.DryRunAll)).To(MatchError(ContainSubstring("it does not open for "+kind)), "it is bound as it was")
+		})
 	}
 
 	It("changes nothing by applying for real what is there, and replaces it by a wrong guess", func(ctx SpecContext) {

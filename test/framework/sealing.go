@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -30,6 +31,23 @@ func (c *Cluster) Seal(ctx context.Context, at seal.Context, value string) (stri
 	if err != nil {
 		return "", err
 	}
+	return sealWith(public, at, value)
+}
+
+// OlderKey stores a sealing key that had a successor long before, and returns a function
+// that seals with it, as for a manifest that was written then.
+func (c *Cluster) OlderKey(ctx context.Context) (func(at seal.Context, value string) (string, error), error) {
+	older, err := keyring.NewKey(time.Now().AddDate(-1, 0, 0))
+	if err != nil {
+		return nil, err
+	}
+	if err := c.Client.Create(ctx, keyring.EncodeSecret(older, SystemNamespace)); err != nil {
+		return nil, fmt.Errorf("store an older key: %w", err)
+	}
+	return func(at seal.Context, value string) (string, error) { return sealWith(older.Info().Public, at, value) }, nil
+}
+
+func sealWith(public *seal.PublicKey, at seal.Context, value string) (string, error) {
 	sealed, err := seal.Seal(public, at, seal.ValueOf(value))
 	if err != nil {
 		return "", err

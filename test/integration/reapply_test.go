@@ -12,6 +12,7 @@ import (
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/internal/binding"
+	"github.com/latchkey-dev/latchkey/internal/seal"
 	"github.com/latchkey-dev/latchkey/test/framework"
 )
 
@@ -55,6 +56,31 @@ var _ = Describe("Applying a manifest again", func() {
 						"value: {a: "+canary+", b: 1.5}")
 				},
 				func(tenant string) client.Object { return agentSecret(tenant, "record") }),
+		)
+
+		DescribeTable("with "+way+" and a sealed value of before a rotation stores it with the newest key, and changes nothing from then on",
+			func(ctx SpecContext, kind string) {
+				tenant := newTenant(ctx)
+				older, err := cluster.OlderKey(ctx)
+				Expect(err).NotTo(HaveOccurred())
+				o, manifest := olderManifest(tenant, kind, older)
+				apply(ctx, manifest, flags...)
+				Eventually(ctx, condition(o)).Should(Equal("True Projected"))
+				stored := sealedValueOf(o)
+				Expect(stored).To(HavePrefix("lk1." + newestKey(ctx) + "."))
+				before := versions(ctx, tenant)
+				apply(ctx, manifest, append([]string{"--dry-run=server"}, flags...)...)
+				apply(ctx, manifest, flags...)
+				apply(ctx, manifest, flags...)
+				Expect(versions(ctx, tenant)).To(Equal(before))
+				Expect(api.Get(ctx, key(o), o)).To(Succeed())
+				Expect(sealedValueOf(o)).To(Equal(stored))
+				for _, m := range o.GetManagedFields() {
+					Expect(string(m.FieldsV1.GetRawBytes())).NotTo(ContainSubstring("sealedValue"), "nobody owns it")
+				}
+			},
+			Entry("of a UserSecret", "UserSecret"),
+			Entry("of an AgentSecret", "AgentSecret"),
 		)
 
 		It("with "+way+" and another value changes the value alone", func(ctx SpecContext) {
@@ -124,6 +150,23 @@ var _ = Describe("Applying a manifest again", func() {
 		Expect(specOf(ctx, tenant, "token").SealedValue).To(Equal(sealed), "the same value of the same key stays as it was")
 	})
 })
+
+// olderManifest returns an object, and a manifest of it with a value that was sealed with an
+// older key.
+func olderManifest(tenant, kind string, older func(seal.Context, string) (string, error)) (o client.Object, manifest string) {
+	GinkgoHelper()
+	if kind == "UserSecret" {
+		text, err := older(binding.User(tenant, "token"), canary)
+		Expect(err).NotTo(HaveOccurred())
+		return userSecret(tenant, "token"), userManifest(tenant, "token", "envName: TOKEN\nsealedValue: "+text)
+	}
+	a := framework.AgentSecret(tenant, "token", text, "", "token")
+	at, err := binding.OfAgent(a)
+	Expect(err).NotTo(HaveOccurred())
+	sealed, err := older(at, quoted(canary))
+	Expect(err).NotTo(HaveOccurred())
+	return a, agentManifest(tenant, "token", "path: [token]\nsecretType: "+text+"\nsealedValue: "+sealed)
+}
 
 func specOf(ctx context.Context, namespace, name string) v1alpha1.UserSecretSpec {
 	GinkgoHelper()

@@ -73,7 +73,14 @@ func TestWhatIsStored(t *testing.T) {
 			want:     stored(map[string]any{"secretType": map[string]any{"type": "List", "inner": map[string]any{"type": "U8"}}}),
 		},
 		"a sealed value of the type is taken": {
-			manifest: manifest{spec: `{"sealedValue":"$older"}`}, want: stored(map[string]any{"sealedValue": "$older"}),
+			manifest: manifest{spec: `{"sealedValue":"$newer"}`}, want: stored(map[string]any{"sealedValue": "$newer"}),
+		},
+		"one of an older key is sealed again with the newest": {
+			manifest: manifest{spec: `{"sealedValue":"$older"}`}, want: stored(map[string]any{"sealedValue": "sealed(" + value + ")"}),
+		},
+		"one of an older key that was stored already stays, whatever else changes": {
+			manifest: manifest{spec: `{"sealedValue":"$older","revision":3,"envName":"X"}`, old: `{"sealedValue":"$older","revision":3}`, annotations: canonical},
+			want:     stored(map[string]any{"sealedValue": "$older", "revision": 3.0, "envName": "X"}),
 		},
 		"a revision begins at 0, whatever is sent": {
 			manifest: manifest{spec: `{"revision":7}`}, want: stored(map[string]any{"revision": 0.0}),

@@ -10,6 +10,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/latchkey-dev/latchkey/internal/binding"
 	"github.com/latchkey-dev/latchkey/internal/keyring"
 	"github.com/latchkey-dev/latchkey/internal/seal"
 )
@@ -22,6 +23,8 @@ type Keyring interface {
 	Open(ctx context.Context, c seal.Context, text string) (seal.Value, error)
 	// Newer tells whether key a was made after key b.
 	Newer(a, b string) bool
+	// NewestID returns the id of the key that seals.
+	NewestID() string
 }
 
 // Outcome is what is to be stored.
@@ -51,7 +54,8 @@ func Value(ctx context.Context, k Keyring, c seal.Context, v seal.Value, old str
 
 // Sealed takes in a value that came sealed. It must open for its object. Of two
 // ciphertexts of the same value, the one of the newer key stays: a manifest in a
-// repository keeps its old ciphertext long after the stored one was sealed anew.
+// repository keeps its old ciphertext long after the stored one was sealed again.
+// What is taken is stored sealed with the newest key, see newest.
 // Fits reports whether the kind takes the value. Whether it does, or the text does not
 // open at all, is one answer: a finer one would be a question about a value that its
 // author may not know. Outcome is empty where review refuses.
@@ -70,18 +74,40 @@ func Sealed(ctx context.Context, k Keyring, namespaces Namespaces, c seal.Contex
 		refuseUnfit(c, review)
 		return Outcome{}, nil
 	}
+	// Before it is compared, for the reason that Value has.
+	taken, err := newest(k, c, text, v)
+	if err != nil {
+		return Outcome{}, err
+	}
 	was, err := k.Open(ctx, c, old)
 	if old == "" || err != nil || !was.Equal(v) {
-		return Outcome{Text: text, Changed: true}, nil
+		return Outcome{Text: taken, Changed: true}, nil
 	}
 	if k.Newer(keyID(text), keyID(old)) {
-		return Outcome{Text: text}, nil
+		return Outcome{Text: taken}, nil
 	}
 	return Outcome{Text: old}, nil
 }
 
+// newest returns the text itself where it is of the key that seals, else its value
+// sealed with that key. So nothing is stored that would be sealed again soon, and a dry
+// run gives the author of a manifest the text to put into it: the author learns that
+// the old text is valid, which a refusal shows too, and nothing of its value.
+func newest(k Keyring, c seal.Context, text string, v seal.Value) (string, error) {
+	if keyID(text) == k.NewestID() {
+		return text, nil
+	}
+	sealed, err := k.Seal(c, v)
+	if err != nil {
+		return "", fmt.Errorf("seal: %w", err)
+	}
+	return sealed, nil
+}
+
 // sealedForUID takes in a text that does not open as it is, but may for the very
-// namespace that there is now. It is sealed anew for what everything else opens.
+// namespace that there is now. It is sealed again for what everything else opens. If
+// its key is not the newest, a warning says so: whoever asks for a newer text gets one
+// that any later namespace of the name opens too.
 func sealedForUID(
 	ctx context.Context, k Keyring, namespaces Namespaces, c seal.Context, text, old string, fits func(seal.Value) bool, review *Review, plain error,
 ) (Outcome, error) {
@@ -97,6 +123,9 @@ func sealedForUID(
 	case !fits(v):
 		refuseUnfit(c, review)
 		return Outcome{}, nil
+	}
+	if keyID(text) != k.NewestID() {
+		review.warnings = append(review.warnings, binding.WarningOlderForUID)
 	}
 	return Value(ctx, k, c, v, old)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/latchkey-dev/latchkey/internal/binding"
 	"github.com/latchkey-dev/latchkey/internal/keyring"
 	"github.com/latchkey-dev/latchkey/internal/seal"
 )
@@ -25,15 +26,15 @@ var (
 	epoch  = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 )
 
-// keys are the keys of the tests; the ring knows the older and the newer one.
+// keys are the keys of the tests; the ring knows all but the foreign one.
 type keys struct {
-	ring                  *keyring.Ring
-	older, newer, foreign keyring.Key
+	ring                           *keyring.Ring
+	older, between, newer, foreign keyring.Key
 }
 
 func newKeys(t *testing.T) keys {
 	t.Helper()
-	var all [3]keyring.Key
+	var all [4]keyring.Key
 	for i := range all {
 		key, err := keyring.NewKey(epoch.Add(time.Duration(i) * time.Hour))
 		if err != nil {
@@ -42,8 +43,8 @@ func newKeys(t *testing.T) keys {
 		all[i] = key
 	}
 	ring := keyring.NewRing(nil)
-	ring.Learn(all[:2])
-	return keys{ring: ring, older: all[0], newer: all[1], foreign: all[2]}
+	ring.Learn(all[:3])
+	return keys{ring: ring, older: all[0], between: all[1], newer: all[2], foreign: all[3]}
 }
 
 // seal seals with one key, as another replica or a client may.
@@ -103,23 +104,26 @@ func TestValue(t *testing.T) {
 
 func TestSealed(t *testing.T) {
 	k := newKeys(t)
-	const took, kept = "taken", "kept"
+	const took, again, kept = "taken", "sealed again with the newest key", "kept"
 	older, newer, foreign := k.seal(t, k.older, object, canary), k.seal(t, k.newer, object, canary), k.seal(t, k.foreign, object, canary)
 	neighbour := seal.Context{Kind: "UserSecret", Namespace: "bob", Name: "a"}
 	fine := func(seal.Value) bool { return true }
 	for name, tt := range map[string]struct {
 		text, old   string
 		fits        func(seal.Value) bool
-		want        string // took, kept, or a refusal
+		want        string // took, again, kept, or a refusal
 		wantChanged bool
 	}{
 		"a first ciphertext is taken":                               {text: newer, want: took, wantChanged: true},
-		"a first ciphertext of an older key is taken":               {text: older, want: took, wantChanged: true},
-		"a ciphertext of another value is taken":                    {text: older, old: k.seal(t, k.newer, object, "another"), want: took, wantChanged: true},
+		"a first ciphertext of an older key is sealed again":        {text: older, want: again, wantChanged: true},
+		"a ciphertext of another value is taken":                    {text: newer, old: k.seal(t, k.newer, object, "another"), want: took, wantChanged: true},
+		"one of another value and an older key is sealed again":     {text: older, old: k.seal(t, k.newer, object, "another"), want: again, wantChanged: true},
 		"the same value of a newer key replaces, and is no change":  {text: newer, old: older, want: took},
 		"the same value of an older key is left, and is no change":  {text: older, old: newer, want: kept},
 		"the same value, sealed again with the same key, is left":   {text: k.seal(t, k.newer, object, canary), old: newer, want: kept},
-		"where the stored one does not open, the new one is taken":  {text: older, old: foreign, want: took, wantChanged: true},
+		"the same value, both of the same older key, is left":       {text: k.seal(t, k.older, object, canary), old: older, want: kept},
+		"the same value of a key between is sealed again":           {text: k.seal(t, k.between, object, canary), old: older, want: again},
+		"where the stored one does not open, the new one is taken":  {text: newer, old: foreign, want: took, wantChanged: true},
 		"what is stored already stays, even where it does not open": {text: foreign, old: foreign, want: kept},
 		"a ciphertext of a foreign key is refused": {
 			text: foreign, old: newer,
@@ -160,6 +164,10 @@ func TestSealed(t *testing.T) {
 			switch tt.want {
 			case took:
 				want.Text = tt.text
+			case again:
+				if want.Text = got.Text; keyID(got.Text) != k.newer.ID || k.open(t, got.Text) != canary {
+					t.Errorf("it is stored with key %s, want the same value with the newest", keyID(got.Text))
+				}
 			case kept:
 				want.Text = tt.old
 			default:
@@ -240,6 +248,16 @@ func TestSealed_ForANamespacesUID_OpensInThatVeryNamespace(t *testing.T) {
 			}
 			if value := k.open(t, got.Text); value != canary {
 				t.Errorf("what is stored opens to %q, want it sealed as everything else is", value)
+			}
+			if len(review.warnings) > 0 {
+				t.Errorf("a text of the newest key warns of %q", review.warnings)
+			}
+			review = &Review{}
+			if _, err := Sealed(t.Context(), k.ring, uids(tt.uid), object, k.seal(t, k.older, bound, canary), tt.old, func(seal.Value) bool { return true }, review); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff([]string{binding.WarningOlderForUID}, review.warnings); diff != "" {
+				t.Errorf("warnings of a text of an older key (-want +got):\n%s", diff)
 			}
 		})
 	}

@@ -46,8 +46,16 @@ func TestWhatIsStored(t *testing.T) {
 			want:    map[string]any{"name": "my token", "sealedValue": "sealed(" + canary + ")"},
 		},
 		"a sealed value is taken as it is": {
+			request: request{spec: `{"name":"a","sealedValue":"$newer"}`},
+			want:    map[string]any{"name": "a", "sealedValue": "$newer"},
+		},
+		"one of an older key is sealed again with the newest": {
 			request: request{spec: `{"name":"a","sealedValue":"$older"}`},
-			want:    map[string]any{"name": "a", "sealedValue": "$older"},
+			want:    map[string]any{"name": "a", "sealedValue": "sealed(" + canary + ")"},
+		},
+		"one of an older key that was stored already stays, whatever else changes": {
+			request: request{spec: `{"name":"a","sealedValue":"$older","envName":"X"}`, old: `{"name":"a","sealedValue":"$older"}`},
+			want:    map[string]any{"name": "a", "sealedValue": "$older", "envName": "X", updatedAt: nowText},
 		},
 		"a source that the author may read is taken": {
 			request: request{spec: `{"name":"a","valueFrom":` + source + `}`},
