@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package keyrotation keeps the sealing keys: the leader makes the first, adds a
-// new one when the newest has come of age, seals the objects of older keys anew at
+// new one when the newest has come of age or somebody asks for it, seals the objects of older keys anew at
 // a bounded rate, and retires keys that nothing needs any more. It reads objects
 // and keys from caches and writes key Secrets, the ConfigMap of public keys, and
 // spec.sealedValue of objects.
@@ -65,7 +65,8 @@ func (c *Controller) Start(ctx context.Context) error {
 	log := ctrl.LoggerFrom(ctx).WithName("keyrotation")
 	c.limiter = rate.NewLimiter(rate.Limit(c.Options.ResealRate), 1)
 	// A key that somebody deleted is not to be published any longer, and the only one
-	// gets a successor at once: without a key, nobody can change a secret.
+	// gets a successor at once: without a key, nobody can change a secret. So does the
+	// newest where somebody asks for it.
 	changed := make(chan struct{}, 1)
 	c.Ring.Notify(func() {
 		select {
@@ -111,13 +112,16 @@ func (c *Controller) keys(ctx context.Context) error {
 		return fmt.Errorf("make the first sealing key: %w", err)
 	}
 	newest := newestOf(keys)
-	if c.Options.Rotation > 0 && len(keys) > 0 && now.Sub(newest.Created) >= c.Options.Rotation {
+	ofAge := c.Options.Rotation > 0 && now.Sub(newest.Created) >= c.Options.Rotation
+	// Only a request on the newest key counts, and its successor has none: whoever reads
+	// it again, after a crash or a change of leader, finds it done.
+	if len(keys) > 0 && (ofAge || newest.WantsSuccessor()) {
 		key, err := c.Store.Create(ctx, now)
 		if err != nil {
 			return fmt.Errorf("rotate: %w", err)
 		}
 		keys = append(keys, key)
-		ctrl.LoggerFrom(ctx).Info("Rotated the sealing key", "key", key.ID, "previous", newest.ID)
+		ctrl.LoggerFrom(ctx).Info("Rotated the sealing key", "key", key.ID, "previous", newest.ID, "requested", newest.WantsSuccessor())
 	}
 	if c.Options.Rotation > 0 {
 		rotationDue.Set(float64(newestOf(keys).Created.Add(c.Options.Rotation).Unix()))

@@ -275,11 +275,16 @@ func TestRound(t *testing.T) {
 	for name, tt := range map[string]struct {
 		options               Options
 		sealedWithOld         bool
+		asked                 map[string]time.Duration // since when, after the epoch, by key
 		wantCreated, wantGone bool
 	}{
 		"a key that has not come of age stays, and so does the one before": {options: Options{Rotation: day, Retention: day}},
 		"a key that has come of age gets a successor":                      {options: Options{Rotation: time.Hour, Retention: day}, wantCreated: true},
 		"without rotation no key is made":                                  {options: Options{Retention: day}},
+		"a rotation that was asked for is done, of age or not":             {options: Options{Rotation: day}, asked: map[string]time.Duration{"newer": 90 * time.Minute}, wantCreated: true},
+		"without rotation too":                                             {asked: map[string]time.Duration{"newer": 90 * time.Minute}, wantCreated: true},
+		"one that was asked for before the newest key was made is done":    {asked: map[string]time.Duration{"newer": 30 * time.Minute}},
+		"one that was asked for of a key with a successor is done":         {asked: map[string]time.Duration{"older": 90 * time.Minute}},
 		"a key that seals nothing is retired after its time":               {options: Options{Retention: time.Hour}, wantGone: true},
 		"a key that seals something is not":                                {options: Options{Retention: time.Hour}, sealedWithOld: true},
 		"without retention no key is retired":                              {},
@@ -290,6 +295,11 @@ func TestRound(t *testing.T) {
 			rotationDue.Set(0)
 			if tt.sealedWithOld {
 				c.users = []v1alpha1.UserSecret{user("old", sealWith(t, older, "UserSecret", "old"))}
+			}
+			for name, key := range map[string]keyring.Key{"older": older, "newer": newer} {
+				if at, has := tt.asked[name]; has {
+					c.keys["latchkey-key-"+key.ID].Annotations[keyring.AnnotationRotateRequested] = epoch.Add(at).Format(time.RFC3339)
+				}
 			}
 			if err := ctrl.Round(t.Context()); err != nil {
 				t.Fatal(err)
@@ -304,7 +314,7 @@ func TestRound(t *testing.T) {
 			}
 			var wantDue float64
 			switch {
-			case created:
+			case created && tt.options.Rotation > 0:
 				wantDue = float64(ctrl.Clock.Now().Add(tt.options.Rotation).Unix())
 			case tt.options.Rotation > 0:
 				wantDue = float64(newer.Created.Add(tt.options.Rotation).Unix())
@@ -312,6 +322,10 @@ func TestRound(t *testing.T) {
 			metric := &dto.Metric{}
 			if err := rotationDue.Write(metric); err != nil || metric.GetGauge().GetValue() != wantDue {
 				t.Errorf("the next key is said to be due at %v, not %v (%v)", metric.GetGauge().GetValue(), wantDue, err)
+			}
+			made := len(c.keys)
+			if err := ctrl.Round(t.Context()); err != nil || len(c.keys) > made {
+				t.Errorf("the next round: %v, %d keys after %d, want no more", err, len(c.keys), made)
 			}
 			if created == (ctrl.Ring.NewestID() == newer.ID) {
 				t.Errorf("the key that seals is %s, want a new one: %t", ctrl.Ring.NewestID(), created)

@@ -67,6 +67,8 @@ type Key struct {
 	ID string
 	// Created orders the keys: the newest seals.
 	Created time.Time
+	// RotateRequested is when somebody asked for a successor; zero for never.
+	RotateRequested time.Time
 	// Private opens, and holds the half that seals.
 	Private *unseal.PrivateKey
 }
@@ -96,6 +98,9 @@ func NewKey(created time.Time) (Key, error) {
 func (k Key) Info() KeyInfo {
 	return KeyInfo{ID: k.ID, Created: k.Created, Public: k.Private.Public()}
 }
+
+// WantsSuccessor reports whether somebody asked for a successor since k was made.
+func (k Key) WantsSuccessor() bool { return k.RotateRequested.After(k.Created) }
 
 // compareAge orders keys by age: negative if a is older than b. The id breaks
 // ties, so that all replicas agree on the order of any two keys.

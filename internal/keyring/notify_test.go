@@ -15,6 +15,8 @@ func TestNotifyTellsOfKeysThatComeAndGoWhenTheyCanBeUsed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	asked := key
+	asked.RotateRequested = key.Created.Add(time.Second)
 	ring := NewRing(nil)
 	told, usable := 0, 0
 	ring.Notify(func() {
@@ -30,12 +32,14 @@ func TestNotifyTellsOfKeysThatComeAndGoWhenTheyCanBeUsed(t *testing.T) {
 		{"a key is learnt", func() { ring.Learn([]Key{key}) }, 1, 1},
 		{"it is learnt again", func() { ring.Learn([]Key{key}) }, 1, 1},
 		{"the watch sees it too", func() { ring.Replace([]Key{key}) }, 1, 1},
-		{"the watch sees it no more", func() { ring.Replace(nil) }, 2, 0},
-		{"and still not", func() { ring.Replace(nil) }, 2, 0},
-		{"it is back", func() { ring.Replace([]Key{key}) }, 3, 1},
+		{"a successor is asked for", func() { ring.Replace([]Key{asked}) }, 2, 1},
+		{"once", func() { ring.Replace([]Key{asked}) }, 2, 1},
+		{"the watch sees it no more", func() { ring.Replace(nil) }, 3, 0},
+		{"and still not", func() { ring.Replace(nil) }, 3, 0},
+		{"it is back", func() { ring.Replace([]Key{key}) }, 4, 1},
 		{"something is sealed", func() {
 			_, err = ring.Seal(seal.Context{Kind: "UserSecret", Namespace: "a", Name: "b"}, seal.ValueOf("v"))
-		}, 3, 1},
+		}, 4, 1},
 	}
 	for _, step := range steps {
 		step.do()

@@ -49,7 +49,7 @@ type Ring struct {
 	watched map[string]Key
 	// learnt is what live reads found and the watch has not seen yet.
 	learnt map[string]Key
-	// listeners hear of every key that comes or goes.
+	// listeners hear of every key that comes or goes, or is to have a successor.
 	listeners []func()
 }
 
@@ -112,7 +112,7 @@ func (r *Ring) rebuild() {
 	ordered := slices.Collect(maps.Values(all))
 	sortNewestFirst(ordered)
 	before := r.view.Swap(&view{newestFirst: ordered, byID: all})
-	if maps.EqualFunc(before.byID, all, func(a, b Key) bool { return a.ID == b.ID }) {
+	if maps.EqualFunc(before.byID, all, func(a, b Key) bool { return a.ID == b.ID && a.RotateRequested.Equal(b.RotateRequested) }) {
 		return
 	}
 	for _, tell := range r.listeners {
@@ -120,8 +120,8 @@ func (r *Ring) rebuild() {
 	}
 }
 
-// Notify has tell called after every key that comes or goes, when Open knows of it. It
-// must not block and must not call the Ring.
+// Notify has tell called after every key that comes or goes, when Open knows of it, and
+// when a successor of one is asked for. It must not block and must not call the Ring.
 func (r *Ring) Notify(tell func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -5,6 +5,7 @@ package keyring
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"time"
 
@@ -26,6 +27,11 @@ const (
 	// nanoseconds. The object's own creation time will not do: it has seconds
 	// only, and changes when a backup is restored.
 	AnnotationCreated = "latchkey.dev/created"
+
+	// AnnotationRotateRequested, on the Secret of the newest key, asks for a successor
+	// now. It is the time of the request, as RFC 3339, and counts if it is later than
+	// AnnotationCreated; so a request is done once, by whoever leads.
+	AnnotationRotateRequested = "latchkey.dev/rotate-requested"
 
 	labelTrue = "true"
 
@@ -82,5 +88,20 @@ func DecodeSecret(s *corev1.Secret) (Key, error) {
 	if s.Name != secretName(private.ID()) {
 		return broken("the name does not belong to the key")
 	}
-	return Key{ID: private.ID(), Created: created.UTC(), Private: private}, nil
+	// A request that cannot be read is none: the key is as good as before.
+	requested, _ := rotateRequested(s)
+	return Key{ID: private.ID(), Created: created.UTC(), RotateRequested: requested, Private: private}, nil
+}
+
+// rotateRequested returns when a successor of the key was asked for, zero for never.
+func rotateRequested(s *corev1.Secret) (time.Time, error) {
+	text, has := s.Annotations[AnnotationRotateRequested]
+	if !has {
+		return time.Time{}, nil
+	}
+	at, err := time.Parse(time.RFC3339Nano, text)
+	if err != nil {
+		return time.Time{}, errors.New("annotation " + AnnotationRotateRequested + " is not a time in RFC 3339")
+	}
+	return at.UTC(), nil
 }

@@ -73,6 +73,37 @@ func TestDecodeSecretReadsWhatEncodeSecretMade(t *testing.T) {
 	}
 }
 
+func TestDecodeSecret_RotateRequested_CountsAfterTheKeyWasMade(t *testing.T) {
+	key := newKey(t, epoch.Add(500*time.Millisecond))
+	for text, want := range map[string]bool{
+		epoch.Add(time.Second).Format(time.RFC3339):                              true,
+		epoch.Add(time.Hour).Format(time.RFC3339Nano):                            true,
+		key.Created.Add(1).Format(time.RFC3339Nano):                              true,
+		key.Created.Format(time.RFC3339Nano):                                     false,
+		epoch.Format(time.RFC3339):                                               false,
+		epoch.Add(-time.Hour).Format(time.RFC3339):                               false,
+		epoch.Add(time.Hour).In(time.FixedZone("", 2*3600)).Format(time.RFC3339): true,
+		"now":  false,
+		"true": false,
+		"":     false,
+	} {
+		t.Run(text, func(t *testing.T) {
+			secret := EncodeSecret(key, ourNamespace)
+			secret.Annotations[AnnotationRotateRequested] = text
+			got, err := DecodeSecret(secret)
+			if err != nil {
+				t.Fatalf("the key is not usable any more: %v", err)
+			}
+			if got.WantsSuccessor() != want {
+				t.Errorf("wants a successor: %t, want %t", got.WantsSuccessor(), want)
+			}
+		})
+	}
+	if key.WantsSuccessor() {
+		t.Error("a key of which nobody asked anything wants a successor")
+	}
+}
+
 func TestDecodeSecretRefuses(t *testing.T) {
 	key, other := newKey(t, epoch), newKey(t, epoch)
 	for name, spoil := range map[string]func(*corev1.Secret){

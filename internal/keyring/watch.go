@@ -94,6 +94,9 @@ func (t *tracker) observe(obj any) {
 		t.set(secret.Name, nil)
 		return
 	}
+	if _, err := rotateRequested(secret); err != nil {
+		t.log.Error(err, "Request for a rotation cannot be read", "secret", secret.Name)
+	}
 	t.set(secret.Name, &key)
 }
 
@@ -108,7 +111,7 @@ func (t *tracker) set(name string, key *Key) {
 		return
 	case key == nil:
 		delete(t.keys, name)
-	case ok && known.ID == key.ID && known.Created.Equal(key.Created):
+	case ok && known.ID == key.ID && known.Created.Equal(key.Created) && known.RotateRequested.Equal(key.RotateRequested):
 		return
 	default:
 		t.keys[name] = *key

@@ -29,6 +29,7 @@ func TestTheRingFollowsTheSecrets(t *testing.T) {
 	}
 	unlabelled := func(s *corev1.Secret) { s.Labels = nil }
 	undated := func(s *corev1.Secret) { s.Annotations = nil }
+	asked := func(s *corev1.Secret) { s.Annotations[AnnotationRotateRequested] = "now" }
 	foreign := func(s *corev1.Secret) { s.Namespace = "alice" }
 
 	for name, tc := range map[string]struct {
@@ -86,6 +87,11 @@ func TestTheRingFollowsTheSecrets(t *testing.T) {
 				t.OnAdd(secret(b, nil), true)
 				t.OnUpdate(secret(b, nil), secret(b, undated))
 			},
+			want:    []string{a.ID},
+			wantLog: true,
+		},
+		"a request for a rotation that cannot be read is reported, and the key stays": {
+			events:  func(t *tracker) { t.OnAdd(secret(a, asked), true) },
 			want:    []string{a.ID},
 			wantLog: true,
 		},

@@ -65,6 +65,32 @@ var _ = Describe("Sealing keys", func() {
 		Expect(publishedKeys(ctx)[:2]).To(Equal([]string{newest, old}))
 	})
 
+	It("get a successor when somebody asks for it, at once and once", func(ctx SpecContext) {
+		tenant := newTenant(ctx)
+		create(ctx, framework.UserSecret(tenant, "token", v1alpha1.UserSecretSpec{EnvName: "TOKEN", Value: v1alpha1.WriteOnlyString(canary)}))
+		settled(ctx, tenant)
+		Expect(controller.Restart(ctx, "--key-check-interval=1h", "--reseal-rate=1000", "--key-rotation=0")).To(Succeed(), "it hears of the request by watching")
+		DeferCleanup(func(ctx SpecContext) { Expect(controller.Restart(ctx, quickly...)).To(Succeed()) })
+		ask := func(id string, at time.Time) {
+			GinkgoHelper()
+			modify(ctx, native(ctx, framework.SystemNamespace, "latchkey-key-"+id), func(s *corev1.Secret) {
+				s.Annotations[keyring.AnnotationRotateRequested] = at.Format(time.RFC3339)
+			})
+		}
+		old, before := newestKey(ctx), storedKeys(ctx)
+
+		ask(old, time.Now().AddDate(-1, 0, 0))
+		Consistently(ctx, storedKeys).WithArguments(ctx).Should(ConsistOf(before), "the key was made since")
+		ask(old, time.Now().Add(time.Second))
+		Eventually(ctx, newestKey).WithArguments(ctx).ShouldNot(Equal(old))
+		newest := newestKey(ctx)
+		Eventually(ctx, func() string { return specOf(ctx, tenant, "token").SealedValue }).Should(HavePrefix("lk1." + newest + "."))
+		ask(old, time.Now().Add(time.Minute))
+		Consistently(ctx, storedKeys).WithArguments(ctx).Should(ConsistOf(append(before, newest)), "it has its successor")
+		Expect(controller.Restart(ctx, quickly...)).To(Succeed())
+		Consistently(ctx, storedKeys).WithArguments(ctx).Should(ConsistOf(append(before, newest)), "another leader finds the request done")
+	})
+
 	It("that seal nothing any more are retired after a while, and no others", func(ctx SpecContext) {
 		tenant := newTenant(ctx)
 		u := framework.UserSecret(tenant, "token", v1alpha1.UserSecretSpec{EnvName: "TOKEN", Value: v1alpha1.WriteOnlyString(canary)})
