@@ -31,6 +31,7 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/certs"
 	"github.com/latchkey-dev/latchkey/internal/digest"
 	"github.com/latchkey-dev/latchkey/internal/keyring"
+	"github.com/latchkey-dev/latchkey/internal/limits"
 )
 
 // controllerOptions are the choices of "latchkey controller".
@@ -137,7 +138,7 @@ func runController(ctx context.Context, o *controllerOptions) error {
 	if err := o.settleTenants(ctx, live); err != nil {
 		return err
 	}
-	store := &keyring.Store{Reader: live, Writer: live, Namespace: o.namespace}
+	store := &keyring.Store{Reader: live, Writer: live, Namespace: o.namespace, Limits: limits.Of(o.user, o.agent), Version: version}
 	digestKey, err := store.EnsureDigestKey(ctx)
 	if err != nil {
 		return fmt.Errorf("prepare namespace %s: %w", o.namespace, err)

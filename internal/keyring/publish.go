@@ -20,7 +20,7 @@ import (
 
 const (
 	// PublicKeysName is the name of the ConfigMap with the public keys, for
-	// clients that seal by themselves.
+	// clients that seal by themselves, and with what else they need to know.
 	PublicKeysName = "latchkey-public-keys"
 
 	// LabelPublicKeys marks that ConfigMap; its value is "true".
@@ -37,6 +37,13 @@ const (
 	// PublicKeysJSON is the key under which all public keys stand, newest
 	// first, as a JSON list of PublishedKey.
 	PublicKeysJSON = "keys.json"
+
+	// PublicLimitsJSON is the key under which a tenant's limits stand, as the JSON of
+	// limits.Limits.
+	PublicLimitsJSON = "limits.json"
+
+	// PublicVersion is the key under which the version of Latchkey stands.
+	PublicVersion = "version"
 )
 
 // PublishedKey is one entry of the published list.
@@ -49,11 +56,11 @@ type PublishedKey struct {
 	Public []byte `json:"public"`
 }
 
-// Publish writes the public halves of the keys to the ConfigMap
-// latchkey-public-keys. If it holds them already, nothing is written. A
+// Publish writes the public halves of the keys, the limits and the version to the
+// ConfigMap latchkey-public-keys. If it holds them already, nothing is written. A
 // ConfigMap of that name which is not ours is left alone ([ErrForeign]).
 func (s *Store) Publish(ctx context.Context, infos []KeyInfo) error {
-	data, err := publishedData(infos)
+	data, err := s.publishedData(infos)
 	if err != nil {
 		return err
 	}
@@ -85,7 +92,7 @@ func (s *Store) Publish(ctx context.Context, infos []KeyInfo) error {
 	return nil
 }
 
-func publishedData(infos []KeyInfo) (map[string]string, error) {
+func (s *Store) publishedData(infos []KeyInfo) (map[string]string, error) {
 	if len(infos) == 0 {
 		return nil, ErrNoKey
 	}
@@ -100,9 +107,15 @@ func publishedData(infos []KeyInfo) (map[string]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode the public keys: %w", err)
 	}
+	limits, err := json.Marshal(s.Limits)
+	if err != nil {
+		return nil, fmt.Errorf("encode the limits: %w", err)
+	}
 	return map[string]string{
-		PublicKeyID:     list[0].ID,
-		PublicKeyBase64: base64.StdEncoding.EncodeToString(list[0].Public),
-		PublicKeysJSON:  string(encoded),
+		PublicKeyID:      list[0].ID,
+		PublicKeyBase64:  base64.StdEncoding.EncodeToString(list[0].Public),
+		PublicKeysJSON:   string(encoded),
+		PublicLimitsJSON: string(limits),
+		PublicVersion:    s.Version,
 	}, nil
 }

@@ -14,12 +14,13 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/latchkey-dev/latchkey/internal/limits"
 	"github.com/latchkey-dev/latchkey/internal/seal"
 )
 
 func TestPublishWritesNothingThatIsThere(t *testing.T) {
 	a, b := newKey(t, epoch), newKey(t, epoch.Add(time.Hour))
-	data, err := publishedData([]KeyInfo{a.Info(), b.Info()})
+	data, err := (&Store{}).publishedData([]KeyInfo{a.Info(), b.Info()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +43,8 @@ func TestPublishWritesNothingThatIsThere(t *testing.T) {
 
 func TestPublishedData(t *testing.T) {
 	a, b := newKey(t, epoch), newKey(t, epoch.Add(time.Hour))
-	data, err := publishedData([]KeyInfo{a.Info(), b.Info()})
+	store := &Store{Version: "v1.2.3", Limits: limits.Of(limits.DefaultUser(), limits.DefaultAgent())}
+	data, err := store.publishedData([]KeyInfo{a.Info(), b.Info()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,6 +69,11 @@ func TestPublishedData(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, list); diff != "" {
 		t.Errorf("keys.json (-want +got):\n%s", diff)
+	}
+	const wantLimits = `{"user":{"secrets":50,"valueBytes":204800,"envValueBytes":24576},` +
+		`"agent":{"secrets":500,"valueBytes":65536,"totalValueBytes":921600},"bundleBytes":983040}`
+	if diff := cmp.Diff([]string{wantLimits, "v1.2.3"}, []string{data["limits.json"], data["version"]}); diff != "" {
+		t.Errorf("limits.json and version (-want +got):\n%s", diff)
 	}
 	for _, value := range data {
 		if shows(value, a.Private.Bytes()) || shows(value, b.Private.Bytes()) {

@@ -28,8 +28,8 @@ const (
 	// only, and changes when a backup is restored.
 	AnnotationCreated = "latchkey.dev/created"
 
-	// AnnotationRotateRequested, on the Secret of the newest key, asks for a successor
-	// now. It is the time of the request, as RFC 3339, and counts if it is later than
+	// AnnotationRotateRequested asks for a successor of the newest key now, on its
+	// Secret. It is the time of the request, as RFC 3339, and counts if it is later than
 	// AnnotationCreated; so a request is done once, by whoever leads.
 	AnnotationRotateRequested = "latchkey.dev/rotate-requested"
 

@@ -12,6 +12,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/latchkey-dev/latchkey/internal/limits"
 )
 
 // Store keeps sealing keys in Secrets, one each, in Latchkey's own namespace.
@@ -23,6 +25,9 @@ type Store struct {
 	Writer client.Client
 	// Namespace is Latchkey's own namespace.
 	Namespace string
+	// Limits and Version are published beside the keys. Only who publishes needs them.
+	Limits  limits.Limits
+	Version string
 }
 
 // Load reads all keys, newest first. A Secret that is labelled as a key and

@@ -10,21 +10,35 @@ import "fmt"
 // User limits the user secrets of one tenant.
 type User struct {
 	// Secrets is how many there may be.
-	Secrets int
+	Secrets int `json:"secrets"`
 	// ValueBytes is the sum of all values, in plaintext bytes.
-	ValueBytes int
+	ValueBytes int `json:"valueBytes"`
 	// EnvValueBytes is the sum of the values that have a variable.
-	EnvValueBytes int
+	EnvValueBytes int `json:"envValueBytes"`
 }
 
 // Agent limits the agent secrets of one tenant.
 type Agent struct {
 	// Secrets is how many there may be.
-	Secrets int
+	Secrets int `json:"secrets"`
 	// ValueBytes is the size of one value, in bytes of its canonical JSON.
-	ValueBytes int
+	ValueBytes int `json:"valueBytes"`
 	// TotalValueBytes is the sum of all values.
-	TotalValueBytes int
+	TotalValueBytes int `json:"totalValueBytes"`
+}
+
+// Limits are all of them, as they are published for clients.
+type Limits struct {
+	// User and Agent are those of the two kinds.
+	User  User  `json:"user"`
+	Agent Agent `json:"agent"`
+	// BundleBytes is MaxBundleBytes.
+	BundleBytes int `json:"bundleBytes"`
+}
+
+// Of returns all limits of an installation.
+func Of(user User, agent Agent) Limits {
+	return Limits{User: user, Agent: agent, BundleBytes: MaxBundleBytes}
 }
 
 // DefaultUser are the limits of the user-secrets contract.

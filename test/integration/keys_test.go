@@ -18,6 +18,7 @@ import (
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/internal/keyring"
+	"github.com/latchkey-dev/latchkey/internal/limits"
 	"github.com/latchkey-dev/latchkey/test/framework"
 )
 
@@ -89,6 +90,28 @@ var _ = Describe("Sealing keys", func() {
 		Consistently(ctx, storedKeys).WithArguments(ctx).Should(ConsistOf(append(before, newest)), "it has its successor")
 		Expect(controller.Restart(ctx, quickly...)).To(Succeed())
 		Consistently(ctx, storedKeys).WithArguments(ctx).Should(ConsistOf(append(before, newest)), "another leader finds the request done")
+	})
+
+	It("are published beside the limits and the version that clients need to know", func(ctx SpecContext) {
+		published := func(ctx context.Context) (limits.Limits, error) {
+			m := &corev1.ConfigMap{}
+			if err := api.Get(ctx, client.ObjectKey{Namespace: framework.SystemNamespace, Name: keyring.PublicKeysName}, m); err != nil {
+				return limits.Limits{}, err
+			}
+			Expect(m.Data[keyring.PublicVersion]).NotTo(BeEmpty())
+			var found limits.Limits
+			return found, json.Unmarshal([]byte(m.Data[keyring.PublicLimitsJSON]), &found)
+		}
+		want := limits.Of(limits.DefaultUser(), limits.DefaultAgent())
+		Expect(published(ctx)).To(Equal(want))
+		Expect(controller.Restart(ctx, append([]string{"--user-max-secrets=60", "--agent-max-value-bytes=1000"}, quickly...)...)).To(Succeed())
+		DeferCleanup(func(ctx SpecContext) {
+			Expect(controller.Restart(ctx, quickly...)).To(Succeed())
+			Eventually(ctx, published).Should(Equal(want))
+		})
+		changed := want
+		changed.User.Secrets, changed.Agent.ValueBytes = 60, 1000
+		Eventually(ctx, published).Should(Equal(changed))
 	})
 
 	It("that seal nothing any more are retired after a while, and no others", func(ctx SpecContext) {
