@@ -20,6 +20,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	xrate "golang.org/x/time/rate"
+
 	"github.com/latchkey-dev/latchkey/test/conformance"
 	"github.com/latchkey-dev/latchkey/test/framework"
 )
@@ -36,7 +38,8 @@ func main() {
 // bench is a stack with one tenant, a stranger without rights, and a neighbour who is a
 // tenant too.
 type bench struct {
-	face                        conformance.Face
+	// face is the tenant's; others come by connections of their own.
+	face, others                conformance.Face
 	tenant, stranger, neighbour conformance.Account
 	serial                      atomic.Int64
 }
@@ -61,9 +64,11 @@ func run(ctx context.Context, n int) (err error) {
 		{"no load", nil},
 		{"205 bodies that trickle, by a stranger", b.trickle(b.stranger, "/users/"+b.tenant.Name+"/secrets", 205)},
 		{"205 bodies that trickle, by a neighbour", b.trickle(b.neighbour, "/users/me/secrets", 205)},
-		{"32 connections of refused writes, by a stranger", b.flood(b.stranger, "/users/"+b.tenant.Name+"/secrets", 32)},
-		{"32 connections of writes, by a neighbour", b.flood(b.neighbour, "/users/me/secrets", 32)},
+		{"300 refused writes a second, by a stranger", b.flood(b.stranger, "/users/"+b.tenant.Name+"/secrets", 32, 300)},
+		{"20 writes a second, by a neighbour", b.flood(b.neighbour, "/users/me/secrets", 32, 20)},
 		{"no load, again", nil},
+		{"32 connections of refused writes, by a stranger", b.flood(b.stranger, "/users/"+b.tenant.Name+"/secrets", 32, 0)},
+		{"32 connections of writes, by a neighbour", b.flood(b.neighbour, "/users/me/secrets", 32, 0)},
 	}
 	var base map[string][]time.Duration
 	for _, l := range loads {
@@ -104,6 +109,9 @@ func (b *bench) setUp(ctx context.Context, stack *framework.Stack) error {
 	if b.face, err = conformance.Direct(url, ca); err != nil {
 		return err
 	}
+	if b.others, err = conformance.Direct(url, ca); err != nil {
+		return err
+	}
 	tenants := conformance.Tenants{Admin: stack.Client}
 	if b.tenant, err = tenants.NewUser(ctx, "tenant"); err != nil {
 		return err
@@ -115,8 +123,8 @@ func (b *bench) setUp(ctx context.Context, stack *framework.Stack) error {
 	return err
 }
 
-func (b *bench) do(ctx context.Context, a conformance.Account, method, path, body string) (int, error) {
-	got, err := b.face.Do(ctx, method, b.face.Coder+path, http.Header{"Coder-Session-Token": {a.Token}}, body)
+func do(ctx context.Context, face conformance.Face, a conformance.Account, method, path, body string) (int, error) {
+	got, err := face.Do(ctx, method, face.Coder+path, http.Header{"Coder-Session-Token": {a.Token}}, body)
 	return got.Status, err
 }
 
@@ -141,7 +149,7 @@ func (b *bench) under(ctx context.Context, load func(context.Context), n int) (m
 			{"write", "DELETE", "/" + name, "", http.StatusNoContent},
 		} {
 			began := time.Now()
-			status, err := b.do(ctx, b.tenant, step.method, "/users/me/secrets"+step.path, step.body)
+			status, err := do(ctx, b.face, b.tenant, step.method, "/users/me/secrets"+step.path, step.body)
 			if err != nil || status != step.want {
 				return nil, fmt.Errorf("%s of round %d was answered %d, %w", step.method, i, status, err)
 			}
@@ -154,17 +162,22 @@ func (b *bench) under(ctx context.Context, load func(context.Context), n int) (m
 	return times, nil
 }
 
-// flood returns a load of writes, one after the other on each connection. The neighbour's
-// are of one secret, so that no limit is met.
-func (b *bench) flood(a conformance.Account, path string, connections int) func(context.Context) {
+// flood returns a load of writes, one after the other on each connection, rate a second
+// in all, or as many as there can be where rate is 0. Each connection's are of one secret,
+// so that no limit is met.
+func (b *bench) flood(a conformance.Account, path string, connections, rate int) func(context.Context) {
 	return func(ctx context.Context) {
+		pace := xrate.NewLimiter(xrate.Inf, 1)
+		if rate > 0 {
+			pace.SetLimit(xrate.Limit(rate))
+		}
 		var all sync.WaitGroup
 		for i := range connections {
 			all.Go(func() {
 				body := fmt.Sprintf(`{"name":"flood-%d","value":"v"}`, i)
-				_, _ = b.do(ctx, a, "POST", path, body) // whatever it is answered
-				for ctx.Err() == nil {
-					_, _ = b.do(ctx, a, "PATCH", fmt.Sprint(path, "/flood-", i), fmt.Sprintf(`{"description":"%d"}`, b.serial.Add(1)))
+				_, _ = do(ctx, b.others, a, "POST", path, body) // whatever it is answered
+				for pace.Wait(ctx) == nil {
+					_, _ = do(ctx, b.others, a, "PATCH", fmt.Sprint(path, "/flood-", i), fmt.Sprintf(`{"description":"%d"}`, b.serial.Add(1)))
 				}
 			})
 		}
@@ -177,8 +190,13 @@ func (b *bench) flood(a conformance.Account, path string, connections int) func(
 func (b *bench) trickle(a conformance.Account, path string, connections int) func(context.Context) {
 	return func(ctx context.Context) {
 		var all sync.WaitGroup
-		for range connections {
+		for i := range connections {
 			all.Go(func() {
+				after := time.Duration(i) * time.Second / time.Duration(connections)
+				select { // not all at once
+				case <-time.After(after):
+				case <-ctx.Done():
+				}
 				for ctx.Err() == nil {
 					b.trickleOnce(ctx, a, path)
 				}
@@ -200,13 +218,13 @@ func (b *bench) trickleOnce(ctx context.Context, a conformance.Account, path str
 			}
 		}
 	}()
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, b.face.Coder+path, body)
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, b.others.Coder+path, body)
 	if err != nil {
 		return
 	}
 	r.ContentLength = 1000
 	r.Header.Set("Coder-Session-Token", a.Token)
-	if answer, err := b.face.Client.Do(r); err == nil {
+	if answer, err := b.others.Client.Do(r); err == nil {
 		_ = answer.Body.Close()
 		select { // as somebody who keeps so many open
 		case <-time.After(time.Second):
