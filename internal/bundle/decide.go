@@ -102,8 +102,8 @@ func decide(items []Item, over func(was, is limits.Use) *limits.Excess, layout f
 // userTargets lays user secrets out. Of two files of which one would lie below the
 // other, the earlier claim's can be one.
 func userTargets(items []Item, may *rules.Targets) targets {
-	var files []Item
-	problems := make(map[string]note, len(items))
+	files := make([]Item, 0, len(items))
+	problems := map[string]note{}
 	for _, it := range items {
 		if it.File == "" {
 			continue

@@ -114,10 +114,10 @@ func projected(env, file *v1alpha1.Landing, notes []note) Outcome {
 	o := Outcome{Ready: true, Reason: v1alpha1.ReasonProjected, Env: env, File: file}
 	var where []string
 	if env != nil {
-		where = append(where, fmt.Sprintf("variable %s of Secret %s", env.Key, env.SecretName))
+		where = append(where, "variable "+env.Key+" of Secret "+env.SecretName)
 	}
 	if file != nil {
-		where = append(where, fmt.Sprintf("file %s of Secret %s", file.Key, file.SecretName))
+		where = append(where, "file "+file.Key+" of Secret "+file.SecretName)
 	}
 	if len(where) > 0 {
 		o.Message = "projected as " + strings.Join(where, " and ")

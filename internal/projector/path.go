@@ -5,10 +5,11 @@ package projector
 
 import (
 	"path"
-	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"k8s.io/apimachinery/pkg/util/sets"
 
 	"github.com/latchkey-dev/latchkey/internal/rules"
 )
@@ -30,11 +31,11 @@ var (
 
 	// directories exist in about every image, or lie above a reserved place: a file mounted there keeps the container
 	// from starting. Other directories of an image cannot be known here.
-	directories = []string{
+	directories = sets.New(
 		"/boot", "/etc", "/home", "/media", "/mnt", "/opt", "/root", "/run", "/srv", "/tmp", "/usr", "/var",
 		"/run/lock", "/run/secrets", "/usr/bin", "/usr/lib", "/usr/lib64", "/usr/local", "/usr/local/bin", "/usr/sbin",
 		"/usr/share", "/var/lib", "/var/log", "/var/tmp",
-	}
+	)
 )
 
 // Projectable says why a path, as the user wrote it, can never be that of a file in a container. The reason is empty
@@ -42,6 +43,27 @@ var (
 // decided by Project. Besides places that cannot be files or are not the user's, colons are refused, which not every
 // container runtime can mount.
 func Projectable(p string) (reason string) {
+	_, reason = placed(p)
+	return reason
+}
+
+// placed returns where a path leads, or why it is not Projectable.
+func placed(p string) (place, reason string) {
+	if reason := malformed(p); reason != "" {
+		return "", reason
+	}
+	// /proc is refused for what it is, whatever a path in it leads to.
+	clean := path.Clean(p)
+	if reason := special(clean); reason != "" {
+		return "", reason
+	}
+	if place = rules.Place(clean); place == clean {
+		return place, ""
+	}
+	return place, special(place)
+}
+
+func malformed(p string) (reason string) {
 	switch {
 	case !strings.HasPrefix(p, "/") && !strings.HasPrefix(p, "~/"):
 		return "path does not begin with / or ~/"
@@ -64,11 +86,7 @@ func Projectable(p string) (reason string) {
 	if name == "" || name == "." {
 		return "path names a directory"
 	}
-	// /proc is refused for what it is, whatever a path in it leads to.
-	if reason := special(path.Clean(p)); reason != "" {
-		return reason
-	}
-	return special(rules.Place(p))
+	return ""
 }
 
 // special says why a place is none that Latchkey would mount over.
@@ -78,7 +96,7 @@ func special(p string) string {
 			return "path is reserved for the container's own use"
 		}
 	}
-	if slices.Contains(directories, p) {
+	if directories.Has(p) {
 		return "path names a directory"
 	}
 	return ""
@@ -92,10 +110,11 @@ func Conflicts(paths []string) map[int]int {
 	lost := map[int]int{}
 	taken := newClaims(len(paths))
 	for i, p := range paths {
-		if Projectable(p) != "" {
+		place, reason := placed(p)
+		if reason != "" {
 			continue
 		}
-		if winner, ok := taken.add(rules.Place(p), i); !ok {
+		if winner, ok := taken.add(place, i); !ok {
 			lost[i] = winner
 		}
 	}

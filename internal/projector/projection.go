@@ -182,10 +182,10 @@ func (p *projection) mounts(c *corev1.Container) []corev1.VolumeMount {
 // is taken.
 func (p *projection) refusal(own *ground, taken claims, file, home, target string) (reason string) {
 	// The home is part of the path now, so what holds for the path as it was written may not hold any more.
-	if reason := Projectable(target); reason != "" {
+	place, reason := placed(target)
+	if reason != "" {
 		return reason
 	}
-	place := rules.Place(target)
 	if reason := own.refusesFile(target, place); reason != "" {
 		return reason
 	}
