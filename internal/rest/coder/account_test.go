@@ -92,7 +92,7 @@ func TestAccount_User_IsShownToWhoMaySeeTheirSecrets(t *testing.T) {
 	unknown := account(t, "alice", http.MethodGet, root+"users/nobody", "")
 	hidden := account(t, "alice", http.MethodGet, root+"users/bob", "")
 	if unknown.Code != hidden.Code || unknown.Body.String() != hidden.Body.String() {
-		t.Logf("an unknown user is told by %d %s, a hidden one by %d %s", unknown.Code, unknown.Body, hidden.Code, hidden.Body)
+		t.Errorf("an unknown user is told by %d %s, a hidden one by %d %s", unknown.Code, unknown.Body, hidden.Code, hidden.Body)
 	}
 }
 
