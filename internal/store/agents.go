@@ -19,6 +19,7 @@ import (
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/internal/binding"
 	"github.com/latchkey-dev/latchkey/internal/limits"
+	"github.com/latchkey-dev/latchkey/internal/naming"
 	"github.com/latchkey-dev/latchkey/internal/seal"
 	"github.com/latchkey-dev/latchkey/internal/typedvalue"
 )
@@ -199,7 +200,7 @@ func (s *Agents) newObject(namespace string, n NewAgent) (*v1alpha1.AgentSecret,
 	obj := &v1alpha1.AgentSecret{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace:   namespace,
-			Name:        digestName(strings.Join(n.Path, ".")),
+			Name:        naming.Digest(strings.Join(n.Path, ".")),
 			Annotations: map[string]string{v1alpha1.AnnotationCanonicalPath: "true"},
 		},
 		Spec: v1alpha1.AgentSecretSpec{Path: n.Path, SecretType: runtime.RawExtension{Raw: raw}},

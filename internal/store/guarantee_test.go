@@ -16,6 +16,7 @@ import (
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/internal/limits"
+	"github.com/latchkey-dev/latchkey/internal/naming"
 	"github.com/latchkey-dev/latchkey/internal/seal"
 	"github.com/latchkey-dev/latchkey/internal/typedvalue"
 )
@@ -265,7 +266,7 @@ func TestASecretOfAnotherNameHoldsNoNameByItsObject(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, err := users[0].Create(t.Context(), "alice", []NewUser{{Name: "token"}})
-	if err != nil || len(got) != 1 || got[0].Name != digestName("token") || got[0].Spec.Name != "token" {
+	if err != nil || len(got) != 1 || got[0].Name != naming.Digest("token") || got[0].Spec.Name != "token" {
 		t.Errorf("Create = %+v, %v, want an object of another name", got, err)
 	}
 }

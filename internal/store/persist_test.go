@@ -9,6 +9,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/google/go-cmp/cmp"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -74,5 +75,25 @@ func TestPersistent(t *testing.T) {
 				})
 			})
 		}
+	}
+}
+
+func TestSetMember(t *testing.T) {
+	for name, tt := range map[string]struct {
+		present bool
+		value   any
+		want    []map[string]any
+	}{
+		"a value that was there comes back":       {true, "x", []map[string]any{{"op": "add", "path": "/spec/a", "value": "x"}}},
+		"a value that was there comes back to it": {false, "x", []map[string]any{{"op": "add", "path": "/spec/a", "value": "x"}}},
+		"false is a value":                        {true, false, []map[string]any{{"op": "add", "path": "/spec/a", "value": false}}},
+		"a member that was not there goes":        {true, nil, []map[string]any{{"op": "remove", "path": "/spec/a"}}},
+		"nothing is done to nothing":              {false, nil, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(tt.want, setMember("/spec/a", tt.present, tt.value)); diff != "" {
+				t.Errorf("setMember (-want +got):\n%s", diff)
+			}
+		})
 	}
 }

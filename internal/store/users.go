@@ -17,6 +17,7 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/bundle"
 	"github.com/latchkey-dev/latchkey/internal/claim"
 	"github.com/latchkey-dev/latchkey/internal/limits"
+	"github.com/latchkey-dev/latchkey/internal/naming"
 	"github.com/latchkey-dev/latchkey/internal/seal"
 )
 
@@ -164,7 +165,7 @@ func (s *Users) createOnce(ctx context.Context, namespace string, secrets []NewU
 
 // write creates one object, pending where it belongs to a batch.
 func (s *Users) write(ctx context.Context, namespace string, n NewUser, batch string) (*v1alpha1.UserSecret, error) {
-	for _, name := range []string{objectName(n.Name), digestName(n.Name)} {
+	for _, name := range []string{naming.Object(n.Name), naming.Digest(n.Name)} {
 		obj := newObject(namespace, n)
 		obj.Name = name
 		if batch != "" {

@@ -1,7 +1,7 @@
 // Copyright The Latchkey Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package store
+package naming
 
 import (
 	"crypto/sha256"
@@ -9,7 +9,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/util/validation"
 )
 
@@ -18,7 +17,7 @@ func digestOf(name string) string {
 	return hex.EncodeToString(sum[:8])
 }
 
-func TestObjectName(t *testing.T) {
+func TestObject(t *testing.T) {
 	for name, tt := range map[string]struct{ in, want string }{
 		"a name that can be an object's is it": {"github-token", "github-token"},
 		"dots are fine":                        {"a.b", "a.b"},
@@ -32,8 +31,8 @@ func TestObjectName(t *testing.T) {
 		"other scripts are their digest":       {"ключ", digestOf("ключ")},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := objectName(tt.in); got != tt.want {
-				t.Errorf("objectName(%q) = %q, want %q", tt.in, got, tt.want)
+			if got := Object(tt.in); got != tt.want {
+				t.Errorf("Object(%q) = %q, want %q", tt.in, got, tt.want)
 			}
 		})
 	}
@@ -45,7 +44,7 @@ func TestEveryNameHasAnObjectNameOfItsOwn(t *testing.T) {
 		strings.Repeat("a", 200), strings.Repeat("a", 201), strings.Repeat("a", 253), strings.Repeat("-", 253), strings.Repeat("é", 126),
 		strings.Repeat("A", 39) + "-", strings.Repeat("A", 40) + "-", strings.Repeat("A", 40), strings.Repeat("A", 41),
 	}
-	for what, nameOf := range map[string]func(string) string{"objectName": objectName, "digestName": digestName} {
+	for what, nameOf := range map[string]func(string) string{"Object": Object, "Digest": Digest} {
 		t.Run(what, func(t *testing.T) {
 			seen := map[string]string{}
 			for _, name := range names {
@@ -60,26 +59,6 @@ func TestEveryNameHasAnObjectNameOfItsOwn(t *testing.T) {
 					t.Errorf("%q leads to two names", name)
 				}
 				seen[got] = name
-			}
-		})
-	}
-}
-
-func TestSetMember(t *testing.T) {
-	for name, tt := range map[string]struct {
-		present bool
-		value   any
-		want    []map[string]any
-	}{
-		"a value that was there comes back":       {true, "x", []map[string]any{{"op": "add", "path": "/spec/a", "value": "x"}}},
-		"a value that was there comes back to it": {false, "x", []map[string]any{{"op": "add", "path": "/spec/a", "value": "x"}}},
-		"false is a value":                        {true, false, []map[string]any{{"op": "add", "path": "/spec/a", "value": false}}},
-		"a member that was not there goes":        {true, nil, []map[string]any{{"op": "remove", "path": "/spec/a"}}},
-		"nothing is done to nothing":              {false, nil, nil},
-	} {
-		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(tt.want, setMember("/spec/a", tt.present, tt.value)); diff != "" {
-				t.Errorf("setMember (-want +got):\n%s", diff)
 			}
 		})
 	}

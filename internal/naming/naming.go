@@ -1,7 +1,9 @@
 // Copyright The Latchkey Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package store
+// Package naming owns the metadata.name of objects that are made for a secret of
+// another name, by REST and by the command line alike. It is pure.
+package naming
 
 import (
 	"crypto/sha256"
@@ -11,19 +13,19 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 )
 
-// objectName returns the metadata.name of a secret that comes through REST: the
+// Object returns the metadata.name for a secret: the
 // secret's own name where that can be one. It depends on the name alone, so that
 // the API server itself lets one of two simultaneous creations win.
-func objectName(name string) string {
+func Object(name string) string {
 	if len(name) <= 200 && len(validation.IsDNS1123Subdomain(name)) == 0 {
 		return name
 	}
-	return digestName(name)
+	return Digest(name)
 }
 
-// digestName returns a metadata.name that no other secret's name leads to: a
+// Digest returns a metadata.name that no other secret's name leads to: a
 // readable part and a digest.
-func digestName(name string) string {
+func Digest(name string) string {
 	var b strings.Builder
 	for _, r := range strings.ToLower(name) {
 		if b.Len() >= 40 {
