@@ -26,6 +26,7 @@ VULNDB ?= https://vuln.go.dev
 
 GOBUILD := CGO_ENABLED=0 go build -trimpath -buildvcs=false
 TOOLS := bin/tools
+PLUGIN := cmd/kubectl-latchkey
 CONTROLLER_GEN := $(TOOLS)/controller-gen
 GOLANGCI_LINT := $(TOOLS)/golangci-lint
 HELM := $(TOOLS)/helm
@@ -58,6 +59,7 @@ down: ## Stop the local stack. WIPE=true removes its data too.
 .PHONY: build
 build: ## Build the commands of cmd/ into bin/.
 	$(GOBUILD) -ldflags '-s -w -X main.version=$(VERSION)' -o bin/ ./cmd/...
+	cd $(PLUGIN) && $(GOBUILD) -ldflags '-s -w -X main.version=$(VERSION)' -o $(CURDIR)/bin/kubectl-latchkey .
 
 .PHONY: image
 image: ## Build the container image IMAGE= for PLATFORMS= into dist/: an OCI layout, a tar for ctr, SBOMs, provenance. No Docker.
@@ -75,6 +77,8 @@ generate: $(CONTROLLER_GEN) ## Write the generated code, the CRDs, docs/rbac.md 
 	rm -f config/crd/bases/*.yaml
 	$(CONTROLLER_GEN) object:headerFile=hack/boilerplate.go.txt crd paths=./api/... output:crd:dir=config/crd/bases
 	go run ./hack/rbacdoc
+	cp docs/troubleshooting.md $(PLUGIN)/fixes/troubleshooting.txt
+	go -C $(PLUGIN) run ./gendoc $(CURDIR)/docs/cli.md
 	assets=$$(hack/controlplane/build.sh --print-assets kubectl | tail -n 1); \
 	go -C hack/chart run . --root $(CURDIR) --kubectl $$assets/kubectl
 
@@ -92,10 +96,12 @@ clean: ## Remove what was built, not what the local stack and the node have.
 test: $(CODER) ## Run the unit and integration tests with the race detector, against a real API server.
 	assets=$$(hack/controlplane/build.sh --print-assets | tail -n 1); \
 	KUBEBUILDER_ASSETS=$$assets go test -race -timeout 20m $(PACKAGES) $(TESTFLAGS)
+	$(if $(filter ./...,$(PACKAGES)),go -C $(PLUGIN) test -race -timeout 5m ./... $(TESTFLAGS))
 
 .PHONY: test-unit
 test-unit: ## Run the tests that need no API server.
 	packages=$$(go list ./... | grep -v /test/); go test -race -timeout 5m $$packages $(TESTFLAGS)
+	go -C $(PLUGIN) test -race -timeout 5m ./... $(TESTFLAGS)
 
 .PHONY: e2e
 e2e: ## Run the end-to-end tests on a real node, or on the cluster of KUBECONFIG=. E2EFLAGS= go to go test.
@@ -142,11 +148,13 @@ bench-fairness: ## Measure what others' load does to one tenant's REST requests,
 lint: $(GOLANGCI_LINT) ## Run the linters.
 	$(GOLANGCI_LINT) config verify
 	$(GOLANGCI_LINT) run
+	cd $(PLUGIN) && $(CURDIR)/$(GOLANGCI_LINT) run --config $(CURDIR)/.golangci.yml ./...
 
 .PHONY: vulncheck
 vulncheck: $(GOVULNCHECK) ## Look for known vulnerabilities in VULNDB=, which takes a network. No part of verify.
 	$(GOVULNCHECK) -db $(VULNDB) ./...
 	$(GOVULNCHECK) -db $(VULNDB) -C hack/image ./...
+	$(GOVULNCHECK) -db $(VULNDB) -C $(PLUGIN) ./...
 
 .PHONY: verify
 verify: $(CONTROLLER_GEN) $(GOLANGCI_LINT) $(HELM) $(KUBE_SCORE) ## Run every check there is, and list those that failed.

@@ -38,6 +38,7 @@ type Cluster struct {
 	Etcd Etcd
 
 	environment *envtest.Environment
+	auditPolicy string
 	binary      string
 	webhookPort int
 	restPort    int
@@ -47,7 +48,7 @@ type Cluster struct {
 }
 
 // Start starts a control plane and installs Latchkey in it. The caller stops it.
-func Start(ctx context.Context) (*Cluster, error) {
+func Start(ctx context.Context, options ...func(*Cluster)) (*Cluster, error) {
 	root, err := moduleRoot()
 	if err != nil {
 		return nil, err
@@ -60,7 +61,10 @@ func Start(ctx context.Context) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Cluster{Root: root, Dir: dir}
+	c := &Cluster{Root: root, Dir: dir, auditPolicy: auditPolicy}
+	for _, o := range options {
+		o(c)
+	}
 	if err := c.start(ctx, assets); err != nil {
 		return nil, errors.Join(fmt.Errorf("%w (logs: %s)", err, dir), c.Stop(true))
 	}
@@ -99,7 +103,7 @@ func (c *Cluster) start(ctx context.Context, assets string) error {
 
 func (c *Cluster) startControlPlane(assets string) error {
 	policy := filepath.Join(c.Dir, "audit-policy.yaml")
-	if err := os.WriteFile(policy, []byte(auditPolicy), 0o600); err != nil {
+	if err := os.WriteFile(policy, []byte(c.auditPolicy), 0o600); err != nil {
 		return err
 	}
 	log, err := os.Create(filepath.Join(c.Dir, "kube-apiserver.log"))

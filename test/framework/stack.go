@@ -27,6 +27,12 @@ func StartStack(ctx context.Context, controllerFlags ...string) (*Stack, error) 
 	if err != nil {
 		return nil, err
 	}
+	return StackOn(ctx, cluster, controllerFlags...)
+}
+
+// StackOn is StartStack on a cluster that is there.
+func StackOn(ctx context.Context, cluster *Cluster, controllerFlags ...string) (*Stack, error) {
+	var err error
 	s := &Stack{Cluster: cluster}
 	if s.Controller, err = cluster.Controller("controller", controllerFlags...); err != nil {
 		return s, err

@@ -1,0 +1,68 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"flag"
+	"os"
+
+	"github.com/spf13/pflag"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"k8s.io/client-go/rest"
+	"k8s.io/klog/v2"
+)
+
+// SystemNamespace is where Latchkey is installed, unless it is said otherwise.
+const SystemNamespace = "latchkey-system"
+
+// Factory makes what commands need of the flags that all of them have.
+type Factory struct {
+	Streams
+	// Version is that of the plugin.
+	Version string
+	// SystemNamespace is Latchkey's own namespace.
+	SystemNamespace string
+
+	flags *genericclioptions.ConfigFlags
+}
+
+// NewFactory returns a factory whose flags are added to a set.
+func NewFactory(streams Streams, version string, set *pflag.FlagSet) *Factory {
+	f := &Factory{Streams: streams, Version: version, flags: genericclioptions.NewConfigFlags(true)}
+	f.flags.CacheDir = nil // nothing is discovered, so nothing is cached
+	f.flags.AddFlags(set)
+	system := os.Getenv("LATCHKEY_SYSTEM_NAMESPACE")
+	if system == "" {
+		system = SystemNamespace
+	}
+	set.StringVar(&f.SystemNamespace, "system-namespace", system, "Latchkey's own namespace")
+	verbosity := flag.NewFlagSet("klog", flag.ContinueOnError)
+	klog.InitFlags(verbosity)
+	set.AddGoFlag(verbosity.Lookup("v"))
+	return f
+}
+
+// Config returns what leads to the cluster, with the caller's rights.
+func (f *Factory) Config() (*rest.Config, error) {
+	config, err := f.flags.ToRESTConfig()
+	if err != nil {
+		return nil, Usage("%w", err)
+	}
+	config = rest.CopyConfig(config)
+	config.QPS = -1 // the API server guards itself
+	config.UserAgent = "kubectl-latchkey/" + f.Version
+	config.WarningHandler = rest.NewWarningWriter(f.ErrOut, rest.WarningWriterOptions{
+		Deduplicate: true, Color: f.ErrTerminal && !f.NoColor,
+	})
+	return config, nil
+}
+
+// Namespace returns the namespace to work in, and whether a flag chose it.
+func (f *Factory) Namespace() (string, bool, error) {
+	namespace, _, err := f.flags.ToRawKubeConfigLoader().Namespace()
+	if err != nil {
+		return "", false, Usage("%w", err)
+	}
+	return namespace, f.flags.Namespace != nil && *f.flags.Namespace != "", nil
+}

@@ -1,0 +1,117 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/fatih/color"
+	"golang.org/x/term"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+)
+
+// Streams are standard input, output and error, and what they are connected with.
+type Streams struct {
+	genericiooptions.IOStreams
+	// InTerminal, OutTerminal and ErrTerminal tell which are terminals.
+	InTerminal, OutTerminal, ErrTerminal bool
+	// NoColor turns colours off, also on a terminal.
+	NoColor bool
+}
+
+// System returns the streams of the process.
+func System() Streams {
+	return Streams{
+		IOStreams:   genericiooptions.IOStreams{In: os.Stdin, Out: os.Stdout, ErrOut: os.Stderr},
+		InTerminal:  term.IsTerminal(int(os.Stdin.Fd())),
+		OutTerminal: term.IsTerminal(int(os.Stdout.Fd())),
+		ErrTerminal: term.IsTerminal(int(os.Stderr.Fd())),
+		NoColor:     os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb",
+	}
+}
+
+// Printf writes a result.
+func (s Streams) Printf(format string, args ...any) { _, _ = fmt.Fprintf(s.Out, format, args...) }
+
+// Notice says something that is not the result.
+func (s Streams) Notice(format string, args ...any) {
+	_, _ = fmt.Fprintf(s.ErrOut, format+"\n", args...)
+}
+
+// Paint returns text in a colour, where results go to a terminal.
+func (s Streams) Paint(attribute color.Attribute, text string) string {
+	if !s.OutTerminal || s.NoColor {
+		return text
+	}
+	c := color.New(attribute)
+	c.EnableColor()
+	return c.Sprint(text)
+}
+
+// CanPrompt reports whether there is somebody to ask.
+func (s Streams) CanPrompt() bool { return s.InTerminal && s.ErrTerminal }
+
+// Confirm asks, and returns an error with code 3 unless the answer is yes. Where nobody
+// can be asked, it says which flag answers.
+func (s Streams) Confirm(ctx context.Context, question string) error {
+	if !s.CanPrompt() {
+		return Usage("standard input and error are no terminal, so nobody can be asked: add --yes")
+	}
+	_, _ = fmt.Fprintf(s.ErrOut, "%s [y/N] ", question)
+	answer, err := interruptible(ctx, func() (string, error) { return bufio.NewReader(s.In).ReadString('\n') })
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	switch strings.ToLower(strings.TrimSpace(answer)) {
+	case "y", "yes":
+		return nil
+	}
+	return Refused("nothing was changed")
+}
+
+// prompt reads a line without echo.
+func (s Streams) prompt(ctx context.Context, question string) ([]byte, error) {
+	file, ok := s.In.(*os.File)
+	if !ok {
+		return nil, errors.New("standard input is no terminal")
+	}
+	fd := int(file.Fd())
+	before, err := term.GetState(fd)
+	if err != nil {
+		return nil, err
+	}
+	_, _ = fmt.Fprint(s.ErrOut, question)
+	defer func() {
+		// After an interrupt the read still waits, and nobody else restores the echo.
+		_ = term.Restore(fd, before)
+		_, _ = fmt.Fprintln(s.ErrOut)
+	}()
+	return interruptible(ctx, func() ([]byte, error) { return term.ReadPassword(fd) })
+}
+
+// interruptible runs a read that cannot be cancelled, and leaves it behind when ctx ends.
+func interruptible[T any](ctx context.Context, read func() (T, error)) (T, error) {
+	type result struct {
+		value T
+		err   error
+	}
+	done := make(chan result, 1)
+	go func() {
+		value, err := read()
+		done <- result{value, err}
+	}()
+	select {
+	case r := <-done:
+		return r.value, r.err
+	case <-ctx.Done():
+		var none T
+		return none, ctx.Err()
+	}
+}

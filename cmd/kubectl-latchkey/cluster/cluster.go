@@ -1,0 +1,137 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package cluster is what the commands ask of the Kubernetes API, with the caller's own
+// rights, and in as few requests as it takes. It owns the words in which a refused request
+// reaches a person.
+package cluster
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+
+	"github.com/go-logr/logr"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/serializer"
+	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
+	"k8s.io/client-go/rest"
+	"k8s.io/klog/v2"
+
+	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/cli"
+	"github.com/latchkey-dev/latchkey/internal/limits"
+	"github.com/latchkey-dev/latchkey/internal/seal"
+)
+
+const (
+	// FieldManager is the name under which the command line writes.
+	FieldManager = "kubectl-latchkey"
+
+	publicKeysName = "latchkey-public-keys"
+	publicBase64   = "public.b64"
+	limitsJSON     = "limits.json"
+	versionKey     = "version"
+
+	// pageSize is how many objects come with one request.
+	pageSize = 500
+)
+
+// Cluster asks one cluster.
+type Cluster struct {
+	// Core is the API of pods, Secrets and namespaces.
+	Core corev1client.CoreV1Interface
+	// Config leads to the cluster.
+	Config *rest.Config
+
+	latchkey   rest.Interface
+	parameters runtime.ParameterCodec
+	system     string
+}
+
+// New returns the cluster that the flags lead to.
+func New(f *cli.Factory) (*Cluster, error) {
+	config, err := f.Config()
+	if err != nil {
+		return nil, err
+	}
+	c := &Cluster{Config: config, system: f.SystemNamespace}
+	if c.Core, err = corev1client.NewForConfig(config); err != nil {
+		return nil, cli.Usage("%w", err)
+	}
+	scheme := runtime.NewScheme()
+	if err := v1alpha1.AddToScheme(scheme); err != nil {
+		return nil, err
+	}
+	own := rest.CopyConfig(config)
+	own.GroupVersion, own.APIPath = &v1alpha1.GroupVersion, "/apis"
+	own.NegotiatedSerializer = serializer.NewCodecFactory(scheme).WithoutConversion()
+	c.parameters = runtime.NewParameterCodec(scheme)
+	if c.latchkey, err = rest.RESTClientFor(own); err != nil {
+		return nil, cli.Usage("%w", err)
+	}
+	return c, nil
+}
+
+// Unlogged returns a context for requests whose answers hold values: at high verbosity
+// the client logs bodies.
+func Unlogged(ctx context.Context) context.Context { return klog.NewContext(ctx, logr.Discard()) }
+
+// Published is what Latchkey publishes for clients.
+type Published struct {
+	// Key seals.
+	Key *seal.PublicKey
+	// Limits are a tenant's; those of the contracts where the server is too old to say.
+	Limits limits.Limits
+	// Version is the server's; "" where it is too old to say.
+	Version string
+}
+
+// Published reads what Latchkey publishes.
+func (c *Cluster) Published(ctx context.Context) (Published, error) {
+	found, err := c.Core.ConfigMaps(c.system).Get(ctx, publicKeysName, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return Published{}, cli.Refused("ConfigMap %s is not in namespace %s: Latchkey is installed elsewhere (say where with --system-namespace), "+
+			"or not at all, or its controller has not run yet", publicKeysName, c.system)
+	}
+	if err != nil {
+		return Published{}, Explain(err)
+	}
+	return parsePublished(found)
+}
+
+func parsePublished(found *corev1.ConfigMap) (Published, error) {
+	raw, err := base64.StdEncoding.DecodeString(found.Data[publicBase64])
+	if err != nil {
+		return Published{}, cli.Refused("ConfigMap %s holds no public key", publicKeysName)
+	}
+	p := Published{Version: found.Data[versionKey], Limits: limits.Of(limits.DefaultUser(), limits.DefaultAgent())}
+	if p.Key, err = seal.ParsePublicKey(raw); err != nil {
+		return Published{}, cli.Refused("ConfigMap %s: %w", publicKeysName, err)
+	}
+	if text, has := found.Data[limitsJSON]; has {
+		if err := json.Unmarshal([]byte(text), &p.Limits); err != nil {
+			return Published{}, cli.Refused("ConfigMap %s has limits that cannot be read", publicKeysName)
+		}
+	}
+	return p, nil
+}
+
+// Pods returns the pods of a namespace.
+func (c *Cluster) Pods(ctx context.Context, namespace string) ([]corev1.Pod, error) {
+	var pods []corev1.Pod
+	options := metav1.ListOptions{Limit: pageSize}
+	for {
+		page, err := c.Core.Pods(namespace).List(ctx, options)
+		if err != nil {
+			return nil, Explain(err)
+		}
+		pods = append(pods, page.Items...)
+		if options.Continue = page.Continue; options.Continue == "" {
+			return pods, nil
+		}
+	}
+}

@@ -1,0 +1,43 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package commands
+
+import (
+	"context"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
+
+	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/cli"
+	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/cluster"
+)
+
+// readyEvery is how often a secret that is to become ready is looked at.
+const readyEvery = 200 * time.Millisecond
+
+// awaitReady waits until a secret, as it is, is ready.
+func awaitReady(ctx context.Context, c *cluster.Cluster, item cluster.Item, timeout time.Duration) error {
+	var last *metav1.Condition
+	err := wait.PollUntilContextTimeout(ctx, readyEvery, timeout, true, func(ctx context.Context) (bool, error) {
+		now, err := c.Get(ctx, item)
+		if err != nil {
+			return false, err
+		}
+		last = now.Ready()
+		return last != nil && last.Status == metav1.ConditionTrue, nil
+	})
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case !wait.Interrupted(err):
+		return err
+	case last == nil:
+		return cli.Timeout("%s was stored, and no controller looked at it within %s. Try: kubectl -n latchkey-system get deployments", item.Meta().Name, timeout)
+	}
+	return cli.Timeout("%s was stored, and is not ready after %s: %s: %s. Try: kubectl latchkey describe %[1]s -n %[5]s",
+		item.Meta().Name, timeout, last.Reason, last.Message, item.Meta().Namespace)
+}

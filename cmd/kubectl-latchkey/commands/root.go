@@ -1,0 +1,124 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package commands holds the commands, a file for each. A command is a function that
+// takes the Factory and returns a cobra.Command; newRoot lists them all. It reports
+// errors with exit codes (package cli), results on Out and everything else on ErrOut.
+package commands
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/cli"
+)
+
+// Run runs the command line and returns its exit code.
+func Run(ctx context.Context, streams cli.Streams, version string, args []string) int {
+	root := NewRoot(streams, version)
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err != nil && ctx.Err() != nil {
+		return cli.CodeInterrupted
+	}
+	var known *cli.Error
+	if errors.As(err, &known) && known.Err == nil {
+		return known.Code
+	}
+	if err != nil {
+		streams.Notice("error: %s", err)
+	}
+	return cli.CodeOf(err)
+}
+
+// NewRoot returns all commands.
+func NewRoot(streams cli.Streams, version string) *cobra.Command {
+	root := &cobra.Command{
+		Use:           "kubectl-latchkey",
+		Short:         "Secrets of users and agents, sealed at rest and found in pods",
+		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl latchkey"},
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return unknownCommand(cmd, args[0])
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	f := cli.NewFactory(streams, version, root.PersistentFlags())
+	root.SetIn(streams.In)
+	root.SetOut(streams.Out)
+	root.SetErr(streams.ErrOut)
+	root.SetFlagErrorFunc(flagError)
+	root.AddCommand(
+		newSet(f),
+		newList(f),
+		newEnable(f, true),
+		newEnable(f, false),
+		newDelete(f),
+		newDescribe(f),
+		newUsage(f),
+		newWait(f),
+		newImport(f),
+		newVersion(f),
+	)
+	return root
+}
+
+// flagError says what is wrong with a flag, without what was given for it: that may be a
+// secret which somebody tried to pass.
+func flagError(cmd *cobra.Command, err error) error {
+	var invalid *pflag.InvalidValueError
+	var missing *pflag.ValueRequiredError
+	var unknown *pflag.NotExistError
+	help := fmt.Sprintf("See %s --help", cmd.CommandPath())
+	switch {
+	case errors.As(err, &invalid):
+		return cli.Usage("--%s does not take this value, its type is %s. %s", invalid.GetFlag().Name, invalid.GetFlag().Value.Type(), help)
+	case errors.As(err, &missing):
+		return cli.Usage("--%s needs a value. %s", missing.GetFlag().Name, help)
+	case errors.As(err, &unknown) && unknown.GetSpecifiedName() == "value":
+		return cli.Usage("there is no --value, since others could read it: pipe the value to standard input, or use --value-file. %s", help)
+	case errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() == "":
+		return cli.Usage("there is no flag --%s. %s", unknown.GetSpecifiedName(), help)
+	}
+	return cli.Usage("there is no such flag. %s", help)
+}
+
+func unknownCommand(cmd *cobra.Command, name string) error {
+	if strings.ContainsAny(name, "=:") || len(name) > 20 {
+		return cli.Usage("there is no such command. See %s --help", cmd.CommandPath())
+	}
+	suggestion := ""
+	if near := cmd.SuggestionsFor(name); len(near) > 0 {
+		suggestion = ", did you mean " + strings.Join(near, " or ") + "?"
+	}
+	return cli.Usage("there is no command %q%s See %s --help", name, suggestion, cmd.CommandPath())
+}
+
+// names takes at least least and at most most names of secrets; most 0 is any number. A
+// NAME=VALUE is refused without being repeated.
+func names(least, most int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		for _, a := range args {
+			if strings.Contains(a, "=") {
+				return cli.Usage("a name has no =: a value is not given on the command line, where others can read it; " +
+					"pipe it to standard input, or use --value-file")
+			}
+		}
+		switch {
+		case len(args) < least:
+			return cli.Usage("NAME is missing. See %s --help", cmd.CommandPath())
+		case most > 0 && len(args) > most:
+			return cli.Usage("too many arguments: %s takes %d. See %s --help", cmd.Name(), most, cmd.CommandPath())
+		}
+		return nil
+	}
+}

@@ -1,0 +1,56 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package fixes says what to do about the reason of a condition, in the words of the
+// troubleshooting page. troubleshooting.txt is a copy of docs/troubleshooting.md, which a
+// test holds equal: go:embed cannot leave the module's folder.
+package fixes
+
+import (
+	_ "embed"
+	"regexp"
+	"strings"
+)
+
+//go:embed troubleshooting.txt
+var page string
+
+var link = regexp.MustCompile(`\[([^\]]*)\]\([^)]*\)`)
+
+// Of returns what the page says about a reason of Ready=True or of Ready=False; "" where
+// it says nothing. Samples of messages are left out, commands are not.
+func Of(reason string, ready bool) string {
+	part := "## Reasons of Ready=False"
+	if ready {
+		part = "## Reasons of Ready=True"
+	}
+	var text []string
+	inPart, inReason, fence := false, false, ""
+	for line := range strings.Lines(page) {
+		line = strings.TrimRight(line, "\n")
+		switch {
+		case fence != "" && line == "```":
+			fence = ""
+		case fence == "sample": // left out
+		case fence != "":
+			if inReason {
+				text = append(text, "  "+line)
+			}
+		case strings.HasPrefix(line, "## "):
+			inPart, inReason = line == part, false
+		case strings.HasPrefix(line, "### "):
+			inReason = inPart && line == "### "+reason
+		case line == "```":
+			fence = "sample"
+		case strings.HasPrefix(line, "```"):
+			fence = "command"
+		case inReason:
+			text = append(text, link.ReplaceAllString(line, "$1"))
+		}
+	}
+	joined := strings.TrimSpace(strings.Join(text, "\n"))
+	for strings.Contains(joined, "\n\n\n") {
+		joined = strings.ReplaceAll(joined, "\n\n\n", "\n\n")
+	}
+	return joined
+}

@@ -1,0 +1,69 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+)
+
+var _ = Describe("import", func() {
+	It("shows what it will do, writes it, and changes nothing when it is run again", func(ctx SpecContext) {
+		ns := newTenant(ctx)
+		file := filepath.Join(cluster.Dir, ns+".env")
+		Expect(os.WriteFile(file, []byte("TOKEN="+canary+"-1\napp.id="+canary+"-2\n"), 0o600)).To(Succeed())
+		got := run(ctx, ns, "", "import", file)
+		Expect(got.code).To(Equal(2), "nobody can be asked")
+		Expect(got.stdout).To(Equal("KEY      ENV     ACTION   WHY\nTOKEN    TOKEN   create   \napp.id           create   \n"))
+		got = run(ctx, ns, "", "import", file, "--yes")
+		Expect(got).To(Equal(result{stdout: got.stdout, stderr: "2 secrets written.\n"}))
+		Eventually(projected(ctx, ns, "TOKEN")).Should(Equal(canary + "-1"))
+		Expect(run(ctx, ns, "", "import", file, "--yes")).To(Equal(result{
+			stdout: "KEY      ENV     ACTION   WHY\nTOKEN    TOKEN   keep     exists; --overwrite replaces it\napp.id           keep     exists; --overwrite replaces it\n",
+			stderr: "Nothing was written.\n",
+		}))
+	})
+
+	It("overwrites when asked, from standard input", func(ctx SpecContext) {
+		ns := newTenant(ctx)
+		succeed(ctx, ns, `{"T":"`+canary+`-1"}`, "import", "-", "--format", "json", "--yes")
+		succeed(ctx, ns, `{"T":"`+canary+`-2"}`, "import", "-", "--format", "json", "--yes", "--overwrite")
+		Eventually(projected(ctx, ns, "T")).Should(Equal(canary + "-2"))
+	})
+
+	It("writes nothing where one key is refused, by the client or by the server", func(ctx SpecContext) {
+		ns := newTenant(ctx)
+		succeed(ctx, ns, canary, "set", "holder", "--env", "TAKEN")
+		got := run(ctx, ns, "GOOD="+canary+"\nTAKEN="+canary+"\nEMPTY=\n", "import", "-", "--format", "env", "--yes")
+		Expect(got.code).To(Equal(3))
+		Expect(got.stdout).To(ContainSubstring(`refused   spec.envName: environment variable already in use: "TAKEN" is claimed by holder`))
+		Expect(got.stdout).To(ContainSubstring("refused   Value is required."))
+		Expect(got.stderr).To(Equal("error: 2 keys refused, so nothing was written\n"))
+		stored := &v1alpha1.UserSecretList{}
+		Expect(api.List(ctx, stored, client.InNamespace(ns))).To(Succeed())
+		Expect(stored.Items).To(HaveLen(1))
+	})
+
+	It("refuses what exceeds the limit in sum, and a file that is malformed, without its values", func(ctx SpecContext) {
+		ns := newTenant(ctx)
+		var file strings.Builder
+		for i := range 51 {
+			_, _ = file.WriteString("K" + strings.Repeat("x", i) + "=" + canary + "\n")
+		}
+		got := run(ctx, ns, file.String(), "import", "-", "--format", "env", "--yes")
+		Expect(got.code).To(Equal(3))
+		Expect(got.stderr).To(Equal("error: 1 key refused, so nothing was written\n"))
+		Expect(run(ctx, ns, canary, "import", "-", "--format", "env")).To(Equal(result{
+			code: 3, stderr: "error: malformed secrets file: line 1: expected KEY=VALUE but found no '='\n",
+		}))
+	})
+})

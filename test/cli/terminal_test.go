@@ -1,0 +1,109 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+
+	"github.com/creack/pty"
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+)
+
+// terminal is the plugin on a terminal.
+type terminal struct {
+	command *exec.Cmd
+	file    *os.File
+	mu      sync.Mutex
+	text    []byte
+	done    chan struct{}
+}
+
+func onTerminal(ctx context.Context, namespace string, args ...string) *terminal {
+	GinkgoHelper()
+	t := &terminal{done: make(chan struct{})}
+	t.command = exec.CommandContext(ctx, plugin, append([]string{"-n", namespace}, args...)...)
+	t.command.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + cluster.Dir, "KUBECONFIG=" + filepath.Join(cluster.Dir, "admin.kubeconfig")}
+	var err error
+	t.file, err = pty.Start(t.command)
+	Expect(err).NotTo(HaveOccurred())
+	go func() {
+		defer close(t.done)
+		buffer := make([]byte, 4096)
+		for {
+			n, err := t.file.Read(buffer)
+			t.mu.Lock()
+			t.text = append(t.text, buffer[:n]...)
+			t.mu.Unlock()
+			if err != nil { // EIO once nobody has the other end
+				return
+			}
+		}
+	}()
+	return t
+}
+
+// screen returns all that was shown so far.
+func (t *terminal) screen() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return string(t.text)
+}
+
+func (t *terminal) enter(text string) {
+	GinkgoHelper()
+	_, err := io.WriteString(t.file, text)
+	Expect(err).NotTo(HaveOccurred())
+}
+
+func (t *terminal) end() int {
+	GinkgoHelper()
+	err := t.command.Wait()
+	var exit *exec.ExitError
+	Expect(err == nil || errors.As(err, &exit)).To(BeTrue())
+	<-t.done
+	_ = t.file.Close()
+	return t.command.ProcessState.ExitCode()
+}
+
+var _ = Describe("a terminal", func() {
+	It("asks for a value, and shows nothing of it", func(ctx SpecContext) {
+		ns := newTenant(ctx)
+		t := onTerminal(ctx, ns, "set", "t", "--env", "T", "--wait")
+		Eventually(t.screen).Should(Equal("Value of t (it is not shown): "))
+		t.enter(canary + "-typed\n")
+		Expect(t.end()).To(Equal(0), t.screen())
+		Expect(t.screen()).To(Equal("Value of t (it is not shown): \r\nusersecret.latchkey.dev/t created\r\n"))
+		Expect(projected(ctx, ns, "T")()).To(Equal(canary + "-typed"))
+	})
+
+	It("ends with 130 when it is interrupted, and stores nothing", func(ctx SpecContext) {
+		ns := newTenant(ctx)
+		t := onTerminal(ctx, ns, "set", "t")
+		Eventually(t.screen).Should(ContainSubstring("it is not shown"))
+		t.enter("\x03")
+		Expect(t.end()).To(Equal(130), t.screen())
+		Expect(succeed(ctx, ns, "", "list", "-o", "name")).To(BeEmpty())
+	})
+
+	It("asks before it deletes, and takes anything but yes for a no", func(ctx SpecContext) {
+		ns := newTenant(ctx)
+		succeed(ctx, ns, canary, "set", "t")
+		t := onTerminal(ctx, ns, "delete", "t")
+		Eventually(t.screen).Should(Equal("Delete UserSecret t? Nobody can bring the values back. [y/N] "))
+		t.enter("\n")
+		Expect(t.end()).To(Equal(3), t.screen())
+		t = onTerminal(ctx, ns, "delete", "t")
+		Eventually(t.screen).Should(ContainSubstring("[y/N]"))
+		t.enter("y\n")
+		Expect(t.end()).To(Equal(0), t.screen())
+		Expect(succeed(ctx, ns, "", "list", "-o", "name")).To(BeEmpty())
+	})
+})
