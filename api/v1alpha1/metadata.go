@@ -74,6 +74,25 @@ const (
 	AnnotationSourceApproval = "latchkey.dev/source-approval"
 )
 
+// What is on the Secrets of sealing keys, in Latchkey's own namespace.
+const (
+	// LabelSealingKey marks the Secrets that hold sealing keys; its value is "true".
+	// Caches select by it.
+	LabelSealingKey = "latchkey.dev/sealing-key"
+	// SecretTypeSealingKey is the type of those Secrets.
+	SecretTypeSealingKey = "latchkey.dev/sealing-key"
+	// AnnotationCreated says when a key was made, as RFC 3339 with nanoseconds. The
+	// object's own creation time will not do: it has seconds only, and changes when a
+	// backup is restored.
+	AnnotationCreated = "latchkey.dev/created"
+	// AnnotationRotateRequested asks for a successor of the newest key now, on its
+	// Secret. It is the time of the request, as RFC 3339, and counts if it is later than
+	// AnnotationCreated; so a request is done once, by whoever leads.
+	AnnotationRotateRequested = "latchkey.dev/rotate-requested"
+	// SealingKeyPrefix begins the names of those Secrets; the key's id follows.
+	SealingKeyPrefix = "latchkey-key-"
+)
+
 // SecretTypeBundle is the type of every bundle. A Secret's type cannot change, so
 // applying a bundle over a Secret that is not Latchkey's fails and changes nothing.
 const SecretTypeBundle = "latchkey.dev/bundle"

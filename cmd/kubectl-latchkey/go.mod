@@ -3,15 +3,21 @@ module github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey
 go 1.26.0
 
 require (
+	filippo.io/age v1.3.2
 	github.com/fatih/color v1.19.0
 	github.com/google/go-cmp v0.7.0
+	github.com/google/renameio/v2 v2.0.2
 	github.com/latchkey-dev/latchkey v0.0.0
 	github.com/spf13/cobra v1.10.2
 	golang.org/x/term v0.47.0
 	k8s.io/client-go v0.37.2
 )
 
-require github.com/stretchr/testify v1.12.1 // indirect
+require (
+	filippo.io/hpke v0.4.0 // indirect
+	github.com/stretchr/testify v1.12.1 // indirect
+	golang.org/x/crypto v0.58.0 // indirect
+)
 
 require (
 	github.com/Azure/go-ansiterm v0.0.0-20250102033503-faa5f7b0171c // indirect

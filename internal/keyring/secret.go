@@ -12,30 +12,26 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/internal/seal/unseal"
 )
 
 const (
-	// LabelSealingKey marks the Secrets that hold sealing keys; its value is
-	// "true". Caches select by it.
-	LabelSealingKey = "latchkey.dev/sealing-key"
+	// LabelSealingKey marks the Secrets that hold sealing keys; its value is "true".
+	LabelSealingKey = v1alpha1.LabelSealingKey
 
 	// TypeSealingKey is the type of those Secrets.
-	TypeSealingKey corev1.SecretType = "latchkey.dev/sealing-key"
+	TypeSealingKey corev1.SecretType = v1alpha1.SecretTypeSealingKey
 
-	// AnnotationCreated says when a key was made, as RFC 3339 with
-	// nanoseconds. The object's own creation time will not do: it has seconds
-	// only, and changes when a backup is restored.
-	AnnotationCreated = "latchkey.dev/created"
+	// AnnotationCreated says when a key was made.
+	AnnotationCreated = v1alpha1.AnnotationCreated
 
-	// AnnotationRotateRequested asks for a successor of the newest key now, on its
-	// Secret. It is the time of the request, as RFC 3339, and counts if it is later than
-	// AnnotationCreated; so a request is done once, by whoever leads.
-	AnnotationRotateRequested = "latchkey.dev/rotate-requested"
+	// AnnotationRotateRequested asks for a successor of the newest key.
+	AnnotationRotateRequested = v1alpha1.AnnotationRotateRequested
 
 	labelTrue = "true"
 
-	secretNamePrefix = "latchkey-key-"
+	secretNamePrefix = v1alpha1.SealingKeyPrefix
 	dataPrivate      = "private"
 	dataPublic       = "public"
 )

@@ -87,3 +87,7 @@ func appendString(out []byte, text string) []byte {
 	out = append(out, text[done:]...)
 	return append(out, '"')
 }
+
+// Quote returns a text as a JSON string. What is not Unicode text stays as it is, for
+// Check to refuse.
+func Quote(text string) []byte { return appendString(nil, text) }

@@ -38,11 +38,17 @@ var said struct {
 // run runs the plugin in a namespace; stdin "" is the null device.
 func run(ctx context.Context, namespace, stdin string, args ...string) result {
 	GinkgoHelper()
+	return runBare(ctx, stdin, append([]string{"-n", namespace}, args...)...)
+}
+
+// runBare runs the plugin with these arguments alone; stdin "" is the null device.
+func runBare(ctx context.Context, stdin string, args ...string) result {
+	GinkgoHelper()
 	var input io.Reader
 	if stdin != "" {
 		input = strings.NewReader(stdin)
 	}
-	command := exec.CommandContext(ctx, plugin, append([]string{"-n", namespace}, args...)...)
+	command := exec.CommandContext(ctx, plugin, args...)
 	command.Env = []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + cluster.Dir, "KUBECONFIG=" + filepath.Join(cluster.Dir, "admin.kubeconfig"),
 	}

@@ -58,6 +58,10 @@ func (f *Factory) Config() (*rest.Config, error) {
 	return config, nil
 }
 
+// ChosenNamespace returns the namespace that a flag chose, "" for none. It reads no
+// kubeconfig.
+func (f *Factory) ChosenNamespace() string { return *f.flags.Namespace }
+
 // Namespace returns the namespace to work in, and whether a flag chose it.
 func (f *Factory) Namespace() (string, bool, error) {
 	namespace, _, err := f.flags.ToRawKubeConfigLoader().Namespace()

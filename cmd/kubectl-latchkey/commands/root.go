@@ -67,6 +67,11 @@ func NewRoot(streams cli.Streams, version string) *cobra.Command {
 		newUsage(f),
 		newWait(f),
 		newImport(f),
+		newSeal(f),
+		newReseal(f),
+		newValidate(f),
+		newAgent(f),
+		newKeys(f),
 		newVersion(f),
 	)
 	return root

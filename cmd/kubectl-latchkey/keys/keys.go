@@ -1,0 +1,165 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package keys is what the commands below keys do: it lists sealing keys, asks for
+// rotations, and keeps backups. It treats private keys as bytes that it encrypts or
+// stores, opens nothing with them, and prints none.
+package keys
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/metadata"
+	"k8s.io/client-go/rest"
+
+	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/cli"
+	"github.com/latchkey-dev/latchkey/internal/seal"
+)
+
+const (
+	publicKeysName = "latchkey-public-keys"
+	publicKeyID    = "key-id"
+)
+
+var (
+	secrets    = corev1.SchemeGroupVersion.WithResource("secrets")
+	configMaps = corev1.SchemeGroupVersion.WithResource("configmaps")
+	selector   = metav1.ListOptions{LabelSelector: v1alpha1.LabelSealingKey + "=true"}
+)
+
+// Keys are the sealing keys of a cluster.
+type Keys struct {
+	client    dynamic.Interface
+	metadata  metadata.Interface
+	namespace string
+}
+
+// New returns the keys in Latchkey's namespace.
+func New(config *rest.Config, namespace string) (*Keys, error) {
+	client, err := dynamic.NewForConfig(config)
+	if err != nil {
+		return nil, err
+	}
+	meta, err := metadata.NewForConfig(config)
+	return &Keys{client: client, metadata: meta, namespace: namespace}, err
+}
+
+// Key is what is public of a sealing key.
+type Key struct {
+	// ID is its id.
+	ID string `json:"id"`
+	// Created orders the keys.
+	Created time.Time `json:"created"`
+	// Seals tells whether it is the newest, with which values are sealed.
+	Seals bool `json:"seals"`
+	// RotateRequested is the request for a successor that stands on it.
+	RotateRequested string `json:"rotateRequested,omitempty"`
+	// Objects is how many objects it seals; nil where the caller may not list them.
+	Objects *int `json:"objects,omitempty"`
+}
+
+// List returns the keys, newest first. It reads their metadata alone, and counts objects
+// if asked.
+func (k *Keys) List(ctx context.Context, count bool) ([]Key, error) {
+	found, err := k.metadata.Resource(secrets).Namespace(k.namespace).List(ctx, selector)
+	if err != nil {
+		return nil, err
+	}
+	var all []Key
+	for i := range found.Items {
+		s := &found.Items[i]
+		created, err := time.Parse(time.RFC3339Nano, s.Annotations[v1alpha1.AnnotationCreated])
+		if err != nil {
+			continue // Latchkey does not use it either
+		}
+		all = append(all, Key{
+			ID: strings.TrimPrefix(s.Name, v1alpha1.SealingKeyPrefix), Created: created,
+			RotateRequested: s.Annotations[v1alpha1.AnnotationRotateRequested],
+		})
+	}
+	slices.SortFunc(all, func(a, b Key) int { return cmp.Or(b.Created.Compare(a.Created), cmp.Compare(b.ID, a.ID)) })
+	if len(all) > 0 {
+		all[0].Seals = true
+	}
+	if !count {
+		return all, nil
+	}
+	counts, err := k.objects(ctx)
+	if apierrors.IsForbidden(err) {
+		return all, nil
+	}
+	for i := range all {
+		n := counts[all[i].ID]
+		all[i].Objects = &n
+	}
+	return all, err
+}
+
+// objects counts the objects of the cluster by the key of their value.
+func (k *Keys) objects(ctx context.Context) (map[string]int, error) {
+	counts := map[string]int{}
+	for _, resource := range []string{"usersecrets", "agentsecrets"} {
+		list, err := k.client.Resource(v1alpha1.GroupVersion.WithResource(resource)).List(ctx, metav1.ListOptions{})
+		if err != nil {
+			return nil, err
+		}
+		for i := range list.Items {
+			text, _, _ := unstructured.NestedString(list.Items[i].Object, "spec", "sealedValue")
+			if s, err := seal.Parse(text); err == nil {
+				counts[s.KeyID()]++
+			}
+		}
+	}
+	return counts, nil
+}
+
+// Rotate asks for a successor of the newest key, and returns that key's id.
+func (k *Keys) Rotate(ctx context.Context, now time.Time) (string, error) {
+	all, err := k.List(ctx, false)
+	if err != nil {
+		return "", err
+	}
+	if len(all) == 0 {
+		return "", cli.Refused("there is no sealing key in namespace %s; the controller makes the first", k.namespace)
+	}
+	newest := all[0]
+	patch := fmt.Appendf(nil, `{"metadata":{"annotations":{%q:%q}}}`, v1alpha1.AnnotationRotateRequested, requestAt(newest.Created, now))
+	_, err = k.metadata.Resource(secrets).Namespace(k.namespace).
+		Patch(ctx, v1alpha1.SealingKeyPrefix+newest.ID, types.MergePatchType, patch, metav1.PatchOptions{})
+	return newest.ID, err
+}
+
+// requestAt is the time of a request that counts: later than the key, whatever the clocks.
+func requestAt(created, now time.Time) string {
+	if !now.After(created) {
+		now = created.Add(time.Second)
+	}
+	return now.UTC().Format(time.RFC3339Nano)
+}
+
+// Await waits until another key than old is published, and returns its id.
+func (k *Keys) Await(ctx context.Context, old string) (string, error) {
+	var id string
+	err := wait.PollUntilContextCancel(ctx, 500*time.Millisecond, true, func(ctx context.Context) (bool, error) {
+		published, err := k.client.Resource(configMaps).Namespace(k.namespace).Get(ctx, publicKeysName, metav1.GetOptions{})
+		if err != nil {
+			return false, err
+		}
+		id, _, _ = unstructured.NestedString(published.Object, "data", publicKeyID)
+		return id != "" && id != old, nil
+	})
+	return id, err
+}

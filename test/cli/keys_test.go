@@ -1,0 +1,92 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/latchkey-dev/latchkey/internal/keyring"
+	"github.com/latchkey-dev/latchkey/test/framework"
+)
+
+// newestKey returns the id of the key that is published.
+func newestKey(ctx context.Context) string {
+	GinkgoHelper()
+	published := &corev1.ConfigMap{}
+	Expect(api.Get(ctx, client.ObjectKey{Namespace: framework.SystemNamespace, Name: keyring.PublicKeysName}, published)).To(Succeed())
+	return published.Data[keyring.PublicKeyID]
+}
+
+// ageIdentity makes an identity of age, and returns it and its recipient.
+func ageIdentity(ctx context.Context) (identity, recipient string) {
+	GinkgoHelper()
+	command := exec.CommandContext(ctx, "go", "-C", filepath.Join(cluster.Root, "cmd", "kubectl-latchkey"), "run", "filippo.io/age/cmd/age-keygen")
+	out, err := command.Output()
+	Expect(err).NotTo(HaveOccurred())
+	return string(out), regexp.MustCompile(`age1[0-9a-z]+`).FindString(string(out))
+}
+
+var _ = Describe("keys", Serial, func() {
+	It("lists, rotates, backs up and restores, and values open again", func(ctx SpecContext) {
+		ns, dir := newTenant(ctx), GinkgoT().TempDir()
+		succeed(ctx, ns, canary, "agent", "set", "token", "--type", "string")
+		old := newestKey(ctx)
+		rotated := run(ctx, ns, "", "keys", "rotate", "--wait")
+		newest := newestKey(ctx)
+		Expect(rotated).To(Equal(result{stdout: "key " + newest + " seals now, key " + old + " opens\n"}))
+		Eventually(ctx, func() string { return succeed(ctx, ns, "", "agent", "get", "token", "-o", "yaml") }).Should(ContainSubstring("sealedValue: lk1." + newest + "."))
+		Expect(succeed(ctx, ns, "", "keys", "list")).
+			To(MatchRegexp(`^ID +CREATED +DOES +OBJECTS\n` + newest + ` +\S+ +seals and opens +\d+\n` + old + ` +\S+ +opens +\d+\n`))
+
+		identity, recipient := ageIdentity(ctx)
+		path := filepath.Join(dir, "keys.age")
+		succeed(ctx, ns, "", "keys", "backup", "--recipient", recipient, "-O", path)
+		info, err := os.Stat(path)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(info.Mode().Perm()).To(BeEquivalentTo(0o600))
+		Expect(content(path)).To(And(HavePrefix("-----BEGIN AGE ENCRYPTED FILE-----\n"), Not(ContainSubstring(newest))))
+		Expect(run(ctx, ns, "", "keys", "backup", "--recipient", recipient, "-O", path)).To(ends(3), "a backup is not written over")
+
+		secret := framework.Secret(framework.SystemNamespace, "latchkey-key-"+old, nil)
+		Expect(api.Get(ctx, client.ObjectKeyFromObject(secret), secret)).To(Succeed())
+		Expect(api.Delete(ctx, secret.DeepCopy())).To(Succeed())
+		got := run(ctx, ns, "", "keys", "restore", path, "--identity", file(dir, "identity", identity))
+		Expect(got).To(And(ends(0), notices("")))
+		Expect(got.stdout).To(And(ContainSubstring("key "+old+" restored\n"), ContainSubstring("key "+newest+" was there\n"),
+			HaveSuffix("1 keys restored; 0 objects can be opened again\n")))
+		again := framework.Secret(framework.SystemNamespace, secret.Name, nil)
+		Expect(api.Get(ctx, client.ObjectKeyFromObject(again), again)).To(Succeed())
+		Expect(again.Data).To(Equal(secret.Data))
+		Expect(again.Annotations).To(Equal(map[string]string{keyring.AnnotationCreated: secret.Annotations[keyring.AnnotationCreated]}))
+		Expect(succeed(ctx, ns, "", "agent", "get", "token")).To(ContainSubstring("True Projected"))
+	})
+
+	It("has a restored key that would seal replaced at once", func(ctx SpecContext) {
+		ns, dir := newTenant(ctx), GinkgoT().TempDir()
+		succeed(ctx, ns, canary, "agent", "set", "token", "--type", "string")
+		newest := newestKey(ctx)
+		identity, recipient := ageIdentity(ctx)
+		path := filepath.Join(dir, "keys.age")
+		succeed(ctx, ns, "", "keys", "backup", "--recipient", recipient, "-O", path)
+		Expect(cluster.Kubectl.Run(ctx, "", "-n", framework.SystemNamespace, "delete", "secret", "latchkey-key-"+newest)).To(ContainSubstring("deleted"))
+		got := run(ctx, ns, "", "keys", "restore", path, "--identity", file(dir, "identity", identity))
+		Expect(got.code).To(Equal(0), got.stderr)
+		Eventually(ctx, func() string { return newestKey(ctx) }).ShouldNot(Equal(newest))
+		Eventually(ctx, func() string { return succeed(ctx, ns, "", "agent", "get", "token") }).Should(ContainSubstring("True Projected"))
+	})
+
+	It("says which right is missing", func(ctx SpecContext) {
+		Expect(run(ctx, "default", "", "keys", "list", "--as", "nobody")).To(And(ends(3), notices(
+			ContainSubstring("nobody may not list secrets in namespace latchkey-system"))))
+	})
+})
