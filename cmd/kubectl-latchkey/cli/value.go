@@ -12,8 +12,8 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"github.com/latchkey-dev/latchkey/internal/rules"
 	"github.com/latchkey-dev/latchkey/internal/seal"
+	"github.com/latchkey-dev/latchkey/internal/typedvalue"
 )
 
 // ValueSource is where a value comes from: a prompt without echo, piped standard input,
@@ -106,7 +106,7 @@ func singleLine(text []byte) ([]byte, bool) {
 
 // readBounded reads a little more than any value may have, so that the rules can say so.
 func readBounded(r io.Reader) ([]byte, error) {
-	return io.ReadAll(io.LimitReader(r, rules.MaxValueBytes+2))
+	return io.ReadAll(io.LimitReader(r, typedvalue.MaxValueBytes+2))
 }
 
 // isNull reports whether a stream is the null device, which says that there is no input.
