@@ -19,6 +19,7 @@ BENCH ?= .
 FUZZTIME ?= 30s
 REQUESTS ?= 600
 OBJECTS ?= 2000
+DURATION ?= 30m
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 IMAGE ?= ghcr.io/latchkey-dev/latchkey:v0.1.0-dev
 PLATFORMS ?= linux/amd64,linux/arm64
@@ -40,7 +41,7 @@ CODER := $(TOOLS)/coder
 help: ## List what there is.
 	@awk 'BEGIN { FS = ":.*## "; print "Usage: make <target> [NAME=value ...]" } \
 	  /^##@ / { printf "\n%s\n", substr($$0, 5) } \
-	  /^[a-z0-9-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	  /^[a-z0-9-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: quickstart
 quickstart: controlplane build ## Show Latchkey at work on this machine: an API server, the samples, what became of them.
@@ -102,6 +103,11 @@ test: $(CODER) ## Run the unit and integration tests with the race detector, aga
 test-unit: ## Run the tests that need no API server.
 	packages=$$(go list ./... | grep -v /test/); go test -race -timeout 5m $$packages $(TESTFLAGS)
 	go -C $(PLUGIN) test -race -timeout 5m ./... $(TESTFLAGS)
+
+.PHONY: linearizability
+linearizability: ## Look for answers that fit no order, under all faults, for DURATION=30m. SEED=, FAULTS=killed,paused, ARTIFACTS=.
+	assets=$$(hack/controlplane/build.sh --print-assets | tail -n 1); \
+	KUBEBUILDER_ASSETS=$$assets DURATION=$(DURATION) go test -count 1 -timeout 0 -v $(TESTFLAGS) -run TestServers ./test/linearizability
 
 .PHONY: e2e
 e2e: ## Run the end-to-end tests on a real node, or on the cluster of KUBECONFIG=. E2EFLAGS= go to go test.

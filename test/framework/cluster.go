@@ -45,6 +45,7 @@ type Cluster struct {
 	manifests   string
 	ports       ports
 	processes   []*Process
+	components  map[string]*Component
 }
 
 // Start starts a control plane and installs Latchkey in it. The caller stops it.
@@ -136,6 +137,9 @@ func (c *Cluster) Stop(keepLogs bool) error {
 	for _, p := range c.processes {
 		_, err := p.Stop()
 		errs = append(errs, err)
+	}
+	for _, component := range c.components {
+		component.stop()
 	}
 	if c.environment != nil {
 		errs = append(errs, c.environment.Stop())

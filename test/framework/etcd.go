@@ -54,6 +54,20 @@ func (e Etcd) Revision(ctx context.Context) (int64, error) {
 	return page.Header.Revision, err
 }
 
+// Compact forgets every change before the present revision, so that no watch can go on
+// from an older one.
+func (e Etcd) Compact(ctx context.Context) error {
+	revision, err := e.Revision(ctx)
+	if err != nil {
+		return err
+	}
+	body, err := e.post(ctx, "/v3/kv/compaction", map[string]any{"revision": revision, "physical": true})
+	if err != nil {
+		return err
+	}
+	return body.Close()
+}
+
 // ChangedSince returns the keys that changed after a revision, once for each change.
 func (e Etcd) ChangedSince(ctx context.Context, revision int64) ([]string, error) {
 	until, err := e.Revision(ctx)

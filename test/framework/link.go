@@ -15,8 +15,8 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 )
 
-// Link is a way to the API server that can be cut, for a process that is started with its
-// kubeconfig.
+// Link is a way to the API server that can be cut or made to swallow all bytes, for a
+// process that is started with its kubeconfig.
 type Link struct {
 	// Kubeconfig leads over the link, with the rights of a command.
 	Kubeconfig string
@@ -24,9 +24,11 @@ type Link struct {
 	listener net.Listener
 	target   string
 
-	mu    sync.Mutex
-	isCut bool
-	open  map[net.Conn]bool
+	mu      sync.Mutex
+	changed *sync.Cond
+	isCut   bool
+	stalled bool
+	open    map[net.Conn]bool
 }
 
 // Link returns a link for a command. The caller closes it.
@@ -39,10 +41,15 @@ func (c *Cluster) Link(ctx context.Context, command string) (*Link, error) {
 	if err != nil {
 		return nil, err
 	}
+	_, port, err := net.SplitHostPort(listener.Addr().String())
+	if err != nil {
+		return nil, err
+	}
 	l := &Link{
-		Kubeconfig: filepath.Join(c.Dir, command+"-link.kubeconfig"), listener: listener,
+		Kubeconfig: filepath.Join(c.Dir, command+"-link-"+port+".kubeconfig"), listener: listener,
 		target: server.Host, open: map[net.Conn]bool{},
 	}
+	l.changed = sync.NewCond(&l.mu)
 	config, err := clientcmd.LoadFromFile(c.kubeconfig(command))
 	if err != nil {
 		return nil, err
@@ -65,13 +72,22 @@ func (l *Link) Cut() {
 	for connection := range l.open {
 		_ = connection.Close() // it breaks in any case
 	}
+	l.changed.Broadcast()
 }
 
-// Mend ends Cut.
+// Stall lets connections be and become, and passes no byte on.
+func (l *Link) Stall() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.stalled = true
+}
+
+// Mend ends Cut and Stall. What was held back by Stall arrives.
 func (l *Link) Mend() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.isCut = false
+	l.isCut, l.stalled = false, false
+	l.changed.Broadcast()
 }
 
 // Close ends the link.
@@ -105,11 +121,28 @@ func (l *Link) pass(near net.Conn) {
 	ended := make(chan struct{}, 2)
 	for _, way := range [][2]net.Conn{{near, far}, {far, near}} {
 		go func() {
-			_, _ = io.Copy(way[0], way[1]) // it ends however it ends
+			_, _ = io.Copy(gate{way[0], l}, way[1]) // it ends however it ends
 			ended <- struct{}{}
 		}()
 	}
 	<-ended
+}
+
+// gate is a connection that nothing is written to while its link is stalled.
+type gate struct {
+	io.Writer
+
+	link *Link
+}
+
+// Write waits until the link is mended or cut.
+func (g gate) Write(b []byte) (int, error) {
+	g.link.mu.Lock()
+	for g.link.stalled && !g.link.isCut {
+		g.link.changed.Wait()
+	}
+	g.link.mu.Unlock()
+	return g.Writer.Write(b)
 }
 
 func (l *Link) keep(connections ...net.Conn) bool {

@@ -137,6 +137,12 @@ func (p *Process) Kill() error {
 	return err
 }
 
+// Pause stops the process until Resume. It does not know that time passes.
+func (p *Process) Pause() error { return p.command.Process.Signal(syscall.SIGSTOP) }
+
+// Resume ends Pause.
+func (p *Process) Resume() error { return p.command.Process.Signal(syscall.SIGCONT) }
+
 func (p *Process) end(signal os.Signal) (int, error) {
 	if p.command == nil {
 		return 0, nil
