@@ -60,7 +60,7 @@ var _ = Describe("usage, wait and describe", func() {
 			defer GinkgoRecover()
 			ended <- run(ctx, ns, "", "wait", "t", "--timeout", "1m")
 		}()
-		Consistently(ended, "3s").ShouldNot(Receive())
+		Consistently(ended, 3*time.Second).ShouldNot(Receive())
 		Expect(api.Delete(ctx, pod, client.GracePeriodSeconds(0))).To(Succeed())
 		Eventually(ended).Should(Receive(&got))
 		Expect(got.code).To(Equal(0))
