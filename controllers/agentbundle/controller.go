@@ -27,7 +27,9 @@ func Adapter(l limits.Agent, may *rules.Targets) bundler.Adapter {
 		FilesBundle: v1alpha1.BundleAgentFiles,
 		List:        list,
 		Decide:      func(items []bundle.Item) []bundle.Decision { return bundle.DecideAgent(items, l, may) },
-		Fill:        bundle.FillAgent,
+		Print:       bundle.PrintAgent,
+		Reprint:     bundle.ReprintAgent,
+		Lay:         bundle.LayAgent,
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/internal/bundle"
+	"github.com/latchkey-dev/latchkey/internal/seal"
 )
 
 // Adapter says what differs between the kinds of objects.
@@ -27,8 +28,11 @@ type Adapter struct {
 	List func(ctx context.Context, r client.Reader, namespace string) ([]Member, error)
 	// Decide judges them without their values.
 	Decide func([]bundle.Item) []bundle.Decision
-	// Fill lays out their values.
-	Fill func([]bundle.Decision, map[types.UID]bundle.Opened) (bundle.Filled, error)
+	// Print prints an opened value, Reprint one that is an entry of a bundle already. Or
+	// they return the outcome of an object whose value is not valid.
+	Print, Reprint func(bundle.Item, seal.Value) (bundle.Printed, *bundle.Outcome)
+	// Lay lays their values out.
+	Lay func([]bundle.Decision, map[types.UID]bundle.Known) bundle.Laid
 }
 
 // Member is one object of a tenant.
@@ -40,5 +44,8 @@ type Member struct {
 	// Item is what bundling needs of it.
 	Item bundle.Item
 }
+
+// bundles are the names of the two native Secrets.
+func (a Adapter) bundles() []string { return []string{a.EnvBundle, a.FilesBundle} }
 
 func (a Adapter) owns(secret string) bool { return secret == a.EnvBundle || secret == a.FilesBundle }

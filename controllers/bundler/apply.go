@@ -4,38 +4,37 @@
 package bundler
 
 import (
-	"bytes"
 	"context"
 	"errors"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
-	"github.com/latchkey-dev/latchkey/internal/bundle"
+	"github.com/latchkey-dev/latchkey/internal/digest"
 )
 
-// apply writes the bundles whose contents differ from what is there. That one cannot be
-// written does not stop the other.
+// refreshAfter is how long a bundle's record may be behind while its content is right: an
+// object was sealed anew, or a source written again with the same value. A rotation of
+// the keys is then one write for each bundle, or few. Until it, a restart opens such values once.
+const refreshAfter = 10 * time.Second
+
+// apply makes the bundles what they are to become. That one cannot be written does not
+// stop the other.
 func (r *Reconciler) apply(ctx context.Context, s *scope) error {
-	if s.contents == nil {
-		return nil // the memo found all in step, or it is too early to try again
+	s.memo = &memo{known: map[types.UID]knowledge{}, records: map[string]newerRecord{}, wanted: map[string]digest.Short{}}
+	for _, name := range r.Adapter.bundles() {
+		s.memo.wanted[name] = r.wanted(s, name)
 	}
-	for _, name := range []string{r.Adapter.EnvBundle, r.Adapter.FilesBundle} {
-		existing, mac := s.existing[name], s.memo.macs[name]
-		if upToDate(existing, mac, s.memo.records[name], r.Adapter.Name) {
-			continue
+	for _, name := range r.Adapter.bundles() {
+		p := s.plans[name]
+		if p == nil {
+			continue // it rests
 		}
-		var err error
-		if mac == "" {
-			err = r.remove(ctx, existing)
-		} else {
-			err = r.write(ctx, s, name, mac)
-		}
+		err := r.applyOne(ctx, s, name, p)
 		if namespaceGone(err) {
 			return err
 		}
@@ -44,96 +43,98 @@ func (r *Reconciler) apply(ctx context.Context, s *scope) error {
 			ctrl.LoggerFrom(ctx).Info("Bundle not written", "secret", name, "answer", answerOf(err), "blocked", s.setback.failures[name].blocked)
 		}
 	}
-	s.memo.setback = s.setback
-	if s.setback != nil && s.setback.blockedOnly() {
-		r.memos.forget(s.namespace) // so the next reconcile tries again, whenever it comes
+	r.remember(s)
+	return nil
+}
+
+func (r *Reconciler) applyOne(ctx context.Context, s *scope, name string, p *plan) error {
+	existing := s.existing[name]
+	c := r.changeOf(s, name, p)
+	switch {
+	case len(p.entries) == 0 && existing == nil:
 		return nil
+	case len(p.entries) == 0:
+		return r.remove(ctx, existing)
+	case !c.empty():
+		return r.write(ctx, s, name, p, c)
+	}
+	text := existing.Annotations[v1alpha1.AnnotationRecord]
+	if wanted := p.record.String(); text != wanted {
+		if due := r.staleSince(s).Add(refreshAfter); r.now().Before(due) {
+			s.refresh, s.memo.stale = due, r.staleSince(s)
+			s.memo.records[name] = newerRecord{follows: text, record: p.record}
+			return nil
+		}
+		return r.write(ctx, s, name, p, c)
+	}
+	r.keepLong(s, name, p)
+	return nil
+}
+
+// staleSince returns since when the tenant's records are behind.
+func (r *Reconciler) staleSince(s *scope) time.Time {
+	if s.before != nil && !s.before.stale.IsZero() {
+		return s.before.stale
+	}
+	return r.now()
+}
+
+// keepLong remembers what of a record is too much to be written down.
+func (r *Reconciler) keepLong(s *scope, name string, p *plan) {
+	if !p.record.Whole() {
+		s.memo.records[name] = newerRecord{follows: p.record.String(), record: p.record}
+	}
+}
+
+// remember keeps what the bundles do not say.
+func (r *Reconciler) remember(s *scope) {
+	for i, d := range s.decisions {
+		known, ok := s.known[d.Item.UID]
+		if !ok {
+			continue
+		}
+		o := s.laid.Outcomes[i]
+		if known.Failure != nil || s.setback != nil || o.Env == nil && o.File == nil {
+			s.memo.known[d.Item.UID] = knowledge{input: s.inputs[d.Item.UID], known: known}
+		}
+	}
+	if s.setback != nil && !s.setback.blockedOnly() { // else the next reconcile tries again, whenever it comes
+		s.memo.setback = s.setback
 	}
 	r.memos.put(s.namespace, s.memo)
-	return nil
 }
 
-// upToDate reports whether a bundle as cached has the content that mac stands for, and
-// says how it came to be.
-func upToDate(existing *corev1.Secret, mac string, record *bundle.Record, label string) bool {
-	if existing == nil || mac == "" {
-		return existing == nil && mac == ""
-	}
-	return existing.StringData[cachedMAC] == mac &&
-		existing.Annotations[v1alpha1.AnnotationMAC] == mac &&
-		existing.Annotations[v1alpha1.AnnotationRecord] == record.String() &&
-		existing.Labels[v1alpha1.LabelBundle] == label
+// change is what has to be written of a bundle.
+type change struct {
+	// drop are keys that are there and are not to be.
+	drop []string
+	// content: values are missing, or an annotation or label is not as it is to be.
+	content bool
 }
 
-// write applies one bundle. Its type is Latchkey's own and a Secret's type cannot
-// change: where a foreign Secret has the name, the API server refuses the apply
-// whole, whatever our caches have or have not seen yet.
-func (r *Reconciler) write(ctx context.Context, s *scope, name, mac string) error {
-	c := s.contents[name]
-	annotations := map[string]string{v1alpha1.AnnotationMAC: mac, v1alpha1.AnnotationRecord: s.memo.records[name].String()}
-	if layout := r.layout(s.namespace, name, c); layout != "" {
-		annotations[v1alpha1.AnnotationLayout] = layout
-	}
-	secret := corev1ac.Secret(name, s.namespace).
-		WithType(v1alpha1.SecretTypeBundle).
-		WithLabels(map[string]string{
-			v1alpha1.LabelBundle:           r.Adapter.Name,
-			"app.kubernetes.io/managed-by": "latchkey",
-		}).
-		WithAnnotations(annotations).
-		WithData(reveal(c))
-	err := r.Client.Apply(ctx, secret, FieldOwner, client.ForceOwnership)
-	stripped := false
-	if err == nil {
-		stripped, err = r.strip(ctx, secret, c)
-	}
-	if err == nil && (!stored(secret, c, annotations) || !stripped && unmoved(secret, s.existing[name])) {
-		err = errChanged
-	}
-	bundleWrites.WithLabelValues(r.Adapter.Name, outcomeLabel(err)).Inc()
-	if err != nil {
-		return terminating(err)
-	}
-	return nil
-}
+func (c change) empty() bool { return len(c.drop) == 0 && !c.content }
 
-// stored reports whether a bundle is stored as it was sent, as far as the API server's
-// answer shows it.
-func stored(applied *corev1ac.SecretApplyConfiguration, c bundle.Contents, annotations map[string]string) bool {
-	for key, value := range c.Data {
-		if !bytes.Equal(applied.Data[key], value.Reveal()) {
-			return false
-		}
-	}
-	for key, value := range annotations {
-		if applied.Annotations[key] != value {
-			return false
-		}
-	}
-	return true
-}
-
-// unmoved reports whether applying changed nothing of a bundle that is not up to date.
-// Something then leaves out on the way what was sent, which the answer does not show: it
-// is laid over what was sent.
-func unmoved(applied *corev1ac.SecretApplyConfiguration, before *corev1.Secret) bool {
-	return before != nil && applied.ResourceVersion != nil && *applied.ResourceVersion == before.ResourceVersion
-}
-
-// remove deletes a bundle that nothing is in any more, unless it changed since it
-// was read.
-func (r *Reconciler) remove(ctx context.Context, existing *corev1.Secret) error {
+// changeOf compares a bundle as cached with what it is to become. That its record is
+// merely behind is no change.
+func (r *Reconciler) changeOf(s *scope, name string, p *plan) change {
+	existing := s.existing[name]
 	if existing == nil {
-		return nil
+		return change{content: len(p.entries) > 0}
 	}
-	uid, version := existing.UID, existing.ResourceVersion
-	err := r.Client.Delete(ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: existing.Namespace, Name: existing.Name}},
-		client.Preconditions{UID: &uid, ResourceVersion: &version})
-	if client.IgnoreNotFound(err) != nil {
-		bundleWrites.WithLabelValues(r.Adapter.Name, outcomeLabel(err)).Inc()
-		return terminating(err)
+	c := change{content: len(p.values) > 0 ||
+		existing.Annotations[v1alpha1.AnnotationMAC] != p.mac ||
+		existing.Annotations[v1alpha1.AnnotationLayout] != p.layout ||
+		existing.Labels[v1alpha1.LabelBundle] != r.Adapter.Name ||
+		!s.records[name].Valid()}
+	if _, has := existing.Annotations[v1alpha1.AnnotationLayout]; has && p.layout == "" {
+		c.content = true
 	}
-	return nil
+	for key := range existing.StringData {
+		if _, wanted := p.entries[key]; !wanted && key != cachedMAC {
+			c.drop = append(c.drop, key)
+		}
+	}
+	return c
 }
 
 // goneError is a write that failed because its namespace is being deleted.

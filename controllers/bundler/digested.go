@@ -50,9 +50,3 @@ func holds(cached *corev1.Secret, name string, d digest.Short) bool {
 	got, has := cached.StringData[name]
 	return has && name != cachedMAC && got == string(d[:])
 }
-
-// macOf returns the keyed digest of a bundle's content, of one that is not cached.
-func macOf(key digest.Key, secret *corev1.Secret) string {
-	return bundle.MAC(key, secret.Namespace, secret.Name,
-		bundle.DigestsOf(key, secret.Namespace, secret.Name, secret.Data), secret.Annotations[v1alpha1.AnnotationLayout])
-}

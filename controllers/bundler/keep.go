@@ -22,62 +22,73 @@ func (r *Reconciler) keeps(reason string) bool {
 	return reason == v1alpha1.ReasonKeyNotFound || reason == v1alpha1.ReasonSourceNotFound && !r.DropMissingSources
 }
 
-// keep returns op, the outcome of an object whose sealing key or source is not there,
-// with the value that the bundles still hold of it. Either is an accident, and the
-// bundles may be the last place where the value is; taking it out would make one
-// accident into two.
+// keptValue returns the value that the bundles still hold of an object whose sealing key
+// or source is not there. Either is an accident, and the bundles may be the last place
+// where the value is; taking it out would make one accident into two.
 //
-// An object's value is where its own status says that it landed, and is what the object
+// An entry is the object's if its record says that it was made for the object as it is.
+// Else the object's own status says where its value landed, and it is what the object
 // asks for if it came from where its spec says now. What has its names otherwise may be
 // another object's, which had them before. A status in the cache may be older than the
 // bundle, so for an object that has landed at all, the entries that it is to have now
-// count as well.
-func (r *Reconciler) keep(ctx context.Context, s *scope, d bundle.Decision, op bundle.Opened) (bundle.Opened, error) {
+// count as well. Of several entries, one that is as Latchkey wrote it is believed first.
+func (r *Reconciler) keptValue(ctx context.Context, s *scope, d bundle.Decision) (seal.Value, bool, error) {
 	st := s.members[d.Item.UID].Status
-	if st.ObservedUID != string(d.Item.UID) || st.Env == nil && st.File == nil || !equality.Semantic.DeepEqual(st.Source, d.Item.Source) {
-		return op, nil
+	landed := st.ObservedUID == string(d.Item.UID) && (st.Env != nil || st.File != nil) && equality.Semantic.DeepEqual(st.Source, d.Item.Source)
+	if _, _, recorded := r.entryOf(s, d); !landed && !recorded {
+		return seal.Value{}, false, nil
 	}
-	if err := r.readLive(ctx, s); err != nil {
-		return bundle.Opened{}, err
+	places := []*v1alpha1.Landing{d.Outcome.Env, d.Outcome.File}
+	if landed {
+		places = append([]*v1alpha1.Landing{st.Env, st.File}, places...)
 	}
-	for _, landings := range [][]*v1alpha1.Landing{{st.Env, st.File}, {d.Outcome.Env, d.Outcome.File}} {
-		for _, secret := range s.live {
-			for _, at := range landings {
-				if at == nil || at.SecretName != secret.Name {
-					continue
-				}
-				if b, ok := secret.Data[at.Key]; ok {
-					op.Value, op.Kept = seal.NewValue(b), true
-					return op, nil
-				}
-			}
+	var changed []byte
+	for _, at := range places {
+		if at == nil || !r.Adapter.owns(at.SecretName) {
+			continue
+		}
+		secret, err := r.readLive(ctx, s, at.SecretName)
+		if err != nil {
+			return seal.Value{}, false, err
+		}
+		if secret == nil {
+			continue
+		}
+		b, has := secret.Data[at.Key]
+		if !has {
+			continue
+		}
+		if r.verified(s, secret, at.Key) {
+			return seal.NewValue(b), true, nil
+		}
+		if changed == nil {
+			changed = append([]byte{}, b...)
 		}
 	}
-	return op, nil
+	return seal.NewValue(changed), changed != nil, nil
 }
 
-// readLive reads the tenant's bundles, once, from the API server: the cache has no
-// data. An entry of a bundle in which somebody has changed something counts only if
-// the other bundle does not have it.
-func (r *Reconciler) readLive(ctx context.Context, s *scope) error {
-	if s.live != nil {
-		return nil
+// readLive reads a bundle, once, from the API server: the cache has no data. It is nil
+// where there is none.
+func (r *Reconciler) readLive(ctx context.Context, s *scope, name string) (*corev1.Secret, error) {
+	if secret, read := s.live[name]; read {
+		return secret, nil
 	}
-	s.live = []*corev1.Secret{}
-	var changed []*corev1.Secret
-	for _, name := range []string{r.Adapter.EnvBundle, r.Adapter.FilesBundle} {
-		secret := &corev1.Secret{}
-		err := r.Live.Get(ctx, client.ObjectKey{Namespace: s.namespace, Name: name}, secret)
-		switch {
-		case apierrors.IsNotFound(err) || err == nil && secret.Type != v1alpha1.SecretTypeBundle:
-		case err != nil:
-			return fmt.Errorf("get bundle %s: %w", name, err)
-		case secret.Annotations[v1alpha1.AnnotationMAC] == macOf(r.DigestKey, secret):
-			s.live = append(s.live, secret)
-		default:
-			changed = append(changed, secret)
-		}
+	secret := &corev1.Secret{}
+	err := r.Live.Get(ctx, client.ObjectKey{Namespace: s.namespace, Name: name}, secret)
+	switch {
+	case apierrors.IsNotFound(err) || err == nil && secret.Type != v1alpha1.SecretTypeBundle:
+		secret = nil
+	case err != nil:
+		return nil, fmt.Errorf("get bundle %s: %w", name, err)
 	}
-	s.live = append(s.live, changed...)
-	return nil
+	s.live[name] = secret
+	return secret, nil
+}
+
+// verified reports whether an entry of a bundle that was read is as Latchkey wrote it.
+func (r *Reconciler) verified(s *scope, live *corev1.Secret, key string) bool {
+	made, ok := s.records[live.Name].Get(key)
+	b, has := live.Data[key]
+	return ok && has && made.Digest == bundle.EntryDigest(r.DigestKey, s.namespace, live.Name, key, b)
 }

@@ -13,7 +13,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
@@ -25,68 +24,6 @@ import (
 
 var schemaKind = schema.GroupKind{Kind: "Secret"}
 
-func TestUpToDate(t *testing.T) {
-	record := bundle.NewRecord(digestKey, "alice", "latchkey-user-env")
-	cached := func(mac, annotation, label string) *corev1.Secret {
-		return &corev1.Secret{
-			ObjectMeta: metav1.ObjectMeta{
-				Labels:      map[string]string{v1alpha1.LabelBundle: label},
-				Annotations: map[string]string{v1alpha1.AnnotationMAC: annotation, v1alpha1.AnnotationRecord: record.String()},
-			},
-			StringData: map[string]string{cachedMAC: mac},
-		}
-	}
-	for name, tt := range map[string]struct {
-		existing *corev1.Secret
-		mac      string
-		want     bool
-	}{
-		"no bundle is wanted and none is there": {nil, "", true},
-		"no bundle is wanted and one is there":  {cached("m", "m", "user"), "", false},
-		"a bundle is wanted and none is there":  {nil, "m", false},
-		"the bundle has the content":            {cached("m", "m", "user"), "m", true},
-		"the bundle has other content":          {cached("n", "m", "user"), "m", false},
-		"the annotation was changed":            {cached("m", "n", "user"), "m", false},
-		"the label was changed":                 {cached("m", "m", "agent"), "m", false},
-		"there is no record": {
-			&corev1.Secret{
-				ObjectMeta: metav1.ObjectMeta{
-					Labels: map[string]string{v1alpha1.LabelBundle: "user"}, Annotations: map[string]string{v1alpha1.AnnotationMAC: "m"},
-				},
-				StringData: map[string]string{cachedMAC: "m"},
-			}, "m", false,
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			if got := upToDate(tt.existing, tt.mac, record, "user"); got != tt.want {
-				t.Errorf("upToDate = %t, want %t", got, tt.want)
-			}
-		})
-	}
-}
-
-func TestOutcomeOf(t *testing.T) {
-	projected := bundle.Outcome{Ready: true, Reason: v1alpha1.ReasonProjected}
-	for name, tt := range map[string]struct {
-		special map[types.UID]bundle.Outcome
-		want    bundle.Outcome
-	}{
-		"what was decided, if nothing else came up":   {nil, projected},
-		"what the value came to goes before":          {map[types.UID]bundle.Outcome{"1": bundle.Unsealable()}, bundle.Unsealable()},
-		"what another's value came to does not count": {map[types.UID]bundle.Outcome{"2": bundle.Unsealable()}, projected},
-	} {
-		t.Run(name, func(t *testing.T) {
-			s := &scope{memo: &memo{outcomes: tt.special}}
-			d := bundle.Decision{Item: bundle.Item{Holder: claim.Holder{UID: "1"}}, Outcome: projected}
-			got, known := outcomeOf(s, d, &v1alpha1.SecretStatus{})
-			if diff := cmp.Diff(tt.want, got); diff != "" || !known {
-				t.Errorf("outcomeOf, known %t (-want +got):\n%s", known, diff)
-			}
-		})
-	}
-}
-
-// TestOutcomeWith_ABundleNotWritten_DependsOnWhatItHolds judges each object by itself.
 func TestOutcomeWith_ABundleNotWritten_DependsOnWhatItHolds(t *testing.T) {
 	env := &v1alpha1.Landing{SecretName: "latchkey-user-env", Key: "A"}
 	old := &v1alpha1.Landing{SecretName: "latchkey-user-env", Key: "OLD"}
@@ -297,16 +234,17 @@ func TestMemos(t *testing.T) {
 		t.Error("an empty memory remembers")
 	}
 	ms.forget("a")
-	waiting := map[types.UID]bundle.Outcome{"1": bundle.Unsealable(), "2": bundle.KeyNotFound("k")}
-	ms.put("waits", &memo{outcomes: waiting})
-	ms.put("broken", &memo{outcomes: map[types.UID]bundle.Outcome{"1": bundle.Unsealable()}})
+	lost, broken := bundle.KeyNotFound("k"), bundle.Unsealable()
+	waiting := map[types.UID]knowledge{"1": {known: bundle.Known{Failure: &broken}}, "2": {known: bundle.Known{Failure: &lost}}}
+	ms.put("waits", &memo{known: waiting})
+	ms.put("broken", &memo{known: map[types.UID]knowledge{"1": {known: bundle.Known{Failure: &broken}}}})
 	ms.put("fine", &memo{})
-	ms.put("gone", &memo{outcomes: waiting})
+	ms.put("gone", &memo{known: waiting})
 	ms.forget("gone")
 	if diff := cmp.Diff([]string{"waits"}, ms.forgetWaiting()); diff != "" {
 		t.Errorf("forgetWaiting (-want +got):\n%s", diff)
 	}
-	if ms.get("waits") != nil || ms.get("broken") == nil || ms.get("fine") == nil || ms.get("gone") != nil {
+	if ms.get("waits") != nil || ms.get("broken") == nil || ms.get("fine") != nil || ms.get("gone") != nil {
 		t.Error("the wrong tenants are remembered")
 	}
 	if got := ms.forgetWaiting(); len(got) > 0 {

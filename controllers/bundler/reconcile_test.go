@@ -78,7 +78,7 @@ func TestReconcile(t *testing.T) {
 		c.add(t, "b", "x", asFile)
 	}
 	created := step{does: addBoth, wantOpens: 2, wantWrites: []string{
-		"apply latchkey-user-env", "apply latchkey-user-files", "status a Projected", "status b Projected",
+		"create latchkey-user-env", "create latchkey-user-files", "status a Projected", "status b Projected",
 	}}
 	for name, steps := range map[string][]step{
 		"a tenant without secrets has no bundle": {{}},
@@ -87,8 +87,8 @@ func TestReconcile(t *testing.T) {
 		},
 		"only the bundle that changed is written": {
 			created,
-			{does: func(t *testing.T, c *cluster) { c.add(t, "c", "y") }, wantOpens: 3,
-				wantWrites: []string{"apply latchkey-user-env", "status c Projected"}},
+			{does: func(t *testing.T, c *cluster) { c.add(t, "c", "y") }, wantOpens: 1,
+				wantWrites: []string{"patch latchkey-user-env C", "status c Projected"}},
 			{},
 		},
 		"a change without effect on the bundles writes the status alone": {
@@ -102,7 +102,7 @@ func TestReconcile(t *testing.T) {
 				drifted := c.live["latchkey-user-env"].DeepCopy()
 				drifted.Data["A"] = []byte("drift")
 				c.store(drifted)
-			}, wantOpens: 2, wantWrites: []string{"apply latchkey-user-env", "status a Projected"}},
+			}, wantOpens: 1, wantWrites: []string{"patch latchkey-user-env A", "status a Projected"}},
 			{},
 		},
 		"a copy of the digest in the data is drift as well": {
@@ -111,9 +111,8 @@ func TestReconcile(t *testing.T) {
 				drifted := c.live["latchkey-user-env"].DeepCopy()
 				drifted.Data = map[string][]byte{"mac": []byte(drifted.Annotations[v1alpha1.AnnotationMAC])}
 				c.store(drifted)
-			}, wantOpens: 2, wantWrites: []string{
-				"apply latchkey-user-env",
-				`patch latchkey-user-env {"data":{"mac":null},"metadata":{"annotations":{},"resourceVersion":"8"}}`,
+			}, wantOpens: 1, wantWrites: []string{
+				"patch latchkey-user-env A -mac",
 				"status a Projected",
 			}},
 			{},
@@ -125,35 +124,32 @@ func TestReconcile(t *testing.T) {
 				drifted.Data["LD_PRELOAD"] = []byte("/evil.so")
 				drifted.Annotations[v1alpha1.AnnotationLayout] = "{}"
 				c.store(drifted)
-			}, wantOpens: 2, wantWrites: []string{
-				"apply latchkey-user-env",
-				`patch latchkey-user-env {"data":{"LD_PRELOAD":null},"metadata":{"annotations":{"latchkey.dev/layout":null},"resourceVersion":"7"}}`,
-			}},
+			}, wantWrites: []string{"patch latchkey-user-env -LD_PRELOAD"}},
 			{},
 		},
 		"a secret that is not projected any more leaves its bundle": {
 			{does: func(t *testing.T, c *cluster) { c.add(t, "a", canary); c.add(t, "b", "x") }, wantOpens: 2,
-				wantWrites: []string{"apply latchkey-user-env", "status a Projected", "status b Projected"}},
-			{does: func(_ *testing.T, c *cluster) { c.objects["a"].Spec.Enabled = new(bool) }, wantOpens: 1,
-				wantWrites: []string{"apply latchkey-user-env", "status a Disabled"}},
+				wantWrites: []string{"create latchkey-user-env", "status a Projected", "status b Projected"}},
+			{does: func(_ *testing.T, c *cluster) { c.objects["a"].Spec.Enabled = new(bool) },
+				wantWrites: []string{"patch latchkey-user-env -A", "status a Disabled"}},
 			{},
 		},
 		"a deleted bundle is made again": {
 			created,
 			{does: func(_ *testing.T, c *cluster) { c.remove("latchkey-user-files") },
-				wantOpens: 2, wantWrites: []string{"apply latchkey-user-files", "status b Projected"}},
+				wantOpens: 1, wantWrites: []string{"create latchkey-user-files", "status b Projected"}},
 		},
 		"a bundle that nothing is in any more is deleted, as it was read": {
 			created,
-			{does: func(_ *testing.T, c *cluster) { delete(c.objects, "a") }, wantOpens: 1,
-				wantWrites: []string{"delete latchkey-user-env uid@7"}},
+			{does: func(_ *testing.T, c *cluster) { delete(c.objects, "a") },
+				wantWrites: []string{"delete latchkey-user-env"}},
 			{},
 		},
 		"an object that is being deleted is not projected": {
 			created,
 			{does: func(_ *testing.T, c *cluster) { c.objects["a"].DeletionTimestamp = &metav1.Time{} }, wantWrites: nil, wantOpens: 0},
-			{does: func(_ *testing.T, c *cluster) { now := metav1.Now(); c.objects["a"].DeletionTimestamp = &now }, wantOpens: 1,
-				wantWrites: []string{"delete latchkey-user-env uid@7"}},
+			{does: func(_ *testing.T, c *cluster) { now := metav1.Now(); c.objects["a"].DeletionTimestamp = &now },
+				wantWrites: []string{"delete latchkey-user-env"}},
 		},
 		"a new object that cannot be ready is announced once, and so is its recovery": {
 			{does: func(t *testing.T, c *cluster) { c.add(t, "a", "x", fromSource) }, wantOpens: 0,
@@ -165,14 +161,14 @@ func TestReconcile(t *testing.T) {
 			}, wantWrites: []string{"status a SourceNotFound"}},
 			{does: func(_ *testing.T, c *cluster) {
 				c.live["source"].Data["token"], c.live["source"].ResourceVersion = []byte(canary), "4"
-			}, wantWrites: []string{"apply latchkey-user-env", "status a Projected"},
+			}, wantWrites: []string{"create latchkey-user-env", "status a Projected"},
 				wantEvents: []string{"a Normal Projected Project: projected as variable A of Secret latchkey-user-env"}},
 			{},
 		},
 		"a value of another object does not open, and the others stay": {
 			created,
-			{does: func(_ *testing.T, c *cluster) { c.objects["a"].Spec.SealedValue = c.objects["b"].Spec.SealedValue }, wantOpens: 2,
-				wantWrites: []string{"delete latchkey-user-env uid@7", "status a Unsealable"},
+			{does: func(_ *testing.T, c *cluster) { c.objects["a"].Spec.SealedValue = c.objects["b"].Spec.SealedValue }, wantOpens: 1,
+				wantWrites: []string{"delete latchkey-user-env", "status a Unsealable"},
 				wantEvents: []string{"a Warning Unsealable Project: sealedValue does not open: it was sealed for another object or was altered; seal the value again for this kind, namespace and name"}},
 			{},
 		},
@@ -212,9 +208,8 @@ func TestABundleHasItsValuesAndLabels(t *testing.T) {
 	}
 	mac := got.Annotations[v1alpha1.AnnotationMAC]
 	want := &corev1.Secret{
-		TypeMeta: metav1.TypeMeta{Kind: "Secret", APIVersion: "v1"},
 		ObjectMeta: metav1.ObjectMeta{
-			Namespace: "alice", Name: "latchkey-user-files", UID: "uid", ResourceVersion: "7",
+			Namespace: "alice", Name: "latchkey-user-files", UID: "uid", ResourceVersion: "1",
 			Labels: map[string]string{v1alpha1.LabelBundle: "user", "app.kubernetes.io/managed-by": "latchkey"},
 			Annotations: map[string]string{
 				v1alpha1.AnnotationMAC: mac, v1alpha1.AnnotationRecord: got.Annotations[v1alpha1.AnnotationRecord],
@@ -273,7 +268,7 @@ func TestAKeyThatAppearsOpensWhatWaitedForIt(t *testing.T) {
 		t.Errorf("tenants that wait for a key (-want +got):\n%s", diff)
 	}
 	writes, _, err = c.reconcile(t, r)
-	if diff := cmp.Diff([]string{"apply latchkey-user-env", "status a Projected"}, writes); diff != "" || err != nil {
+	if diff := cmp.Diff([]string{"create latchkey-user-env", "status a Projected"}, writes); diff != "" || err != nil {
 		t.Errorf("%v, writes (-want +got):\n%s", err, diff)
 	}
 	if got := r.ofKeys(t.Context(), nil); len(got) > 0 {

@@ -24,10 +24,16 @@ const FieldOwner = client.FieldOwner("latchkey")
 // through the watch on metadata, and this is the net below it.
 const retryBlocked = time.Minute
 
+// behindPause is when to look again at a tenant for whose bundle the cache is waited for,
+// should its event not come.
+const behindPause = 50 * time.Millisecond
+
 // Opener opens sealed values. The keyring is one.
 type Opener interface {
 	// Open returns the value sealed for the object c.
 	Open(ctx context.Context, c seal.Context, text string) (seal.Value, error)
+	// Knows reports whether there is the key that text names, without opening it.
+	Knows(ctx context.Context, text string) (bool, error)
 }
 
 // Reconciler makes the bundles of a tenant what its objects ask for.
@@ -56,6 +62,7 @@ type Reconciler struct {
 
 	memos memos
 	stale staleness
+	own   ownWrites
 	// blocked holds the tenants in whose way a foreign Secret stood last.
 	blocked sync.Map
 }
@@ -64,6 +71,9 @@ type Reconciler struct {
 // state.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	s, err := r.read(ctx, req.Name)
+	if errors.Is(err, errBehind) {
+		return ctrl.Result{RequeueAfter: behindPause}, nil // the bundle's event comes first
+	}
 	if err != nil {
 		return ctrl.Result{}, err
 	}
@@ -73,7 +83,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	woken := r.memos.woken()
 	for _, step := range []func(context.Context, *scope) error{
 		r.decide,
-		r.open,
+		r.know,
+		r.plan,
 		r.apply,
 	} {
 		if err := step(ctx, s); err != nil {
@@ -104,11 +115,25 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if s.setback == nil || !s.setback.anyBlocked() {
 		r.blocked.Delete(s.namespace)
 	}
-	if s.setback == nil {
-		return ctrl.Result{}, nil
+	return r.next(s)
+}
+
+// next returns when to look at a tenant again without anything happening to it.
+func (r *Reconciler) next(s *scope) (ctrl.Result, error) {
+	var wait time.Duration
+	if !s.refresh.IsZero() {
+		wait = max(s.refresh.Sub(r.now()), time.Millisecond)
 	}
-	wait, err := s.setback.retry(r.now())
-	return ctrl.Result{RequeueAfter: wait}, err
+	if s.setback != nil {
+		retry, err := s.setback.retry(r.now())
+		if err != nil {
+			return ctrl.Result{}, err
+		}
+		if wait == 0 || retry < wait {
+			wait = retry
+		}
+	}
+	return ctrl.Result{RequeueAfter: wait}, nil
 }
 
 // namespaceGone reports whether a write failed only because the tenant is being

@@ -6,6 +6,7 @@ package bundler
 import (
 	"context"
 	"fmt"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/internal/bundle"
+	"github.com/latchkey-dev/latchkey/internal/digest"
 )
 
 // scope is what one reconcile has read and worked out.
@@ -31,16 +33,38 @@ type scope struct {
 	sources map[types.UID]string
 	// decisions are the members in the order of their claims. Set by decide.
 	decisions []bundle.Decision
-	// live are the tenant's bundles with their data, those that are as Latchkey wrote
-	// them first. Set by keep, where a value's key is lost.
-	live []*corev1.Secret
-	// memo is what is known of the contents. Set by open.
-	memo *memo
-	// contents are the bundles' contents; nil where the memo sufficed. Set by open.
-	contents map[string]bundle.Contents
+	// records say how the entries of existing came to be. Set by read.
+	records map[string]*bundle.Record
+	// inputs are what the values that are wanted depend on. Set by know.
+	inputs map[types.UID]digest.Short
+	// known is what is known of those values. Set by know, and by fetch.
+	known map[types.UID]bundle.Known
+	// hand are the values that were opened or read. Set by fetch and document.
+	hand map[types.UID]bundle.Printed
+	// live are the tenant's bundles with their data, where they had to be read; nil where
+	// there is none. Set by readLive.
+	live map[string]*corev1.Secret
+	// laid is what is to be in the bundles. Set by plan.
+	laid bundle.Laid
+	// plans are what the bundles are to become; those that rest have none. Set by plan.
+	plans map[string]*plan
+	// before is what was remembered of the tenant, memo what is to be remembered. The
+	// first is set by read, the second by apply.
+	before, memo *memo
 	// setback is what is known of bundles that could not be written; nil where all were.
-	// Set by open, where it is too early to try again, or by apply.
+	// Set by plan, where it is too early to try again, or by apply.
 	setback *setback
+	// refresh is when a record is to be brought up to date; zero where none is to be. Set
+	// by apply.
+	refresh time.Time
+}
+
+// contents returns what a bundle is to hold.
+func (r *Reconciler) contents(s *scope, name string) bundle.Contents {
+	if name == r.Adapter.EnvBundle {
+		return s.laid.Env
+	}
+	return s.laid.Files
 }
 
 // read takes the tenant's state from the caches.
@@ -50,6 +74,12 @@ func (r *Reconciler) read(ctx context.Context, namespace string) (*scope, error)
 		members:   map[types.UID]Member{},
 		existing:  map[string]*corev1.Secret{},
 		sources:   map[types.UID]string{},
+		records:   map[string]*bundle.Record{},
+		inputs:    map[types.UID]digest.Short{},
+		known:     map[types.UID]bundle.Known{},
+		hand:      map[types.UID]bundle.Printed{},
+		live:      map[string]*corev1.Secret{},
+		before:    r.memos.get(namespace),
 	}
 	members, err := r.Adapter.List(ctx, r.Client, namespace)
 	if err != nil {
@@ -69,7 +99,7 @@ func (r *Reconciler) read(ctx context.Context, namespace string) (*scope, error)
 		}
 		s.sources[m.Item.UID] = version
 	}
-	for _, name := range []string{r.Adapter.EnvBundle, r.Adapter.FilesBundle} {
+	for _, name := range r.Adapter.bundles() {
 		secret := &corev1.Secret{}
 		err := r.Client.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, secret)
 		switch {
@@ -78,8 +108,26 @@ func (r *Reconciler) read(ctx context.Context, namespace string) (*scope, error)
 		case client.IgnoreNotFound(err) != nil:
 			return nil, fmt.Errorf("get bundle %s: %w", name, err)
 		}
+		if r.own.behind(namespace, name, s.existing[name], r.now()) {
+			return nil, errBehind
+		}
+		s.records[name] = r.recordOf(s, name)
 	}
 	return s, nil
+}
+
+// recordOf returns the record of a bundle: as it is remembered, where more is known than
+// stands on the bundle, else as it stands there.
+func (r *Reconciler) recordOf(s *scope, name string) *bundle.Record {
+	existing := s.existing[name]
+	if existing == nil {
+		return bundle.NewRecord(r.DigestKey, s.namespace, name)
+	}
+	text := existing.Annotations[v1alpha1.AnnotationRecord]
+	if newer, ok := s.before.newer(name, text); ok {
+		return newer
+	}
+	return bundle.ParseRecord(r.DigestKey, s.namespace, name, text)
 }
 
 // sourceVersion returns the resourceVersion of a Secret, or "" where it does not

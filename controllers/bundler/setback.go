@@ -4,11 +4,9 @@
 package bundler
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -33,16 +31,15 @@ const patience = 3
 type setback struct {
 	// failures are what became of each such bundle.
 	failures map[string]*writeFailure
-	// tries counts the failures in a row with the same inputs; until is when to try
-	// again.
-	tries int
-	until time.Time
 	// told are the reasons of which an event tells already.
 	told map[string]bool
 }
 
 // writeFailure is that one bundle could not be written, and what it holds instead.
 type writeFailure struct {
+	// tries counts the failures in a row to write the same; until is when to try again.
+	tries int
+	until time.Time
 	// outcome is that of objects whose value is not in the bundle, removal that of those
 	// whose value is still in it.
 	outcome, removal bundle.Outcome
@@ -63,15 +60,38 @@ type writeFailure struct {
 // rests reports whether it is too early to try again to write a bundle: nothing
 // happened to it since it was tried. What changes it on its way happens to it always.
 func (b *setback) rests(name string, existing *corev1.Secret, now time.Time) bool {
-	if b == nil || !now.Before(b.until) {
+	if !b.failed(name) {
 		return false
 	}
 	f := b.failures[name]
-	if f == nil || f.err != nil {
+	if f.err != nil || !now.Before(f.until) {
 		return false
 	}
 	return f.version == versionChanged || f.version == versionOf(existing)
 }
+
+// resting returns the bundles that it is too early to try again to write, if they are to
+// hold the same as then; nil where there is none.
+func (r *Reconciler) resting(s *scope) *setback {
+	if s.before == nil || s.before.setback == nil {
+		return nil
+	}
+	was := s.before.setback
+	var out *setback
+	for _, name := range r.Adapter.bundles() {
+		if s.before.wanted[name] != r.wanted(s, name) || !was.rests(name, s.existing[name], r.now()) {
+			continue
+		}
+		if out == nil {
+			out = &setback{failures: map[string]*writeFailure{}, told: was.told}
+		}
+		out.failures[name] = was.failures[name]
+	}
+	return out
+}
+
+// failed reports whether a bundle could not be written.
+func (b *setback) failed(name string) bool { return b != nil && b.failures[name] != nil }
 
 // versionChanged stands for every version of a bundle that is changed on its way.
 const versionChanged = "changed"
@@ -87,17 +107,16 @@ func versionOf(secret *corev1.Secret) string {
 // there: who is to blame, and which objects' values the bundle has nevertheless.
 func (r *Reconciler) suffer(ctx context.Context, s *scope, name string, cause error) {
 	if s.setback == nil {
-		s.setback = &setback{failures: map[string]*writeFailure{}, tries: 1, told: map[string]bool{}}
-		if m := r.memos.get(s.namespace); m != nil && m.setback != nil {
+		s.setback = &setback{failures: map[string]*writeFailure{}, told: map[string]bool{}}
+		if m := s.before; m != nil && m.setback != nil {
 			s.setback.told = m.setback.told
-			if maps.Equal(m.inputs, s.memo.inputs) {
-				s.setback.tries = m.setback.tries + 1
-			}
 		}
-		wait := min(retrySoonest<<min(s.setback.tries-1, 10), retryLatest)
-		s.setback.until = r.now().Add(wait)
 	}
-	f := &writeFailure{entries: map[string]bool{}, wanted: map[string]bool{}}
+	f := &writeFailure{tries: 1, entries: map[string]bool{}, wanted: map[string]bool{}}
+	if m := s.before; m != nil && m.setback.failed(name) && m.wanted[name] == s.memo.wanted[name] {
+		f.tries = m.setback.failures[name].tries + 1
+	}
+	f.until = r.now().Add(min(retrySoonest<<min(f.tries-1, 10), retryLatest))
 	s.setback.failures[name] = f
 	live := &corev1.Secret{}
 	err := r.Live.Get(ctx, client.ObjectKey{Namespace: s.namespace, Name: name}, live)
@@ -106,10 +125,10 @@ func (r *Reconciler) suffer(ctx context.Context, s *scope, name string, cause er
 		return
 	}
 	f.version = live.ResourceVersion
-	for key, value := range s.contents[name].Data {
+	for key, d := range s.plans[name].entries {
 		f.wanted[key] = true
 		if b, has := live.Data[key]; has {
-			f.entries[key] = bytes.Equal(b, value.Reveal())
+			f.entries[key] = d == bundle.EntryDigest(r.DigestKey, s.namespace, name, key, b)
 		}
 	}
 	for key := range live.Data {
@@ -125,7 +144,7 @@ func (r *Reconciler) suffer(ctx context.Context, s *scope, name string, cause er
 		f.outcome, f.removal, f.blocked = bundle.Immutable(name), bundle.Immutable(name), true
 	case errors.Is(cause, errChanged):
 		f.version = versionChanged
-	case passing(cause) && s.setback.tries < patience, !answered(cause):
+	case passing(cause) && f.tries < patience, !answered(cause):
 		f.err = fmt.Errorf("write bundle %s: %w", name, withoutBody(cause))
 	}
 }
@@ -191,7 +210,13 @@ func (b *setback) retry(now time.Time) (time.Duration, error) {
 	if b.blockedOnly() {
 		return retryBlocked, nil
 	}
-	return max(b.until.Sub(now), time.Millisecond), nil
+	wait := retryBlocked
+	for _, f := range b.failures {
+		if !f.blocked {
+			wait = min(wait, f.until.Sub(now))
+		}
+	}
+	return max(wait, time.Millisecond), nil
 }
 
 // blockedOnly reports whether a Secret that is not ours is all that is in the way.

@@ -23,7 +23,7 @@ func TestReconcile_AForeignSecret_BlocksAndIsTriedAgain(t *testing.T) {
 	c := newCluster(t)
 	c.add(t, "a", canary)
 	c.add(t, "b", "x", asFile)
-	c.applyErr = apierrors.NewInvalid(schemaKind, "latchkey-user-env", nil)
+	c.writeErr = apierrors.NewInvalid(schemaKind, "latchkey-user-env", nil)
 	for _, name := range []string{"latchkey-user-env", "latchkey-user-files"} {
 		c.live[name] = &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: name, ResourceVersion: "3"}, Type: corev1.SecretTypeOpaque, Data: map[string][]byte{"A": []byte(canary)}}
 	}
@@ -39,10 +39,10 @@ func TestReconcile_AForeignSecret_BlocksAndIsTriedAgain(t *testing.T) {
 			}
 		}
 	}
-	c.applyErr = nil
+	c.writeErr = nil
 	clear(c.live)
 	writes, result, err := c.reconcile(t, r)
-	want := []string{"apply latchkey-user-env", "apply latchkey-user-files", "status a Projected", "status b Projected"}
+	want := []string{"create latchkey-user-env", "create latchkey-user-files", "status a Projected", "status b Projected"}
 	if diff := cmp.Diff(want, writes); diff != "" || err != nil || result.RequeueAfter != 0 {
 		t.Errorf("Reconcile = %+v, %v, writes (-want +got):\n%s", result, err, diff)
 	}
@@ -66,9 +66,9 @@ func TestReconcile_ARefusedWrite_IsSaidWithoutItsText(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := newCluster(t)
 			c.add(t, "a", canary)
-			c.applyErr = tt.err
+			c.writeErr = tt.err
 			writes, result, err := c.reconcile(t, c.reconciler())
-			if diff := cmp.Diff([]string{"apply latchkey-user-env", "status a BundleRefused"}, writes); diff != "" || err != nil || result.RequeueAfter != retrySoonest {
+			if diff := cmp.Diff([]string{"create latchkey-user-env", "status a BundleRefused"}, writes); diff != "" || err != nil || result.RequeueAfter != retrySoonest {
 				t.Errorf("Reconcile = %+v, %v, writes (-want +got):\n%s", result, err, diff)
 			}
 			want := "Secret latchkey-user-env could not be written: " + tt.want + "; what it holds stays as it is, and it is tried again"
@@ -90,7 +90,7 @@ func TestReconcile_ARefusedWrite_RestsAndHeals(t *testing.T) {
 	if _, _, err := c.reconcile(t, r); err != nil {
 		t.Fatal(err)
 	}
-	c.applyErr = apierrors.NewForbidden(secrets, "x", errors.New("exceeded quota"))
+	c.writeErr = apierrors.NewForbidden(secrets, "x", errors.New("exceeded quota"))
 	c.add(t, "c", "y", asFile) // whose bundle is refused as well
 	c.objects["a"].Spec.EnvName = "Z"
 	look := func(wantWrites []string, wantOpens int, wantWait time.Duration) {
@@ -100,16 +100,18 @@ func TestReconcile_ARefusedWrite_RestsAndHeals(t *testing.T) {
 			t.Errorf("Reconcile = %+v, %v, opened %d, want %d and another try in %s, writes (-want +got):\n%s", result, err, c.opens, wantOpens, wantWait, diff)
 		}
 	}
-	look([]string{"apply latchkey-user-env", "apply latchkey-user-files", "status a BundleRefused", "status c BundleRefused"}, 3, time.Second)
+	look([]string{"create latchkey-user-files", "patch latchkey-user-env -A Z", "status a BundleRefused", "status c BundleRefused"}, 2, time.Second)
 	look(nil, 0, time.Second) // whatever woke it
 	for _, wait := range []time.Duration{2, 4, 8, 16, 30, 30} {
 		c.now = c.now.Add(30 * time.Second)
-		look([]string{"apply latchkey-user-env", "apply latchkey-user-files"}, 3, wait*time.Second)
+		look([]string{"create latchkey-user-files", "patch latchkey-user-env -A Z"}, 2, wait*time.Second)
 	}
 	c.objects["a"].Spec.EnvName = "ZZ" // a change is tried at once
-	look([]string{"apply latchkey-user-env", "apply latchkey-user-files", "status a BundleRefused"}, 3, time.Second)
-	c.applyErr, c.now = nil, c.now.Add(time.Second)
-	look([]string{"apply latchkey-user-env", "apply latchkey-user-files", "status a Projected", "status c Projected"}, 3, 0)
+	look([]string{"patch latchkey-user-env -A ZZ", "status a BundleRefused"}, 1, time.Second)
+	c.writeErr, c.now = nil, c.now.Add(time.Second)
+	look([]string{"patch latchkey-user-env -A ZZ", "status a Projected"}, 1, 29*time.Second)
+	c.now = c.now.Add(29 * time.Second)
+	look([]string{"create latchkey-user-files", "status c Projected"}, 1, 0)
 	look(nil, 0, 0)
 	if got := c.values(); got != "B=x ZZ="+canary+" c=y" {
 		t.Errorf("the bundles have %s", got)
@@ -123,7 +125,7 @@ func TestReconcile_ABundleThatIsChangedWhileItRests_IsTriedAtOnce(t *testing.T) 
 	if _, _, err := c.reconcile(t, r); err != nil {
 		t.Fatal(err)
 	}
-	c.applyErr = apierrors.NewForbidden(secrets, "x", errors.New("no"))
+	c.writeErr = apierrors.NewForbidden(secrets, "x", errors.New("no"))
 	status := c.objects["a"].Status
 	c.add(t, "a", "new", func(u *v1alpha1.UserSecret) { u.Status = status })
 	if _, _, err := c.reconcile(t, r); err != nil || c.objects["a"].Status.Env == nil {
@@ -131,7 +133,7 @@ func TestReconcile_ABundleThatIsChangedWhileItRests_IsTriedAtOnce(t *testing.T) 
 	}
 	c.remove("latchkey-user-env")
 	writes, _, err := c.reconcile(t, r)
-	if diff := cmp.Diff([]string{"apply latchkey-user-env", "status a BundleRefused"}, writes); diff != "" || err != nil {
+	if diff := cmp.Diff([]string{"create latchkey-user-env", "status a BundleRefused"}, writes); diff != "" || err != nil {
 		t.Errorf("%v, writes (-want +got):\n%s", err, diff)
 	}
 	if st := c.objects["a"].Status; st.Env != nil {
@@ -154,7 +156,7 @@ func TestReconcile_ABundleThatIsChangedOnItsWay_IsSaidAndRests(t *testing.T) {
 			c.mutate = mutate
 			r := c.reconciler()
 			writes, result, err := c.reconcile(t, r)
-			want := []string{"apply latchkey-user-env", "status a BundleRefused", "status b Projected"}
+			want := []string{"create latchkey-user-env", "status a BundleRefused", "status b Projected"}
 			if diff := cmp.Diff(want, writes); diff != "" || err != nil || result.RequeueAfter != time.Second {
 				t.Errorf("%+v, %v, writes (-want +got):\n%s", result, err, diff)
 			}
@@ -192,7 +194,7 @@ func TestReconcile_ARemovalThatIsRefused_LeavesNobodyDisabled(t *testing.T) {
 	}
 	c.deleteErr = nil
 	writes, _, err := c.reconcile(t, r)
-	if diff := cmp.Diff([]string{"delete latchkey-user-env uid@7", "status a Disabled"}, writes); diff != "" || err != nil {
+	if diff := cmp.Diff([]string{"delete latchkey-user-env", "status a Disabled"}, writes); diff != "" || err != nil {
 		t.Errorf("%v, writes (-want +got):\n%s", err, diff)
 	}
 }
@@ -217,7 +219,7 @@ func TestReconcile_WritesThatFailOtherwise(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := newCluster(t)
 			c.add(t, "a", canary)
-			c.applyErr = tt.err
+			c.writeErr = tt.err
 			writes, _, err := c.reconcile(t, c.reconciler())
 			got := ""
 			if err != nil {
@@ -226,7 +228,7 @@ func TestReconcile_WritesThatFailOtherwise(t *testing.T) {
 			if got != tt.wantErr {
 				t.Errorf("Reconcile = %q, want %q", got, tt.wantErr)
 			}
-			if diff := cmp.Diff([]string{"apply latchkey-user-env"}, writes); diff != "" {
+			if diff := cmp.Diff([]string{"create latchkey-user-env"}, writes); diff != "" {
 				t.Errorf("writes (-want +got):\n%s", diff)
 			}
 			if err != nil && !errors.Is(err, tt.err) {
@@ -241,7 +243,7 @@ func TestReconcile_WritesThatFailOtherwise(t *testing.T) {
 func TestReconcile_AnAnswerThatUsuallyPasses_IsToldWhenItStays(t *testing.T) {
 	c := newCluster(t)
 	c.add(t, "a", canary)
-	c.applyErr = apierrors.NewConflict(secrets, "x", errors.New("no"))
+	c.writeErr = apierrors.NewConflict(secrets, "x", errors.New("no"))
 	r := c.reconciler()
 	for i := range patience {
 		_, _, err := c.reconcile(t, r)

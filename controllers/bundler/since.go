@@ -22,27 +22,6 @@ import (
 // that is lost or older is made up for by the time at which that is seen: too late, never
 // too early. A reader that relies on changedAt then waits for longer than it has to.
 
-// record returns the record of a bundle that is to have entries. What the bundle has
-// already keeps its time.
-func (r *Reconciler) record(s *scope, name string, entries bundle.Digests) *bundle.Record {
-	was := bundle.NewRecord(r.DigestKey, s.namespace, name)
-	existing := s.existing[name]
-	if existing != nil {
-		was = bundle.ParseRecord(r.DigestKey, s.namespace, name, existing.Annotations[v1alpha1.AnnotationRecord])
-	}
-	now := r.sentAt(s)
-	is := bundle.NewRecord(r.DigestKey, s.namespace, name)
-	for key, d := range entries {
-		made := bundle.Made{Digest: d, Since: now}
-		if before, ok := was.Get(key); ok && before.Digest == d && holds(existing, key, d) {
-			made.Since = before.Since
-		}
-		is.Put(key, made)
-	}
-	is.Cut()
-	return is
-}
-
 // sentAt returns the time for writes that are about to be sent: now, but after all that
 // the tenant's objects say, which a leader with another clock may have written.
 func (r *Reconciler) sentAt(s *scope) time.Time {
@@ -66,10 +45,10 @@ func (r *Reconciler) valueStatus(s *scope, was *v1alpha1.ValueStatus, o bundle.O
 		if at == nil {
 			continue
 		}
-		if s.setback != nil && s.setback.failures[at.SecretName] != nil {
+		if s.setback.failed(at.SecretName) {
 			return was // it is what was there before
 		}
-		made, ok := s.memo.records[at.SecretName].Get(at.Key)
+		made, ok := s.plans[at.SecretName].record.Recorded().Get(at.Key)
 		if !ok {
 			return nil // more than are written down
 		}

@@ -35,9 +35,9 @@ func (r *Reconciler) writeStatus(ctx context.Context, s *scope) error {
 		value *v1alpha1.ValueStatus
 	}
 	var all []verdict
-	for _, d := range s.decisions {
+	for i, d := range s.decisions {
 		m := s.members[d.Item.UID]
-		o, known := outcomeOf(s, d, m.Status)
+		o, known := s.setback.outcomeWith(s.laid.Outcomes[i], m.Status)
 		if !known {
 			continue // a status of an earlier generation says so itself
 		}
@@ -52,27 +52,18 @@ func (r *Reconciler) writeStatus(ctx context.Context, s *scope) error {
 	return group.Wait()
 }
 
-// outcomeOf returns what became of an object, all things considered, and false where
-// nothing can be said yet.
-func outcomeOf(s *scope, d bundle.Decision, was *v1alpha1.SecretStatus) (bundle.Outcome, bool) {
-	o, special := s.memo.outcomes[d.Item.UID]
-	if !special {
-		o = d.Outcome
-	}
-	return s.setback.outcomeWith(o, was)
-}
-
 func (r *Reconciler) writeOne(ctx context.Context, m Member, o bundle.Outcome, value *v1alpha1.ValueStatus, news *news) error {
+	was, is := m.Status.DeepCopy(), m.Status.DeepCopy()
+	setStatus(is, m.Object.GetGeneration(), m.Item, o)
+	is.Value = value
+	if equality.Semantic.DeepEqual(was, is) {
+		return nil
+	}
 	before, ok := m.Object.DeepCopyObject().(client.Object)
 	if !ok {
 		return fmt.Errorf("copy of %s %s is no object", r.Adapter.Kind, m.Object.GetName())
 	}
-	was := m.Status.DeepCopy()
-	setStatus(m.Status, m.Object.GetGeneration(), m.Item, o)
-	m.Status.Value = value
-	if equality.Semantic.DeepEqual(was, m.Status) {
-		return nil
-	}
+	*m.Status = *is
 	err := r.Client.Status().Patch(ctx, m.Object, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}), FieldOwner)
 	if apierrors.IsNotFound(err) {
 		return nil // deleted meanwhile
@@ -83,7 +74,7 @@ func (r *Reconciler) writeOne(ctx context.Context, m Member, o bundle.Outcome, v
 	if err != nil {
 		return fmt.Errorf("write status of %s %s: %w", r.Adapter.Kind, m.Object.GetName(), err)
 	}
-	r.announce(m.Object, was.Conditions, m.Status.Conditions, news)
+	r.announce(m.Object, was.Conditions, is.Conditions, news)
 	return nil
 }
 

@@ -4,7 +4,6 @@
 package bundler
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -23,7 +22,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
-	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -52,10 +50,10 @@ type cluster struct {
 	objects map[string]*v1alpha1.UserSecret
 	// cached are the bundles as the cache has them, live all Secrets.
 	cached, live map[string]*corev1.Secret
-	// applied are the keys of each bundle as it was last applied.
-	applied map[string]map[string]bool
-	// applyErr and deleteErr are the answers to writes of bundles.
-	applyErr, deleteErr error
+	// version is the last resourceVersion.
+	version int
+	// writeErr and deleteErr are the answers to writes of bundles.
+	writeErr, deleteErr error
 	// writes are what was written since the last look, events what was announced.
 	writes, events []string
 	// mutate, where set, changes what is stored of a bundle that is applied.
@@ -79,7 +77,8 @@ func newCluster(t *testing.T) *cluster {
 	ring.Learn([]keyring.Key{key})
 	return &cluster{
 		objects: map[string]*v1alpha1.UserSecret{}, cached: map[string]*corev1.Secret{}, live: map[string]*corev1.Secret{},
-		applied: map[string]map[string]bool{}, ring: ring,
+		now:  time.Date(2026, 1, 2, 3, 0, 0, 0, time.UTC),
+		ring: ring,
 	}
 }
 
@@ -100,7 +99,7 @@ func (c *cluster) reconciler() *Reconciler {
 			Decide: func(items []bundle.Item) []bundle.Decision {
 				return bundle.DecideUser(items, limits.DefaultUser(), nil)
 			},
-			Fill: bundle.FillUser,
+			Print: bundle.PrintUser, Reprint: bundle.PrintUser, Lay: bundle.LayUser,
 		},
 		Client: c, Sources: c, Live: liveReader{c}, Opener: c, Events: c, DigestKey: digestKey,
 		Now: func() time.Time { return c.now },
@@ -142,6 +141,13 @@ func (c *cluster) Open(ctx context.Context, at seal.Context, text string) (seal.
 		return seal.Value{}, c.openErr
 	}
 	return c.ring.Open(ctx, at, text)
+}
+
+func (c *cluster) Knows(ctx context.Context, text string) (bool, error) {
+	if c.openErr != nil {
+		return false, c.openErr
+	}
+	return c.ring.Knows(ctx, text)
 }
 
 func (c *cluster) Eventf(regarding, _ runtime.Object, eventtype, reason, action, note string, args ...any) {
@@ -188,61 +194,34 @@ func (r liveReader) Get(_ context.Context, key client.ObjectKey, obj client.Obje
 	return errors.New("not expected")
 }
 
-// Apply stores a bundle, and at once in the cache. As the API server does, it leaves
-// alone what others have put in, and answers with the whole.
-func (c *cluster) Apply(_ context.Context, obj runtime.ApplyConfiguration, _ ...client.ApplyOption) error {
-	ac, ok := obj.(*corev1ac.SecretApplyConfiguration)
+// Create stores a bundle, and at once in the cache.
+func (c *cluster) Create(_ context.Context, obj client.Object, _ ...client.CreateOption) error {
+	secret, ok := obj.(*corev1.Secret)
 	if !ok {
 		return errors.New("not expected")
 	}
-	c.writes = append(c.writes, "apply "+*ac.Name)
-	if c.applyErr != nil {
-		return c.applyErr
+	c.writes = append(c.writes, "create "+secret.Name)
+	if c.writeErr != nil {
+		return c.writeErr
 	}
-	raw, err := json.Marshal(ac)
-	if err != nil {
-		return err
+	if c.live[secret.Name] != nil {
+		return apierrors.NewAlreadyExists(secrets, secret.Name)
 	}
-	secret := &corev1.Secret{}
-	if err := json.Unmarshal(raw, secret); err != nil {
-		return err
-	}
-	if live := c.live[secret.Name]; live != nil {
-		for key, value := range live.Data {
-			if _, ours := secret.Data[key]; !ours && !c.applied[secret.Name][key] {
-				secret.Data[key] = value
-			}
-		}
-		for key, value := range live.Annotations {
-			if _, ours := secret.Annotations[key]; !ours {
-				secret.Annotations[key] = value
-			}
-		}
-	}
-	c.applied[secret.Name] = map[string]bool{}
-	for key := range ac.Data {
-		c.applied[secret.Name][key] = true
-	}
-	if c.mutate != nil {
-		c.mutate(secret)
-	}
-	version := "7"
-	if live := c.live[secret.Name]; live != nil && (!maps.EqualFunc(live.Data, secret.Data, bytes.Equal) || !maps.Equal(live.Annotations, secret.Annotations)) {
-		version = "8"
-	}
-	ac.WithData(secret.Data).WithAnnotations(secret.Annotations).WithResourceVersion(version)
-	c.store(secret)
-	return nil
+	return c.answer(secret.DeepCopy(), secret)
 }
 
-// Patch takes members out of a bundle.
+// Patch changes a bundle, and at once in the cache.
 func (c *cluster) Patch(_ context.Context, obj client.Object, patch client.Patch, _ ...client.PatchOption) error {
 	raw, err := patch.Data(obj)
-	if err != nil || patch.Type() != types.MergePatchType {
+	to, ok := obj.(*corev1.Secret)
+	if err != nil || patch.Type() != types.MergePatchType || !ok {
 		return fmt.Errorf("not expected: %w", err)
 	}
-	c.writes = append(c.writes, "patch "+obj.GetName()+" "+string(raw))
-	stored, err := json.Marshal(c.live[obj.GetName()])
+	c.writes = append(c.writes, "patch "+to.Name+keysOf(raw))
+	if c.writeErr != nil {
+		return c.writeErr
+	}
+	stored, err := json.Marshal(c.live[to.Name])
 	if err != nil {
 		return err
 	}
@@ -253,12 +232,46 @@ func (c *cluster) Patch(_ context.Context, obj client.Object, patch client.Patch
 	if err := json.Unmarshal(stored, secret); err != nil {
 		return err
 	}
+	if live := c.live[to.Name]; live == nil || live.ResourceVersion != secret.ResourceVersion || live.UID != secret.UID {
+		return apierrors.NewConflict(secrets, to.Name, errors.New("changed"))
+	}
+	if live := c.live[to.Name]; live.Type != v1alpha1.SecretTypeBundle {
+		return apierrors.NewInvalid(schemaKind, to.Name, nil)
+	}
+	return c.answer(secret, to)
+}
+
+// keysOf returns the keys that a patch sets, and those that it takes out with a minus.
+func keysOf(patch []byte) string {
+	var p struct{ Data map[string]any }
+	if err := json.Unmarshal(patch, &p); err != nil {
+		return " " + err.Error()
+	}
+	out := ""
+	for _, key := range slices.Sorted(maps.Keys(p.Data)) {
+		if p.Data[key] == nil {
+			key = "-" + key
+		}
+		out += " " + key
+	}
+	return out
+}
+
+func (c *cluster) answer(secret, to *corev1.Secret) error {
+	if c.mutate != nil {
+		if secret.Data == nil {
+			secret.Data = map[string][]byte{}
+		}
+		c.mutate(secret)
+	}
 	c.store(secret)
+	c.live[secret.Name].DeepCopyInto(to)
 	return nil
 }
 
 func (c *cluster) store(secret *corev1.Secret) {
-	secret.UID, secret.ResourceVersion = "uid", "7"
+	c.version++
+	secret.UID, secret.ResourceVersion = "uid", fmt.Sprint(c.version)
 	c.live[secret.Name] = secret.DeepCopy()
 	if cached, err := Digested(digestKey)(secret); err == nil {
 		c.cached[secret.Name], _ = cached.(*corev1.Secret)
@@ -267,11 +280,10 @@ func (c *cluster) store(secret *corev1.Secret) {
 
 func (c *cluster) Delete(_ context.Context, obj client.Object, opts ...client.DeleteOption) error {
 	o := (&client.DeleteOptions{}).ApplyOptions(opts)
-	at := "anything"
-	if p := o.Preconditions; p != nil && p.UID != nil && p.ResourceVersion != nil {
-		at = string(*p.UID) + "@" + *p.ResourceVersion
+	c.writes = append(c.writes, "delete "+obj.GetName())
+	if p, live := o.Preconditions, c.live[obj.GetName()]; p == nil || *p.UID != live.UID || *p.ResourceVersion != live.ResourceVersion {
+		return apierrors.NewConflict(secrets, obj.GetName(), errors.New("changed"))
 	}
-	c.writes = append(c.writes, "delete "+obj.GetName()+" "+at)
 	if c.deleteErr != nil {
 		return c.deleteErr
 	}

@@ -31,7 +31,9 @@ func Adapter(l limits.User, may *rules.Targets, key digest.Key) bundler.Adapter 
 		FilesBundle: v1alpha1.BundleUserFiles,
 		List:        list(key),
 		Decide:      func(items []bundle.Item) []bundle.Decision { return bundle.DecideUser(items, l, may) },
-		Fill:        bundle.FillUser,
+		Print:       bundle.PrintUser,
+		Reprint:     bundle.PrintUser,
+		Lay:         bundle.LayUser,
 	}
 }
 

@@ -112,10 +112,11 @@ func TestTheAdapterLandsWhereItSays(t *testing.T) {
 	first, second := secret("alice", "a", nil), secret("alice", "b", nil)
 	first.ResourceVersion, second.ResourceVersion = "1", "2"
 	ds := a.Decide([]bundle.Item{bundle.UserItem(second, false), bundle.UserItem(first, false)})
-	filled, err := a.Fill(ds, map[types.UID]bundle.Opened{"uid-a": {Value: seal.ValueOf("x")}})
-	if err != nil {
-		t.Fatal(err)
+	printed, failure := a.Print(ds[0].Item, seal.ValueOf("x"))
+	if failure != nil {
+		t.Fatal(failure)
 	}
+	filled := a.Lay(ds, map[types.UID]bundle.Known{"uid-a": {Shape: printed.Shape}})
 	want := []bundle.Outcome{{
 		Ready: true, Reason: v1alpha1.ReasonProjected, Message: "projected as variable A of Secret latchkey-user-env and file a of Secret latchkey-user-files",
 		Env: &v1alpha1.Landing{SecretName: a.EnvBundle, Key: "A"}, File: &v1alpha1.Landing{SecretName: a.FilesBundle, Key: "a"},

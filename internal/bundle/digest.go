@@ -4,45 +4,46 @@
 package bundle
 
 import (
-	"crypto/sha256"
-	"encoding/base64"
-	"encoding/binary"
-	"hash"
 	"maps"
 	"slices"
-
-	"k8s.io/apimachinery/pkg/types"
+	"strconv"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/internal/digest"
 )
 
-// Inputs digests everything that the content of one bundle depends on: the objects
-// that are to be in it, their targets, types and sealed values, or the versions of
-// the Secrets that their values come from. It holds ciphertexts only.
-func Inputs(ds []Decision, bundle string, sources map[types.UID]string) string {
-	h := sha256.New()
-	write(h, "latchkey inputs v1", bundle)
-	for _, d := range ds {
-		at := d.Outcome.Env
-		if at == nil || at.SecretName != bundle {
-			at = d.Outcome.File
-		}
-		if !d.Open || at == nil || at.SecretName != bundle {
-			continue
-		}
-		write(h, string(d.Item.UID), at.Key, d.Item.File, d.Item.Sealed)
-		for _, s := range d.Item.Path {
-			write(h, s)
-		}
-		if t, err := d.Item.Type.MarshalStored(); err == nil { // an agent secret's
-			write(h, string(t))
-		}
-		if ref := d.Item.Source; ref != nil {
-			write(h, ref.Name, ref.Key, sources[d.Item.UID])
-		}
+// Input digests what the entries of one object depend on, besides their keys: the object,
+// its sealed value or the version of the Secret that it comes from, its path and type. It
+// says nothing about a value.
+func Input(key digest.Key, namespace string, it Item, sourceVersion string) digest.Short {
+	parts := []string{string(it.UID), it.Sealed}
+	if ref := it.Source; ref != nil {
+		parts = append(parts, "source", ref.Name, ref.Key, sourceVersion)
 	}
-	return encode(h)
+	if it.Type != nil {
+		t, _ := it.Type.MarshalStored() // a type that was parsed prints
+		parts = append(append(parts, "typed", string(t)), it.Path...)
+	}
+	return key.Short(digest.PurposeInput, namespace, parts...)
+}
+
+// KeptInput is the input of entries that were kept, since with that input there was no
+// value to be had.
+func KeptInput(key digest.Key, namespace string, input digest.Short) digest.Short {
+	return key.Short(digest.PurposeInput, namespace, "kept", string(input[:]))
+}
+
+// TreeInput is that of the typed document: the paths and types that it has, and the
+// digests of their entries in the bundle.
+func TreeInput(key digest.Key, namespace string, ds []Decision, entries Digests) digest.Short {
+	parts := []string{"document"}
+	for _, d := range ds {
+		t, _ := d.Item.Type.MarshalStored()
+		e := entries[d.Outcome.File.Key]
+		parts = append(parts, string(t), string(e[:]), strconv.Itoa(len(d.Item.Path)))
+		parts = append(parts, d.Item.Path...)
+	}
+	return key.Short(digest.PurposeInput, namespace, parts...)
 }
 
 // Digests are keyed digests of the entries of a bundle, by their keys.
@@ -98,15 +99,3 @@ func IsBundle(name string) bool {
 	}
 	return false
 }
-
-// write adds parts, each behind its length, so that no two lists digest alike.
-func write(h hash.Hash, parts ...string) {
-	var n [8]byte
-	for _, p := range parts {
-		binary.BigEndian.PutUint64(n[:], uint64(len(p)))
-		h.Write(n[:])
-		h.Write([]byte(p))
-	}
-}
-
-func encode(h hash.Hash) string { return base64.RawURLEncoding.EncodeToString(h.Sum(nil)) }

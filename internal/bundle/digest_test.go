@@ -4,7 +4,6 @@
 package bundle
 
 import (
-	"slices"
 	"strings"
 	"testing"
 
@@ -14,48 +13,34 @@ import (
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/internal/digest"
-	"github.com/latchkey-dev/latchkey/internal/limits"
 )
 
-func TestUserInputsChangeWithWhatTheContentDependsOn(t *testing.T) {
-	base := []Item{user("a", "1", env("A")), user("b", "2", file("~/b")), user("c", "3", env("C"), from("s", "k"))}
-	inputs := func(items []Item, version string) (string, string) {
-		ds := DecideUser(items, limits.DefaultUser(), nil)
-		sources := map[types.UID]string{"uid-c": version}
-		return Inputs(ds, v1alpha1.BundleUserEnv, sources), Inputs(ds, v1alpha1.BundleUserFiles, sources)
-	}
-	envBefore, filesBefore := inputs(base, "5")
+func inputKey() digest.Key {
+	k, _ := digest.NewKey([]byte(strings.Repeat("k", digest.KeyLen)))
+	return k
+}
+
+func TestInput_OfAUserSecret_ChangesWithWhatTheEntryDependsOn(t *testing.T) {
+	value, source := user("a", "1", env("A")), user("c", "3", env("C"), from("s", "k"))
+	input := func(it Item, version string) digest.Short { return Input(inputKey(), "alice", it, version) }
 	for name, tt := range map[string]struct {
-		items              []Item
-		version            string
-		wantEnv, wantFiles bool
+		was, is digest.Short
+		want    bool
 	}{
-		"nothing changed":                                  {items: base},
-		"objects were read in another order":               {items: []Item{base[2], base[0], base[1]}},
-		"a status was written":                             {items: []Item{at(base[0], "1"), base[1], base[2]}},
-		"a variable has another value":                     {items: []Item{user("a", "1", env("A"), size(11)), base[1], base[2]}, wantEnv: true},
-		"a variable has another name":                      {items: []Item{user("a", "1", env("X")), base[1], base[2]}, wantEnv: true},
-		"a file has another path":                          {items: []Item{base[0], user("b", "2", file("~/x")), base[2]}, wantFiles: true},
-		"a file has another value":                         {items: []Item{base[0], user("b", "2", file("~/b"), size(11)), base[2]}, wantFiles: true},
-		"a secret is gone":                                 {items: base[1:], wantEnv: true},
-		"a secret is disabled":                             {items: []Item{base[0], user("b", "2", file("~/b"), disabled), base[2]}, wantFiles: true},
-		"a source has another version":                     {items: base, version: "6", wantEnv: true},
-		"a source is another Secret":                       {items: []Item{base[0], base[1], user("c", "3", env("C"), from("z", "k"))}, wantEnv: true},
-		"a source has another key":                         {items: []Item{base[0], base[1], user("c", "3", env("C"), from("s", "z"))}, wantEnv: true},
-		"a secret was deleted and made again":              {items: []Item{withUID(base[0], "uid-z"), base[1], base[2]}, wantEnv: true},
-		"a secret that is not projected has another value": {items: append(slices.Clone(base), user("d", "4", size(99)))},
+		"nothing changed":                     {input(value, ""), input(value, ""), false},
+		"a status was written":                {input(value, ""), input(at(value, "1"), ""), false},
+		"another value":                       {input(value, ""), input(user("a", "1", env("A"), size(11)), ""), true},
+		"deleted and made again":              {input(value, ""), input(withUID(value, "uid-z"), ""), true},
+		"another namespace":                   {input(value, ""), Input(inputKey(), "bob", value, ""), true},
+		"a source has another version":        {input(source, "5"), input(source, "6"), true},
+		"a source is another Secret":          {input(source, "5"), input(user("c", "3", env("C"), from("z", "k")), "5"), true},
+		"a source has another key":            {input(source, "5"), input(user("c", "3", env("C"), from("s", "z")), "5"), true},
+		"a value that was kept is no value":   {input(value, ""), KeptInput(inputKey(), "alice", input(value, "")), true},
+		"kept of another input is other kept": {KeptInput(inputKey(), "alice", input(value, "")), KeptInput(inputKey(), "alice", input(source, "")), true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			version := tt.version
-			if version == "" {
-				version = "5"
-			}
-			envAfter, filesAfter := inputs(tt.items, version)
-			if got := envAfter != envBefore; got != tt.wantEnv {
-				t.Errorf("the inputs of the variables changed: %t, want %t", got, tt.wantEnv)
-			}
-			if got := filesAfter != filesBefore; got != tt.wantFiles {
-				t.Errorf("the inputs of the files changed: %t, want %t", got, tt.wantFiles)
+			if got := tt.was != tt.is; got != tt.want {
+				t.Errorf("the input changed: %t, want %t", got, tt.want)
 			}
 		})
 	}
@@ -74,9 +59,7 @@ func withUID(it Item, uid types.UID) Item {
 }
 
 func TestAgentInputsChangeWithPathAndType(t *testing.T) {
-	inputs := func(it Item) string {
-		return Inputs(DecideAgent([]Item{it}, limits.DefaultAgent(), nil), v1alpha1.BundleAgentFiles, nil)
-	}
+	inputs := func(it Item) digest.Short { return Input(inputKey(), "alice", it, "") }
 	overridden := func(s *v1alpha1.AgentSecretSpec) { s.EnvName, s.FilePath = "X", "x" }
 	before := inputs(agent("a.b", "1", overridden))
 	for name, tt := range map[string]struct {

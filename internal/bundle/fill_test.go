@@ -33,7 +33,7 @@ func opened(values map[string]string) map[types.UID]Opened {
 	return out
 }
 
-func plain(c Contents) map[string]string {
+func plain(c FilledContents) map[string]string {
 	out := map[string]string{}
 	for k, v := range c.Data {
 		out[k] = string(v.Reveal())

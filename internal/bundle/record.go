@@ -35,11 +35,15 @@ type Shape struct {
 
 // Record says how the entries of one bundle came to be. It is written on the bundle, so
 // that whoever begins to reconcile it need not open a value to know that it is as it
-// should be.
+// should be. It is not safe for concurrent use.
 type Record struct {
 	key               digest.Key
 	namespace, bundle string
 	entries           map[name]Made
+	// names are those of the keys that were asked for.
+	names map[string]name
+	// valid: it stands on the bundle, or follows one that does.
+	valid bool
 }
 
 // name stands for the key of an entry: keys can be long.
@@ -56,7 +60,14 @@ const (
 
 // NewRecord returns the empty record of a bundle.
 func NewRecord(key digest.Key, namespace, bundle string) *Record {
-	return &Record{key: key, namespace: namespace, bundle: bundle, entries: map[name]Made{}}
+	return &Record{key: key, namespace: namespace, bundle: bundle, entries: map[name]Made{}, names: map[string]name{}}
+}
+
+// Next returns an empty record of the same bundle.
+func (r *Record) Next() *Record {
+	next := NewRecord(r.key, r.namespace, r.bundle)
+	next.names, next.valid = r.names, r.valid
+	return next
 }
 
 // ParseRecord reads a record as it stands on a bundle. One that Latchkey did not make
@@ -71,6 +82,7 @@ func ParseRecord(key digest.Key, namespace, bundle, text string) *Record {
 	if want := r.sum(body); !digest.Equal(string(sum), string(want[:])) {
 		return r
 	}
+	r.valid = true
 	for ; len(body) >= entryLen; body = body[entryLen:] {
 		var n name
 		var m Made
@@ -87,17 +99,22 @@ func ParseRecord(key digest.Key, namespace, bundle, text string) *Record {
 	return r
 }
 
-// Cut forgets what is too much to be written down.
-func (r *Record) Cut() {
-	if len(r.entries) <= maxRecorded {
-		return
+// Whole reports whether nothing of the record is too much to be written down.
+func (r *Record) Whole() bool { return len(r.entries) <= maxRecorded }
+
+// Recorded returns the record without what is too much to be written down.
+func (r *Record) Recorded() *Record {
+	if r.Whole() {
+		return r
 	}
-	for _, n := range r.names()[maxRecorded:] {
-		delete(r.entries, n)
+	out := NewRecord(r.key, r.namespace, r.bundle)
+	for _, n := range r.sorted()[:maxRecorded] {
+		out.entries[n] = r.entries[n]
 	}
+	return out
 }
 
-func (r *Record) names() []name {
+func (r *Record) sorted() []name {
 	names := make([]name, 0, len(r.entries))
 	for n := range r.entries {
 		names = append(names, n)
@@ -106,10 +123,11 @@ func (r *Record) names() []name {
 	return names
 }
 
-// String returns the record as text.
+// String returns the record as it is written down.
 func (r *Record) String() string {
-	body := make([]byte, 0, len(r.entries)*entryLen+digest.ShortLen)
-	for _, n := range r.names() {
+	names := r.sorted()
+	body := make([]byte, 0, len(names)*entryLen+digest.ShortLen)
+	for _, n := range names[:min(len(names), maxRecorded)] {
 		m := r.entries[n]
 		body = append(body, n[:]...)
 		body = append(body, m.Input[:]...)
@@ -132,9 +150,18 @@ func (r *Record) Get(key string) (Made, bool) {
 // Put writes down how an entry came to be.
 func (r *Record) Put(key string, m Made) { r.entries[r.name(key)] = m }
 
+// Valid reports whether the record was read from a bundle and is Latchkey's, or is the
+// next of one that was.
+func (r *Record) Valid() bool { return r.valid }
+
 func (r *Record) name(key string) name {
+	if n, ok := r.names[key]; ok {
+		return n
+	}
 	d := r.key.Short(digest.PurposeName, r.namespace, r.bundle, key)
-	return name(d[:nameLen])
+	n := name(d[:nameLen])
+	r.names[key] = n
+	return n
 }
 
 // sum makes sure that the parts of a record belong together, and to this bundle.

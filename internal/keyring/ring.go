@@ -170,6 +170,20 @@ func (r *Ring) Open(ctx context.Context, c seal.Context, text string) (seal.Valu
 	return key.Private.Open(c, sealed)
 }
 
+// Knows reports whether there is the key that text names, without opening it. It reloads
+// as Open does. Of a text that is no sealed value it says true: Open has to judge it.
+func (r *Ring) Knows(ctx context.Context, text string) (bool, error) {
+	id := seal.KeyIDOf(text)
+	if id == "" {
+		return true, nil
+	}
+	_, err := r.find(ctx, id)
+	if errors.Is(err, ErrUnknownKey) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
 func (r *Ring) find(ctx context.Context, id string) (Key, error) {
 	if key, ok := r.view.Load().byID[id]; ok {
 		return key, nil

@@ -83,6 +83,16 @@ func SizeOf(text string) int {
 	return encoding.DecodedLen(len(encoded)) - Overhead
 }
 
+// KeyIDOf returns the id of the key that a sealed value names, or "" where it is empty or
+// no sealed value. It does not decode it.
+func KeyIDOf(text string) string {
+	id, _, err := split(text)
+	if err != nil {
+		return ""
+	}
+	return id
+}
+
 // split takes a text apart into the key id and the encoded payload, at whose content
 // it does not look.
 func split(text string) (id, encoded string, err error) {

@@ -1,0 +1,219 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package bundler
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/latchkey-dev/latchkey/internal/bundle"
+	"github.com/latchkey-dev/latchkey/internal/digest"
+	"github.com/latchkey-dev/latchkey/internal/seal"
+)
+
+// plan is what one bundle is to become.
+type plan struct {
+	// entries are the digests of all that it is to hold; none where it is not to be.
+	entries bundle.Digests
+	// values are those of entries that it does not hold.
+	values map[string]seal.Value
+	// mac and layout are its annotations; layout is "" where it has none.
+	mac, layout string
+	// record says how the entries came to be.
+	record *bundle.Record
+}
+
+// plan lays the values out, fetches those that the bundles do not hold, and works out what
+// the bundles are to become. What is fetched can turn out to be otherwise than was known,
+// so it is laid out again until nothing is missing. No object is fetched twice.
+func (r *Reconciler) plan(ctx context.Context, s *scope) error {
+	byUID := make(map[types.UID]bundle.Decision, len(s.decisions))
+	for _, d := range s.decisions {
+		byUID[d.Item.UID] = d
+	}
+	for again := true; again; {
+		s.laid = r.Adapter.Lay(s.decisions, s.known)
+		s.setback = r.resting(s)
+		var err error
+		if again, err = r.fill(ctx, s, byUID); err != nil {
+			return err
+		}
+	}
+	s.plans = map[string]*plan{}
+	for _, name := range r.Adapter.bundles() {
+		if s.setback.failed(name) {
+			continue
+		}
+		p, err := r.planOf(s, name, byUID)
+		if err != nil {
+			return err
+		}
+		s.plans[name] = p
+	}
+	return nil
+}
+
+// fill fetches values that are to be in the bundles and are not, and reports whether there
+// were any.
+func (r *Reconciler) fill(ctx context.Context, s *scope, byUID map[types.UID]bundle.Decision) (bool, error) {
+	fetched := false
+	for _, name := range r.Adapter.bundles() {
+		if s.setback.failed(name) {
+			continue // it is too early to try again, and nothing is needed for it
+		}
+		c := r.contents(s, name)
+		for _, key := range slices.Sorted(maps.Keys(c.Owners)) {
+			d, ok := byUID[c.Owners[key]]
+			if _, has := s.hand[d.Item.UID]; !ok || has || r.intact(s, name, key, d.Item) {
+				continue
+			}
+			if err := r.fetch(ctx, s, d); err != nil {
+				return false, err
+			}
+			fetched = true
+		}
+	}
+	if fetched || len(s.laid.Tree) == 0 || s.setback.failed(r.Adapter.FilesBundle) {
+		return fetched, nil
+	}
+	return r.fillDocument(ctx, s)
+}
+
+// intact reports whether a bundle holds an entry as it is wanted.
+func (r *Reconciler) intact(s *scope, name, key string, owner bundle.Item) bool {
+	made, ok := s.records[name].Get(key)
+	if !ok || !holds(s.existing[name], key, made.Digest) {
+		return false
+	}
+	// What was made for the object as it is stays what it is if it has to be kept.
+	return made.Input == s.inputs[owner.UID] || made.Input == r.wants(s, owner)
+}
+
+// fillDocument takes in hand what the typed document is made from, if it has to be made
+// again. The bundle has the values already, each as a file: one read of it, not an opening
+// of them all. What is not there as it was written is opened.
+func (r *Reconciler) fillDocument(ctx context.Context, s *scope) (fetched bool, err error) {
+	name := r.Adapter.FilesBundle
+	entries := r.entries(s, name)
+	made, ok := s.records[name].Get(bundle.TreeKey)
+	if ok && made.Input == bundle.TreeInput(r.DigestKey, s.namespace, s.laid.Tree, entries) && holds(s.existing[name], bundle.TreeKey, made.Digest) {
+		return false, nil
+	}
+	for _, d := range s.laid.Tree {
+		if _, has := s.hand[d.Item.UID]; has {
+			continue
+		}
+		live, err := r.readLive(ctx, s, name)
+		if err != nil {
+			return false, err
+		}
+		key := d.Outcome.File.Key
+		if live != nil && r.verified(s, live, key) {
+			printed, invalid := r.Adapter.Reprint(d.Item, seal.NewValue(live.Data[key]))
+			if invalid == nil {
+				s.hand[d.Item.UID] = printed
+				continue
+			}
+		}
+		if err := r.fetch(ctx, s, d); err != nil {
+			return false, err
+		}
+		fetched = true
+	}
+	return fetched, nil
+}
+
+// entries returns the digests of what a bundle is to hold, without the typed document.
+func (r *Reconciler) entries(s *scope, name string) bundle.Digests {
+	out := bundle.Digests{}
+	for key, uid := range r.contents(s, name).Owners {
+		if uid == "" {
+			continue
+		}
+		if made, ok := s.records[name].Get(key); ok && r.intact(s, name, key, bundleItem(s, uid)) {
+			out[key] = made.Digest
+			continue
+		}
+		out[key] = bundle.EntryDigest(r.DigestKey, s.namespace, name, key, s.hand[uid].Entry.Reveal())
+	}
+	return out
+}
+
+func bundleItem(s *scope, uid types.UID) bundle.Item { return s.members[uid].Item }
+
+// planOf works out what a bundle is to become, all values that it lacks being in hand.
+func (r *Reconciler) planOf(s *scope, name string, byUID map[types.UID]bundle.Decision) (*plan, error) {
+	c := r.contents(s, name)
+	p := &plan{values: map[string]seal.Value{}, record: s.records[name].Next()}
+	if len(c.Owners) == 0 {
+		return p, nil
+	}
+	p.entries = r.entries(s, name)
+	sent := r.sentAt(s)
+	for key, d := range p.entries {
+		it := byUID[c.Owners[key]].Item
+		made, ok := s.records[name].Get(key)
+		if !ok || !r.intact(s, name, key, it) {
+			made = r.made(s, name, key, bundle.Made{Input: r.wants(s, it), Digest: d, Since: sent, Shape: s.known[it.UID].Shape})
+			p.values[key] = s.hand[it.UID].Entry
+		}
+		p.record.Put(key, made)
+	}
+	if len(s.laid.Tree) > 0 && name == r.Adapter.FilesBundle {
+		if err := r.planDocument(s, p, bundle.Made{Since: sent}); err != nil {
+			return nil, err
+		}
+	}
+	maps.DeleteFunc(p.values, func(key string, _ seal.Value) bool { return holds(s.existing[name], key, p.entries[key]) })
+	p.layout = bundle.Layout(r.DigestKey, s.namespace, name, c.Paths)
+	p.mac = bundle.MAC(r.DigestKey, s.namespace, name, p.entries, p.layout)
+	return p, nil
+}
+
+// made returns how an entry came to be that is, or will be, as is says. What the bundle
+// has already keeps its time.
+func (r *Reconciler) made(s *scope, name, key string, is bundle.Made) bundle.Made {
+	if before, ok := s.records[name].Get(key); ok && before.Digest == is.Digest && holds(s.existing[name], key, is.Digest) {
+		is.Since = before.Since
+	}
+	return is
+}
+
+func (r *Reconciler) planDocument(s *scope, p *plan, is bundle.Made) error {
+	name := r.Adapter.FilesBundle
+	is.Input = bundle.TreeInput(r.DigestKey, s.namespace, s.laid.Tree, p.entries)
+	if made, ok := s.records[name].Get(bundle.TreeKey); ok && made.Input == is.Input && holds(s.existing[name], bundle.TreeKey, made.Digest) {
+		p.entries[bundle.TreeKey] = made.Digest
+		p.record.Put(bundle.TreeKey, made)
+		return nil
+	}
+	items, docs := make([]bundle.Item, len(s.laid.Tree)), make([]seal.Value, len(s.laid.Tree))
+	for i, d := range s.laid.Tree {
+		items[i], docs[i] = d.Item, s.hand[d.Item.UID].Doc
+	}
+	doc, err := bundle.Document(items, docs)
+	if err != nil {
+		return fmt.Errorf("namespace %s: %w", s.namespace, err)
+	}
+	is.Digest = bundle.EntryDigest(r.DigestKey, s.namespace, name, bundle.TreeKey, doc.Reveal())
+	p.entries[bundle.TreeKey], p.values[bundle.TreeKey] = is.Digest, doc
+	p.record.Put(bundle.TreeKey, r.made(s, name, bundle.TreeKey, is))
+	return nil
+}
+
+// wanted digests what a bundle is to hold, as far as is known without values: whether it
+// is worth another try when it could not be written.
+func (r *Reconciler) wanted(s *scope, name string) digest.Short {
+	c := r.contents(s, name)
+	parts := []string{"wanted", name, bundle.Layout(r.DigestKey, s.namespace, name, c.Paths)}
+	for _, key := range slices.Sorted(maps.Keys(c.Owners)) {
+		input := r.wants(s, bundleItem(s, c.Owners[key]))
+		parts = append(parts, key, string(input[:]))
+	}
+	return r.DigestKey.Short(digest.PurposeInput, s.namespace, parts...)
+}

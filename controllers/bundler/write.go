@@ -1,0 +1,161 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package bundler
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+	"github.com/latchkey-dev/latchkey/internal/bundle"
+)
+
+// write makes a bundle what it is to become: it creates it, or patches the keys that
+// change, provided that the bundle is still the one that was looked at. A Secret's type
+// cannot change and no version is another's, so a foreign Secret of that name is refused
+// by the API server, whatever our caches have or have not seen yet.
+func (r *Reconciler) write(ctx context.Context, s *scope, name string, p *plan, c change) error {
+	stored, err := r.send(ctx, s, name, p, c)
+	if err == nil && !r.asPlanned(stored, p) {
+		err = errChanged
+	}
+	bundleWrites.WithLabelValues(r.Adapter.Name, outcomeLabel(err)).Inc()
+	if stored != nil && stored.ResourceVersion != "" {
+		r.own.note(s.namespace, name, ownWrite{version: stored.ResourceVersion, at: r.now()})
+	}
+	if err != nil {
+		return terminating(err)
+	}
+	r.keepLong(s, name, p)
+	return nil
+}
+
+// send returns the bundle as the API server answered that it is stored.
+func (r *Reconciler) send(ctx context.Context, s *scope, name string, p *plan, c change) (*corev1.Secret, error) {
+	if existing := s.existing[name]; existing != nil {
+		return r.patch(ctx, existing, p, c.drop)
+	}
+	secret := &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: s.namespace, Name: name,
+			Labels: r.labels(), Annotations: p.annotations(),
+		},
+		Type: v1alpha1.SecretTypeBundle,
+		Data: reveal(p),
+	}
+	err := r.Client.Create(ctx, secret, FieldOwner)
+	if !apierrors.IsAlreadyExists(err) {
+		return secret, err
+	}
+	// Somebody took our label away, so the cache does not show it; or it is not ours.
+	live, readErr := r.readLive(ctx, s, name)
+	if readErr != nil {
+		return nil, readErr
+	}
+	if live == nil {
+		return nil, err
+	}
+	var drop []string
+	for key := range live.Data {
+		if _, wanted := p.entries[key]; !wanted {
+			drop = append(drop, key)
+		}
+	}
+	return r.patch(ctx, live, p, drop)
+}
+
+func (r *Reconciler) labels() map[string]string {
+	return map[string]string{v1alpha1.LabelBundle: r.Adapter.Name, "app.kubernetes.io/managed-by": "latchkey"}
+}
+
+func (p *plan) annotations() map[string]string {
+	out := map[string]string{v1alpha1.AnnotationMAC: p.mac, v1alpha1.AnnotationRecord: p.record.String()}
+	if p.layout != "" {
+		out[v1alpha1.AnnotationLayout] = p.layout
+	}
+	return out
+}
+
+// patch writes what a plan changes of a bundle, provided that it has the version that the
+// plan was made for. Values of keys that others own become ours again with that, as
+// strategies without ownership do; all else that others wrote on the bundle stays.
+func (r *Reconciler) patch(ctx context.Context, was *corev1.Secret, p *plan, drop []string) (*corev1.Secret, error) {
+	annotations := map[string]any{}
+	for name, value := range p.annotations() {
+		if was.Annotations[name] != value {
+			annotations[name] = value
+		}
+	}
+	if _, has := was.Annotations[v1alpha1.AnnotationLayout]; has && p.layout == "" {
+		annotations[v1alpha1.AnnotationLayout] = nil
+	}
+	metadata := map[string]any{"uid": was.UID, "resourceVersion": was.ResourceVersion, "annotations": annotations}
+	if was.Labels[v1alpha1.LabelBundle] != r.Adapter.Name {
+		metadata["labels"] = r.labels()
+	}
+	body := map[string]any{"metadata": metadata}
+	if data := dataOf(p, drop); len(data) > 0 {
+		body["data"] = data
+	}
+	raw, err := json.Marshal(body)
+	if err != nil {
+		return nil, fmt.Errorf("encode patch: %w", err)
+	}
+	stored := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: was.Namespace, Name: was.Name}}
+	err = r.Client.Patch(ctx, stored, client.RawPatch(types.MergePatchType, raw), FieldOwner)
+	return stored, err
+}
+
+func dataOf(p *plan, drop []string) map[string]any {
+	data := make(map[string]any, len(p.values)+len(drop))
+	for key, value := range p.values {
+		data[key] = value.Reveal()
+	}
+	for _, key := range drop {
+		data[key] = nil
+	}
+	return data
+}
+
+// reveal takes the values out of their redacting type, for writing them.
+func reveal(p *plan) map[string][]byte {
+	out := make(map[string][]byte, len(p.values))
+	for key, value := range p.values {
+		out[key] = value.Reveal()
+	}
+	return out
+}
+
+// asPlanned reports whether a bundle is stored as it was to be, as far as the API
+// server's answer shows it.
+func (r *Reconciler) asPlanned(stored *corev1.Secret, p *plan) bool {
+	for name, value := range p.annotations() {
+		if stored.Annotations[name] != value {
+			return false
+		}
+	}
+	return maps.Equal(bundle.DigestsOf(r.DigestKey, stored.Namespace, stored.Name, stored.Data), p.entries)
+}
+
+// remove deletes a bundle that nothing is in any more, unless it changed since it
+// was read.
+func (r *Reconciler) remove(ctx context.Context, existing *corev1.Secret) error {
+	uid, version := existing.UID, existing.ResourceVersion
+	err := r.Client.Delete(ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: existing.Namespace, Name: existing.Name}},
+		client.Preconditions{UID: &uid, ResourceVersion: &version})
+	if client.IgnoreNotFound(err) != nil {
+		bundleWrites.WithLabelValues(r.Adapter.Name, outcomeLabel(err)).Inc()
+		return terminating(err)
+	}
+	r.own.note(existing.Namespace, existing.Name, ownWrite{version: version, deleted: true, at: r.now()})
+	return nil
+}

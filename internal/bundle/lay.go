@@ -1,0 +1,175 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package bundle
+
+import (
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+	"github.com/latchkey-dev/latchkey/internal/limits"
+)
+
+// Known is what is known of the value of an object, or why there is none.
+type Known struct {
+	// Shape is what the value is like, where there is one.
+	Shape Shape
+	// Failure is the object's outcome where the value could not be had.
+	Failure *Outcome
+	// Kept says that the bundles hold a value of the object, which stays in them
+	// although it could not be had again.
+	Kept bool
+}
+
+// Lost reports whether there is no value at all.
+func (k Known) Lost() bool { return k.Failure != nil && !k.Kept }
+
+// outcome returns that of an object whose value was laid out as o says.
+func (k Known) outcome(o Outcome) Outcome {
+	if !k.Kept {
+		return o
+	}
+	kept := *k.Failure
+	kept.Message += "; the value that the bundle has stays in it"
+	kept.Env, kept.File = o.Env, o.File
+	return kept
+}
+
+// Contents says what one native Secret is to hold.
+type Contents struct {
+	// Owners are the objects whose values are its entries, by keys. The typed document
+	// has none.
+	Owners map[string]types.UID
+	// Paths maps the keys of files to the paths of their own that pods have them at.
+	Paths map[string]string
+	// size is what the content takes, see entrySize.
+	size int
+}
+
+func newContents() Contents {
+	return Contents{Owners: map[string]types.UID{}, Paths: map[string]string{}}
+}
+
+// add takes one value in; it says why it cannot, and then changes nothing.
+func (c *Contents) add(at *v1alpha1.Landing, path string, owner types.UID, raw int) *Outcome {
+	if at == nil {
+		return nil
+	}
+	if _, taken := c.Owners[at.Key]; taken {
+		o := failed(v1alpha1.ReasonConflict, fmt.Sprintf("key %s of Secret %s is taken by an earlier object: choose another name", at.Key, at.SecretName))
+		return &o
+	}
+	size := entrySize(len(at.Key), raw)
+	if c.size+size > limits.MaxBundleBytes {
+		o := full(at.SecretName)
+		return &o
+	}
+	c.Owners[at.Key] = owner
+	c.size += size
+	if path != "" {
+		c.Paths[at.Key] = path
+	}
+	return nil
+}
+
+func (c *Contents) remove(at *v1alpha1.Landing, raw int) {
+	if at == nil {
+		return
+	}
+	c.size -= entrySize(len(at.Key), raw)
+	delete(c.Owners, at.Key)
+	delete(c.Paths, at.Key)
+}
+
+// Laid says what one kind of objects makes of a tenant.
+type Laid struct {
+	// Env and Files are the contents of the two bundles.
+	Env, Files Contents
+	// Tree are the objects that the typed document has, in its order.
+	Tree []Decision
+	// Outcomes are those of the decisions, in their order.
+	Outcomes []Outcome
+	// bound is the sum of an upper bound for every entry of the typed document, so that
+	// room for it is known while values are taken in.
+	bound int
+}
+
+// LayUser lays the values of user secrets out.
+func LayUser(ds []Decision, known map[types.UID]Known) Laid {
+	return lay(ds, known, (*Laid).user)
+}
+
+// LayAgent lays the values of agent secrets out, and the typed document of them all
+// where there is any.
+func LayAgent(ds []Decision, known map[types.UID]Known) Laid {
+	l := lay(ds, known, (*Laid).agent)
+	if len(l.Tree) > 0 {
+		l.Files.Owners[TreeKey] = ""
+	}
+	return l
+}
+
+func lay(ds []Decision, known map[types.UID]Known, one func(*Laid, Decision, Known) Outcome) Laid {
+	l := Laid{Env: newContents(), Files: newContents(), Outcomes: make([]Outcome, 0, len(ds))}
+	for _, d := range ds {
+		o := d.Outcome
+		if d.Open {
+			if k := known[d.Item.UID]; k.Lost() {
+				o = *k.Failure
+			} else {
+				d.Outcome = fits(d, k.Shape)
+				o = one(&l, d, k)
+			}
+		}
+		l.Outcomes = append(l.Outcomes, o)
+	}
+	return l
+}
+
+func (l *Laid) user(d Decision, k Known) Outcome {
+	if o := l.addBoth(d, d.Item.File, k.Shape.Raw); o != nil {
+		return *o
+	}
+	return k.outcome(d.Outcome)
+}
+
+func (l *Laid) agent(d Decision, k Known) Outcome {
+	bound := treeSize(d.Item.Path, k.Shape.Doc)
+	if l.Files.size+l.bound+bound+entrySize(len(d.Outcome.File.Key), k.Shape.Raw) > limits.MaxBundleBytes {
+		return full(v1alpha1.BundleAgentFiles)
+	}
+	if o := l.addBoth(d, "", k.Shape.Raw); o != nil {
+		return *o
+	}
+	l.Tree = append(l.Tree, d)
+	l.bound += bound
+	return k.outcome(d.Outcome)
+}
+
+// addBoth takes a value in as a variable and as a file at a path, or in neither way.
+func (l *Laid) addBoth(d Decision, path string, raw int) *Outcome {
+	if o := l.Env.add(d.Outcome.Env, "", d.Item.UID, raw); o != nil {
+		return o
+	}
+	if o := l.Files.add(d.Outcome.File, path, d.Item.UID, raw); o != nil {
+		l.Env.remove(d.Outcome.Env, raw)
+		return o
+	}
+	return nil
+}
+
+// fits returns the outcome of an object whose value is of a shape: it may be no variable.
+func fits(d Decision, is Shape) Outcome {
+	if at := d.Outcome.Env; at != nil {
+		if problem := variableProblem(at.Key, is); problem != "" {
+			return notAVariable(d, problem)
+		}
+	}
+	return d.Outcome
+}
+
+func full(secret string) Outcome {
+	return failed(v1alpha1.ReasonLimitExceeded, fmt.Sprintf("Secret %s is full (%d bytes): shorten or delete some secrets", secret, limits.MaxBundleBytes))
+}
