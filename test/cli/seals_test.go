@@ -39,7 +39,7 @@ func file(dir, name, text string) string {
 
 func content(path string) string {
 	GinkgoHelper()
-	text, err := os.ReadFile(path) //nolint:gosec // a file of the spec
+	text, err := os.ReadFile(path)
 	Expect(err).NotTo(HaveOccurred())
 	return string(text)
 }
