@@ -48,7 +48,7 @@ const (
 	// holds: keyed digests for each key, see package bundle. Latchkey alone can make it.
 	AnnotationRecord = "latchkey.dev/record"
 	// AnnotationUpdatedAt says when a secret was last changed, as RFC 3339 with
-	// nanoseconds; without it, when it was created. Admission sets it.
+	// nanoseconds; without it, when it was created. Admission sets it, or the REST API.
 	AnnotationUpdatedAt = "latchkey.dev/updated-at"
 	// AnnotationPending marks an object of an import that is not committed yet; its
 	// value is the import. The object holds its claims and counts, and is neither
@@ -56,13 +56,6 @@ const (
 	AnnotationPending = "latchkey.dev/import-pending"
 	// AnnotationCommitted marks the one object whose mark commits an import.
 	AnnotationCommitted = "latchkey.dev/import-committed"
-	// AnnotationHeldEnvName and AnnotationHeldFilePath name what a secret had before
-	// an update of the REST API that is being decided. The secret still claims them,
-	// and nothing is projected there. AnnotationHeldSince is the update's time, as
-	// RFC 3339 with nanoseconds.
-	AnnotationHeldEnvName  = "latchkey.dev/held-env-name"
-	AnnotationHeldFilePath = "latchkey.dev/held-file-path"
-	AnnotationHeldSince    = "latchkey.dev/held-since"
 	// AnnotationCanonicalPath, with the value "true", says that an AgentSecret's
 	// spec.path is canonical already. Admission sets it; it travels with backups,
 	// because converting a canonical path again can change it.

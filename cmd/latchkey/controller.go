@@ -181,7 +181,7 @@ func runController(ctx context.Context, o *controllerOptions) error {
 
 // addControllers adds what reconciles.
 func addControllers(ctx context.Context, mgr ctrl.Manager, o *controllerOptions, live client.Client, store *keyring.Store, ring *keyring.Ring, digestKey digest.Key) error {
-	keys, err := caches.Keys(mgr.GetConfig(), mgr.GetScheme(), o.namespace)
+	keys, err := caches.Keys(mgr.GetConfig(), mgr.GetScheme(), o.namespace, nil)
 	if err != nil {
 		return fmt.Errorf("set up the cache of sealing keys: %w", err)
 	}

@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
+	"github.com/latchkey-dev/latchkey/internal/caches"
 	"github.com/latchkey-dev/latchkey/internal/keyring"
 )
 
@@ -42,6 +43,22 @@ func addChecks(mgr ctrl.Manager, ring *keyring.Ring, more map[string]func() erro
 	err = errors.Join(err, mgr.AddHealthzCheck("ping", healthz.Ping))
 	for name, check := range checks {
 		err = errors.Join(err, mgr.AddReadyzCheck(name, check))
+	}
+	return err
+}
+
+// addWatchChecks has /readyz?verbose, and only that, name the caches that do not follow the
+// API server. A replica stays ready without them: admission goes on from what it knows, and
+// after an outage all replicas would leave their Services at once. See docs/decisions.
+func addWatchChecks(mgr ctrl.Manager, watches *caches.Watches) error {
+	var err error
+	for _, name := range watches.Names() {
+		err = errors.Join(err, mgr.AddReadyzCheck("watch-"+name, func(r *http.Request) error {
+			if live, _ := watches.Live(name); !live && r.URL.Query().Has("verbose") {
+				return errors.New("the cache does not follow the API server")
+			}
+			return nil
+		}))
 	}
 	return err
 }

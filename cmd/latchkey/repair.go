@@ -37,7 +37,7 @@ func addRepair(ctx context.Context, mgr ctrl.Manager, o *controllerOptions, live
 		}},
 	}}
 	if o.certificate {
-		certificate, err := caches.Named(mgr.GetConfig(), mgr.GetScheme(), &corev1.Secret{}, o.namespace, certs.SecretName)
+		certificate, err := caches.Named(mgr.GetConfig(), mgr.GetScheme(), &corev1.Secret{}, o.namespace, certs.SecretName, nil)
 		if err != nil {
 			return fmt.Errorf("set up the cache of the certificate: %w", err)
 		}

@@ -10,50 +10,62 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"time"
 
+	"golang.org/x/sync/errgroup"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	"k8s.io/apimachinery/pkg/util/uuid"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/latchkey-dev/latchkey/internal/active"
 	"github.com/latchkey-dev/latchkey/internal/apiserver"
 	"github.com/latchkey-dev/latchkey/internal/caches"
 	"github.com/latchkey-dev/latchkey/internal/certs"
 	"github.com/latchkey-dev/latchkey/internal/directory"
 	"github.com/latchkey-dev/latchkey/internal/keyring"
-	"github.com/latchkey-dev/latchkey/internal/peers"
 	"github.com/latchkey-dev/latchkey/internal/rest/backend"
 	"github.com/latchkey-dev/latchkey/internal/rest/coder"
 	"github.com/latchkey-dev/latchkey/internal/rest/golem"
 	"github.com/latchkey-dev/latchkey/internal/store"
 )
 
-// addREST adds the REST APIs. It returns a check of whether this replica may answer
-// readers.
-func addREST(ctx context.Context, mgr ctrl.Manager, o *serverOptions, live client.WithWatch, ring *keyring.Ring, digestKey *keyring.DigestKey, keeper *certs.Keeper, standing *apiserver.Standing) (func() error, error) {
-	members, err := joinReplicas(ctx, mgr, o, live)
-	if err != nil {
-		return nil, err
-	}
-	others := peers.New(members, mgr.GetConfig(), keeper.CA, fmt.Sprintf("latchkey-server.%s.svc", o.namespace))
+// addREST adds the REST APIs.
+func addREST(ctx context.Context, mgr ctrl.Manager, o *serverOptions, live client.WithWatch, ring *keyring.Ring, digestKey *keyring.DigestKey, keeper *certs.Keeper, watches *caches.Watches) error {
 	access, err := apiserver.NewAccess(mgr.GetConfig())
 	if err != nil {
-		return nil, fmt.Errorf("set up authorisation: %w", err)
+		return fmt.Errorf("set up authorisation: %w", err)
 	}
-	so := store.Options{Cache: mgr.GetCache(), Namespaces: o.tenants, Live: live, Keyring: ring, Peers: others, Sources: access, DigestKey: digestKey.Key}
+	so := store.Options{Cache: mgr.GetCache(), Namespaces: o.tenants, Live: live, Keyring: ring, Held: active.Held, Sources: access, DigestKey: digestKey.Key}
 	users, err := store.NewUsers(ctx, so, o.user)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	agents, err := store.NewAgents(ctx, so, o.agent)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	tenants, err := directory.New(ctx, mgr.GetCache(), live, ctrl.LoggerFrom(ctx), o.tenants)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	c := &backend.Coder{Tenants: tenants, Access: access, Store: users, Serving: members.Serving}
-	g := &backend.Golem{Tenants: tenants, Access: access, Store: agents, Serving: members.Serving}
+	address, err := o.advertised()
+	if err != nil {
+		return err
+	}
+	tenure := active.NewTenure(active.SystemClock{}, active.Identity(address, string(uuid.NewUUID())))
+	elector := &active.Elector{
+		Tenure: tenure, Config: mgr.GetConfig(), Namespace: o.namespace,
+		Live: func() (bool, <-chan struct{}) { return watches.Live(readFrom...) },
+		CatchUp: func(ctx context.Context) error {
+			return errors.Join(users.CatchUp(ctx), agents.CatchUp(ctx))
+		},
+	}
+	if err := watchLease(ctx, mgr, o.namespace, elector, watches); err != nil {
+		return err
+	}
+	c := &backend.Coder{Tenants: tenants, Access: access, Store: users}
+	g := &backend.Golem{Tenants: tenants, Access: access, Store: agents}
 	coderAt := func(root, prefix string) http.Handler {
 		return coder.New(coder.Config{Root: root, Prefix: prefix, Directory: c, Authorizer: c, Secrets: c, MaxSecrets: o.user.Secrets})
 	}
@@ -63,63 +75,64 @@ func addREST(ctx context.Context, mgr ctrl.Manager, o *serverOptions, live clien
 	server, err := apiserver.New(ctx, o.rest, apiserver.Deps{
 		Config:          mgr.GetConfig(),
 		Certificate:     keeper,
-		Standing:        standing,
+		Active:          tenure,
+		Listen:          (&active.Passing{Tenure: tenure, Key: digestKey.Key}).Listen,
 		CoderDirect:     coderAt(apiserver.CoderRoot, apiserver.CoderDirect),
 		CoderAggregated: coderAt("", apiserver.CoderAggregated),
 		GolemDirect:     golemAt(apiserver.GolemDirect),
 		GolemAggregated: golemAt(apiserver.GolemAggregated),
-		Plain:           map[string]http.Handler{peers.Path: peers.Handler(map[string]peers.Seer{"UserSecret": users, "AgentSecret": agents})},
-		Checks:          map[string]func() error{"keys": ring.Ready, "replicas": members.Serving},
+		Checks:          map[string]func() error{"keys": ring.Ready},
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	served := make(chan struct{})
-	return members.Serving, errors.Join(
-		mgr.Add(runnable(func(ctx context.Context) error {
-			defer close(served)
-			return server.Run(ctx)
-		})),
-		mgr.Add(runnable(func(ctx context.Context) error {
-			// Others may count on this replica's cache only once it is there.
-			if !mgr.GetCache().WaitForCacheSync(ctx) {
-				return nil
-			}
-			return outlive(ctx, served, members.Start)
-		})),
-	)
+	return mgr.Add(runnable(func(ctx context.Context) error {
+		return serve(ctx, server, elector, tenure, o.rest.ShutdownDelay)
+	}))
 }
 
-// outlive runs keep until served is closed, also after ctx has ended. Told to stop, a
-// replica goes on answering for a while, and as long as it does, writers elsewhere
-// must wait for it: it gives up its Lease last.
-func outlive(ctx context.Context, served <-chan struct{}, keep func(context.Context) error) error {
-	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
-	defer stop()
-	go func() {
-		select {
-		case <-served:
-			stop()
-		case <-ctx.Done():
-		}
-	}()
-	return keep(ctx)
+// readFrom are the caches that REST reads from.
+var readFrom = []string{"UserSecret", "AgentSecret", "Namespace"}
+
+// finishWithin is how long requests may take that are open when no more are accepted.
+const finishWithin = 2 * time.Second
+
+// serve answers REST, as the active server whenever nobody else is, until ctx ends. Told to
+// stop, it goes on for a while and has clients connect again for their next request; then
+// it accepts no more connections, answers what is open, hands over, and only then stops:
+// so nobody is told that it stops.
+func serve(ctx context.Context, server *apiserver.Server, elector *active.Elector, tenure *active.Tenure, delay time.Duration) error {
+	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
+	contending, handOver := context.WithCancel(serving)
+	var group errgroup.Group
+	group.Go(func() error {
+		defer handOver()
+		return server.Run(serving)
+	})
+	group.Go(func() error {
+		defer stopServing()
+		return elector.Run(contending)
+	})
+	select {
+	case <-ctx.Done():
+		tenure.Leave()
+		time.Sleep(delay) // for load balancers to notice, as asked for
+		finishing, cancel := context.WithTimeout(contending, finishWithin)
+		defer cancel()
+		tenure.StepDown(finishing)
+	case <-contending.Done(): // one of both failed
+	}
+	handOver()
+	return group.Wait()
 }
 
-// joinReplicas makes this process known to the other replicas of the server.
-func joinReplicas(ctx context.Context, mgr ctrl.Manager, o *serverOptions, live client.Client) (*peers.Members, error) {
-	address, err := o.advertised()
+// watchLease has the elector follow the Lease.
+func watchLease(ctx context.Context, mgr ctrl.Manager, namespace string, elector *active.Elector, watches *caches.Watches) error {
+	lease, err := caches.Named(mgr.GetConfig(), mgr.GetScheme(), &coordinationv1.Lease{}, namespace, active.LeaseName, watches)
 	if err != nil {
-		return nil, err
+		return fmt.Errorf("set up the cache of the Lease: %w", err)
 	}
-	replicas, err := caches.Replicas(mgr.GetConfig(), mgr.GetScheme(), o.namespace, peers.LabelServer)
-	if err != nil {
-		return nil, fmt.Errorf("set up the cache of replicas: %w", err)
-	}
-	if err := mgr.Add(replicas); err != nil {
-		return nil, err
-	}
-	return peers.NewMembers(ctx, live, replicas, o.namespace, string(uuid.NewUUID()), address)
+	return errors.Join(mgr.Add(lease), elector.Watch(ctx, lease))
 }
 
 // advertised returns where other replicas reach this one's REST port.

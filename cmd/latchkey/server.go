@@ -88,8 +88,6 @@ func runServer(ctx context.Context, o *serverOptions) error {
 	if err != nil {
 		return err
 	}
-	standing := &apiserver.Standing{}
-	cfg.Wrap(standing.Wrap)
 	scheme := newScheme()
 	live, err := client.NewWithWatch(cfg, client.Options{Scheme: scheme})
 	if err != nil {
@@ -98,11 +96,12 @@ func runServer(ctx context.Context, o *serverOptions) error {
 	if err := o.settleTenants(ctx, live); err != nil {
 		return err
 	}
+	watches := &caches.Watches{}
 	keeper := &certs.Keeper{}
 	paths := &admissionport.Paths{}
 	mgr, err := ctrl.NewManager(cfg, ctrl.Options{
 		Scheme:                 scheme,
-		Cache:                  caches.Server(o.tenants),
+		Cache:                  caches.Server(o.tenants, watches),
 		Metrics:                metricsserver.Options{BindAddress: o.metricsAddr},
 		HealthProbeBindAddress: o.healthAddr,
 		LivenessEndpointName:   "/livez",
@@ -114,19 +113,18 @@ func runServer(ctx context.Context, o *serverOptions) error {
 	var ring *keyring.Ring
 	ring = keyring.NewRing(func(ctx context.Context) error { return keys.LoadInto(ctx, ring) })
 	digestKey := &keyring.DigestKey{}
-	if err := watchOwnSecrets(ctx, mgr, o.namespace, ring, digestKey, keeper, paths); err != nil {
+	if err := watchOwnSecrets(ctx, mgr, o.namespace, watches, ring, digestKey, keeper, paths); err != nil {
 		return err
 	}
 	port, err := addAdmission(ctx, mgr, o, live, ring, digestKey, keeper, paths)
 	if err != nil {
 		return err
 	}
-	joined, err := addREST(ctx, mgr, o, live, ring, digestKey, keeper, standing)
-	if err != nil {
+	if err := addREST(ctx, mgr, o, live, ring, digestKey, keeper, watches); err != nil {
 		return err
 	}
-	checks := map[string]func() error{"certificate": keeper.Ready, "path": paths.Ready, "admission": port.Ready, "replicas": joined}
-	if err := addChecks(mgr, ring, checks); err != nil {
+	checks := map[string]func() error{"certificate": keeper.Ready, "path": paths.Ready, "admission": port.Ready}
+	if err := errors.Join(addChecks(mgr, ring, checks), addWatchChecks(mgr, watches)); err != nil {
 		return err
 	}
 	log.Info("Starting the server", "version", version)
@@ -134,20 +132,20 @@ func runServer(ctx context.Context, o *serverOptions) error {
 }
 
 // watchOwnSecrets keeps what is read of Latchkey's own namespace in step with it.
-func watchOwnSecrets(ctx context.Context, mgr ctrl.Manager, namespace string, ring *keyring.Ring, digestKey *keyring.DigestKey, keeper *certs.Keeper, paths *admissionport.Paths) error {
-	keys, err := caches.Keys(mgr.GetConfig(), mgr.GetScheme(), namespace)
+func watchOwnSecrets(ctx context.Context, mgr ctrl.Manager, namespace string, watches *caches.Watches, ring *keyring.Ring, digestKey *keyring.DigestKey, keeper *certs.Keeper, paths *admissionport.Paths) error {
+	keys, err := caches.Keys(mgr.GetConfig(), mgr.GetScheme(), namespace, watches)
 	if err != nil {
 		return fmt.Errorf("set up the cache of sealing keys: %w", err)
 	}
-	digests, err := caches.Named(mgr.GetConfig(), mgr.GetScheme(), &corev1.Secret{}, namespace, keyring.DigestKeyName)
+	digests, err := caches.Named(mgr.GetConfig(), mgr.GetScheme(), &corev1.Secret{}, namespace, keyring.DigestKeyName, watches)
 	if err != nil {
 		return fmt.Errorf("set up the cache of the key of the digests: %w", err)
 	}
-	certificate, err := caches.Named(mgr.GetConfig(), mgr.GetScheme(), &corev1.Secret{}, namespace, certs.SecretName)
+	certificate, err := caches.Named(mgr.GetConfig(), mgr.GetScheme(), &corev1.Secret{}, namespace, certs.SecretName, watches)
 	if err != nil {
 		return fmt.Errorf("set up the cache of the certificate: %w", err)
 	}
-	pathCache, err := caches.Named(mgr.GetConfig(), mgr.GetScheme(), &corev1.Secret{}, namespace, admissionport.SecretName)
+	pathCache, err := caches.Named(mgr.GetConfig(), mgr.GetScheme(), &corev1.Secret{}, namespace, admissionport.SecretName, watches)
 	if err != nil {
 		return fmt.Errorf("set up the cache of the path of admission: %w", err)
 	}

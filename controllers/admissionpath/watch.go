@@ -40,7 +40,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		// The certificate: it is renewed.
 		{&corev1.Secret{}, r.Namespace, certs.SecretName},
 	} {
-		c, err := caches.Named(mgr.GetConfig(), mgr.GetScheme(), watched.object, watched.namespace, watched.name)
+		c, err := caches.Named(mgr.GetConfig(), mgr.GetScheme(), watched.object, watched.namespace, watched.name, nil)
 		if err != nil {
 			return fmt.Errorf("set up the cache of %s: %w", watched.name, err)
 		}

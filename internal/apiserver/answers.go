@@ -50,6 +50,12 @@ var (
 		status: http.StatusServiceUnavailable, message: "The cluster cannot be asked who you are at the moment. Please try again.",
 		code: "SERVICE_UNAVAILABLE", codeText: "The cluster cannot be asked who you are at the moment, try again",
 	}
+	// inactive is for a request that this replica may not answer, since it is not the active
+	// one, or was not until the answer was ready.
+	inactive = refusal{
+		status: http.StatusServiceUnavailable, message: "Another server takes over at the moment. Please try again.",
+		code: "SERVICE_UNAVAILABLE", codeText: "Another server takes over at the moment, try again",
+	}
 	fault = refusal{
 		status: http.StatusInternalServerError, message: "An internal server error occurred.",
 		code: "INTERNAL_UNKNOWN", codeText: "Internal error",

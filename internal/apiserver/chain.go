@@ -12,6 +12,7 @@ import (
 	genericapiserver "k8s.io/apiserver/pkg/server"
 	genericfilters "k8s.io/apiserver/pkg/server/filters"
 
+	"github.com/latchkey-dev/latchkey/internal/active"
 	"github.com/latchkey-dev/latchkey/internal/rest/coder"
 	"github.com/latchkey-dev/latchkey/internal/rest/exchange"
 )
@@ -27,8 +28,8 @@ const askingAtOnce, askingOfAddress = 256, 64
 // need to read the cluster's configuration of it). Instead of its deadline, which
 // reads a query parameter that the dialects do not know, and its limit, its recovery and
 // its authorisation stand our own.
-func buildChain(router http.Handler, c *genericapiserver.Config, l limits) http.Handler {
-	handler := withRecovery(withHeadroom(router))
+func buildChain(router http.Handler, c *genericapiserver.Config, l limits, t *active.Tenure) http.Handler {
+	handler := withRecovery(withHeadroom(withLease(router)))
 	handler = withTurns(handler, l)
 	handler = withDoor(handler, c.Authorization.Authorizer)
 	handler = withFace(handler)
@@ -51,8 +52,9 @@ func buildChain(router http.Handler, c *genericapiserver.Config, l limits) http.
 	handler = filters.WithRequestReceivedTimestamp(handler)
 	handler = withRecovery(handler)
 	handler = filters.WithAuditInit(handler)
-	handler = withMetrics(handler)
 	handler = withBodyDeadline(handler, c.RequestTimeout/2)
+	handler = withActive(handler, t)
+	handler = withMetrics(handler)
 	return withCoderCredentials(handler)
 }
 

@@ -160,7 +160,6 @@ func TestTurns_OfOneCallerTaken_RefusesTheNextAndServesOthers(t *testing.T) {
 		w.WriteHeader(http.StatusTeapot)
 	}))
 	s.options.MaxRequestsInFlight, s.options.MaxMutatingRequestsInFlight, s.options.MaxRequestsPerCaller = 2, 2, 1
-	s.deps.Plain = map[string]http.Handler{"/free": teapot}
 	handler := s.server(t).Handler()
 	served, refused := make(chan int, 2*line), make(chan *httptest.ResponseRecorder, 2*line)
 	for target, want := range map[string]struct{ method, body string }{
@@ -188,9 +187,6 @@ func TestTurns_OfOneCallerTaken_RefusesTheNextAndServesOthers(t *testing.T) {
 	}
 	if got := do(t, handler, "GET", "/livez", "").Code; got != http.StatusOK {
 		t.Errorf("a probe while busy: %d", got)
-	}
-	if got := do(t, handler, "GET", "/free", "admin").Code; got != http.StatusTeapot {
-		t.Errorf("another replica's question while busy: %d", got)
 	}
 	close(leave)
 	for range 2 * line {

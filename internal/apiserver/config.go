@@ -57,8 +57,10 @@ func (o Options) config(d Deps) (*config, error) {
 	// Both keep watch over things that are not here: its limit, and a storage.
 	c.DisabledPostStartHooks.Insert("max-in-flight-filter")
 	c.StorageObjectCountTracker = nil
-	l := newLimits(o, d.Plain)
-	c.BuildHandlerChainFunc = func(router http.Handler, c *genericapiserver.Config) http.Handler { return buildChain(router, c, l) }
+	l := newLimits(o)
+	c.BuildHandlerChainFunc = func(router http.Handler, c *genericapiserver.Config) http.Handler {
+		return buildChain(router, c, l, d.Active)
+	}
 	c.LongRunningFunc = noneLongRunning
 	c.RequestTimeout = o.RequestTimeout
 	c.ShutdownDelayDuration = o.ShutdownDelay
@@ -120,14 +122,11 @@ func (c completedConfig) server() (*Server, error) {
 	} {
 		mux.HandlePrefix(prefix, handler)
 	}
-	for path, handler := range c.deps.Plain {
-		mux.Handle(path, handler)
-	}
 	return &Server{
 		generic:     generic,
 		prepared:    generic.PrepareRun(),
 		certificate: c.deps.Certificate,
 		bindAddress: c.options.BindAddress,
-		standing:    c.deps.Standing,
+		listen:      c.deps.Listen,
 	}, nil
 }

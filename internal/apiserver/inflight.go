@@ -17,12 +17,9 @@ import (
 // limits bounds what callers can occupy of a server.
 type limits struct {
 	reads, writes *exchange.Turns // nil is no limit
-	// free are paths that only other replicas may use; one that waited for a caller's
-	// turn would make all writes wait.
-	free map[string]http.Handler
 }
 
-func newLimits(o Options, free map[string]http.Handler) limits {
+func newLimits(o Options) limits {
 	turns := func(total int) *exchange.Turns {
 		if total == 0 {
 			return nil
@@ -33,7 +30,7 @@ func newLimits(o Options, free map[string]http.Handler) limits {
 		}
 		return exchange.NewTurns(total, perCaller)
 	}
-	return limits{reads: turns(o.MaxRequestsInFlight), writes: turns(o.MaxMutatingRequestsInFlight), free: free}
+	return limits{reads: turns(o.MaxRequestsInFlight), writes: turns(o.MaxMutatingRequestsInFlight)}
 }
 
 // withTurns serves so many reads and so many writes at once, and of each caller fewer, so
@@ -47,8 +44,7 @@ func withTurns(handler http.Handler, l limits) http.Handler {
 		if mutating {
 			turns = l.writes
 		}
-		_, free := l.free[r.URL.Path]
-		if turns == nil || free || isProbe(r.URL.Path) {
+		if turns == nil || isProbe(r.URL.Path) {
 			handler.ServeHTTP(w, r)
 			return
 		}

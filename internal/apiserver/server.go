@@ -12,10 +12,11 @@ import (
 	genericapiserver "k8s.io/apiserver/pkg/server"
 	"k8s.io/client-go/rest"
 
+	"github.com/latchkey-dev/latchkey/internal/active"
 	"github.com/latchkey-dev/latchkey/internal/certs"
 )
 
-// Deps are what the server is made of. All but Plain, Standing and Checks are required.
+// Deps are what the server is made of. All but Active, Listen and Checks are required.
 type Deps struct {
 	// Config reaches the cluster that authenticates callers.
 	Config *rest.Config
@@ -25,11 +26,11 @@ type Deps struct {
 	// The dialects, one handler per face, made with the prefixes of this package.
 	// They check the caller's rights themselves.
 	CoderDirect, CoderAggregated, GolemDirect, GolemAggregated http.Handler
-	// Plain are further handlers by exact path. The cluster decides who may use them,
-	// as rights on non-resource URLs.
-	Plain map[string]http.Handler
-	// Standing sees the API server's answers to this process; nil where nobody looks.
-	Standing *Standing
+	// Active says whether this replica may answer the dialects' requests; nil where there
+	// is no other.
+	Active *active.Tenure
+	// Listen returns the listener to accept from; nil where it is the one given.
+	Listen func(ctx context.Context, inner net.Listener) net.Listener
 	// Checks are what readiness depends on, by name. Discovery and the OpenAPI
 	// documents are served whatever they say.
 	Checks map[string]func() error
@@ -40,7 +41,7 @@ type Server struct {
 	generic     *genericapiserver.GenericAPIServer
 	prepared    interface{ RunWithContext(context.Context) error }
 	certificate *certs.Keeper
-	standing    *Standing
+	listen      func(ctx context.Context, inner net.Listener) net.Listener
 	bindAddress string
 }
 
@@ -69,8 +70,8 @@ func (s *Server) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("listen on --secure-bind-address: %w", err)
 	}
-	if s.standing != nil {
-		listener = s.standing.listen(listener)
+	if s.listen != nil {
+		listener = s.listen(ctx, listener)
 	}
 	s.generic.SecureServingInfo.Listener = listener
 	return s.prepared.RunWithContext(ctx)

@@ -48,8 +48,8 @@ const (
 
 // withBodyDeadline bounds how long a body may take to arrive, and how slowly it may come.
 // A deadline of the context does not: nothing interrupts a handler that waits for a byte,
-// and net/http cannot even answer for it while it does. It must stand where w is still the
-// one of net/http.
+// and net/http cannot even answer for it while it does. It must stand where w leads to the
+// one of net/http, and behind what waits for a server to be active.
 func withBodyDeadline(handler http.Handler, limit time.Duration) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Body == nil || r.Body == http.NoBody {

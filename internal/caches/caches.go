@@ -7,7 +7,6 @@
 package caches
 
 import (
-	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -58,25 +57,25 @@ func Controller(digest toolscache.TransformFunc, tenants []string) cache.Options
 // Server returns the server's main cache: the UserSecrets and AgentSecrets of the
 // tenants, which are the namespaces named, or all where none is named, and the
 // Namespaces. It sees no Secret of any tenant.
-func Server(tenants []string) cache.Options {
-	return cache.Options{DefaultTransform: slim, DefaultNamespaces: Only(tenants)}
+func Server(tenants []string, w *Watches) cache.Options {
+	return w.follow("", cache.Options{DefaultTransform: slim, DefaultNamespaces: Only(tenants)})
 }
 
 // Keys returns a cache of the sealing keys alone: Secrets of Latchkey's own
 // namespace that have the keyring's label.
-func Keys(cfg *rest.Config, scheme *runtime.Scheme, namespace string) (cache.Cache, error) {
-	return cache.New(cfg, cache.Options{
+func Keys(cfg *rest.Config, scheme *runtime.Scheme, namespace string, w *Watches) (cache.Cache, error) {
+	return cache.New(cfg, w.follow("keys", cache.Options{
 		Scheme:            scheme,
 		DefaultNamespaces: map[string]cache.Config{namespace: {}},
 		ByObject: map[client.Object]cache.ByObject{
 			&corev1.Secret{}: {Label: mustSelect(keyring.LabelSealingKey)},
 		},
-	})
+	}))
 }
 
 // Named returns a cache of one object of a kind; namespace is empty for a kind without
 // namespaces.
-func Named(cfg *rest.Config, scheme *runtime.Scheme, kind client.Object, namespace, name string) (cache.Cache, error) {
+func Named(cfg *rest.Config, scheme *runtime.Scheme, kind client.Object, namespace, name string, w *Watches) (cache.Cache, error) {
 	options := cache.Options{
 		Scheme:   scheme,
 		ByObject: map[client.Object]cache.ByObject{kind: {Field: fields.OneTermEqualSelector(metav1.ObjectNameField, name)}},
@@ -84,19 +83,7 @@ func Named(cfg *rest.Config, scheme *runtime.Scheme, kind client.Object, namespa
 	if namespace != "" {
 		options.DefaultNamespaces = Only([]string{namespace})
 	}
-	return cache.New(cfg, options)
-}
-
-// Replicas returns a cache of the Leases by which the server's replicas find each
-// other.
-func Replicas(cfg *rest.Config, scheme *runtime.Scheme, namespace, label string) (cache.Cache, error) {
-	return cache.New(cfg, cache.Options{
-		Scheme:            scheme,
-		DefaultNamespaces: map[string]cache.Config{namespace: {}},
-		ByObject: map[client.Object]cache.ByObject{
-			&coordinationv1.Lease{}: {Label: mustSelect(label)},
-		},
-	})
+	return cache.New(cfg, w.follow(name, options))
 }
 
 // Endpoints returns a cache of the EndpointSlices of one of Latchkey's own Services.

@@ -101,7 +101,7 @@ func TestTheControllerSeesNoForeignSecret(t *testing.T) {
 	if !found {
 		t.Error("Secrets are not restricted")
 	}
-	if options.DefaultTransform == nil || Server(nil).DefaultTransform == nil {
+	if options.DefaultTransform == nil || Server(nil, nil).DefaultTransform == nil {
 		t.Error("other objects are not slimmed")
 	}
 }

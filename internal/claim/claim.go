@@ -65,14 +65,12 @@ func recorded(obj metav1.Object, st v1alpha1.SecretStatus) []v1alpha1.Claim {
 	return slices.DeleteFunc(slices.Clone(st.Claims), foreign)
 }
 
-// OfUser returns what a UserSecret claims, what it holds during an update included.
+// OfUser returns what a UserSecret claims.
 func OfUser(u *v1alpha1.UserSecret) Holder {
 	h := Holder{Name: u.Name, UID: u.UID, ResourceVersion: u.ResourceVersion, Recorded: recorded(u, u.Status)}
 	h.add(v1alpha1.ClaimName, u.SecretName())
 	h.add(v1alpha1.ClaimEnv, u.Spec.EnvName)
 	h.add(v1alpha1.ClaimFile, u.Spec.FilePath)
-	h.add(v1alpha1.ClaimEnv, u.Annotations[v1alpha1.AnnotationHeldEnvName])
-	h.add(v1alpha1.ClaimFile, u.Annotations[v1alpha1.AnnotationHeldFilePath])
 	return h
 }
 
@@ -127,20 +125,11 @@ func (h Holder) Since(c Claim) string {
 	return h.ResourceVersion
 }
 
-// Record returns what status.claims should say of h: one claim of each kind, since
-// there is no room for more. While an update holds two of a kind, the one that is
-// recorded already stays.
+// Record returns what status.claims should say of h.
 func (h Holder) Record() []v1alpha1.Claim {
 	out := make([]v1alpha1.Claim, 0, len(h.Claims))
 	for _, c := range h.Claims {
-		claim := v1alpha1.Claim{Kind: c.Kind, Value: c.Value, Since: h.Since(c)}
-		at := slices.IndexFunc(out, func(o v1alpha1.Claim) bool { return o.Kind == c.Kind })
-		switch {
-		case at < 0:
-			out = append(out, claim)
-		case slices.Contains(h.Recorded, claim):
-			out[at] = claim
-		}
+		out = append(out, v1alpha1.Claim{Kind: c.Kind, Value: c.Value, Since: h.Since(c)})
 	}
 	return out
 }

@@ -125,16 +125,3 @@ func TestOfUser_StatusOfAnotherObject_DoesNotCount(t *testing.T) {
 		})
 	}
 }
-
-func TestRecord_TwoClaimsOfAKind_RecordedOneStays(t *testing.T) {
-	held := v1alpha1.Claim{Kind: v1alpha1.ClaimEnv, Value: "OLD", Since: "3"}
-	h := OfUser(&v1alpha1.UserSecret{
-		ObjectMeta: metav1.ObjectMeta{Name: "a", UID: "a", ResourceVersion: "50", Annotations: map[string]string{v1alpha1.AnnotationHeldEnvName: "OLD"}},
-		Spec:       v1alpha1.UserSecretSpec{EnvName: "NEW"},
-		Status:     v1alpha1.SecretStatus{ObservedUID: "a", Claims: []v1alpha1.Claim{held}},
-	})
-	want := []v1alpha1.Claim{{Kind: v1alpha1.ClaimName, Value: "a", Since: "50"}, held}
-	if diff := cmp.Diff(want, h.Record()); diff != "" {
-		t.Errorf("Record (-want +got):\n%s", diff)
-	}
-}

@@ -58,6 +58,8 @@ const (
 	// PurposeWorkload is what a workload's pods were started with, in annotations of
 	// workloads and of pod templates.
 	PurposeWorkload Purpose = "workload content v2"
+	// PurposePassedConnection is a proof between replicas of the server, in no namespace.
+	PurposePassedConnection Purpose = "passed connection v1"
 	// PurposeApproval is an approval of a source, in an annotation of a UserSecret.
 	PurposeApproval Purpose = "source approval v1"
 )

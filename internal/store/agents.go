@@ -69,14 +69,13 @@ func NewAgents(ctx context.Context, o Options, l limits.Agent) (*Agents, error) 
 	// later object's status says so.
 	c.unique = func(k v1alpha1.ClaimKind) bool { return k == v1alpha1.ClaimPath }
 	c.cached = agentRecords(o.Cache)
-	c.exact = agentRecords(o.Live)
 	return &Agents{core: c, limits: l, ids: newByID(o.Live, o.Namespaces)}, nil
 }
 
-func agentRecords(r client.Reader) lister {
-	return func(ctx context.Context, namespace string, opts ...client.ListOption) ([]record, error) {
+func agentRecords(r client.Reader) func(context.Context, string) ([]record, error) {
+	return func(ctx context.Context, namespace string) ([]record, error) {
 		list := &v1alpha1.AgentSecretList{}
-		if err := r.List(ctx, list, append(opts, client.InNamespace(namespace), client.UnsafeDisableDeepCopy)...); err != nil {
+		if err := r.List(ctx, list, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
 			return nil, err
 		}
 		out := make([]record, 0, len(list.Items))
@@ -163,25 +162,19 @@ func (s *Agents) Create(ctx context.Context, namespace string, n NewAgent) (*v1a
 	if err := s.fits(n.Value); err != nil {
 		return nil, err
 	}
-	var err error
-	for range tries {
-		var obj *v1alpha1.AgentSecret
-		if obj, err = s.newObject(namespace, n); err != nil {
-			return nil, err
-		}
-		p := proposal{record: agentRecord(obj)}
-		if err := s.check(ctx, namespace, []proposal{p}); err != nil {
-			return nil, err
-		}
-		if err = s.createOnce(ctx, obj); err == nil {
-			return obj, nil
-		}
-		if !lost(err) {
-			return nil, err
-		}
-		s.pause(ctx, namespace)
+	obj, err := s.newObject(namespace, n)
+	if err != nil {
+		return nil, err
 	}
-	return nil, err
+	unlock, err := s.lock(ctx, namespace)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	if err := s.check(ctx, namespace, []proposal{{record: agentRecord(obj)}}); err != nil {
+		return nil, err
+	}
+	return obj, s.createOnce(ctx, obj)
 }
 
 // fits refuses a value that is larger than one may be.
@@ -218,7 +211,7 @@ func (s *Agents) createOnce(ctx context.Context, obj *v1alpha1.AgentSecret) erro
 		// The name depends on the path alone: somebody was faster with this very path.
 		other := &v1alpha1.AgentSecret{}
 		if gerr := s.Live.Get(ctx, client.ObjectKeyFromObject(obj), other); gerr == nil {
-			if serr := s.everywhere(ctx, versionMark(other)); serr != nil {
+			if serr := s.seenSoon(ctx, versionMark(other)); serr != nil {
 				return serr
 			}
 		}
@@ -230,18 +223,20 @@ func (s *Agents) createOnce(ctx context.Context, obj *v1alpha1.AgentSecret) erro
 	if err := s.settle(ctx, obj.Namespace, []proposal{{record: agentRecord(obj)}}, obj.ResourceVersion); err != nil {
 		return errors.Join(err, s.takeBack(ctx, obj))
 	}
-	return s.everywhere(ctx, versionMark(obj))
+	return nil
 }
 
 // Update applies a change to the revision that the caller saw; ErrRevision where it
 // is another by now. The comparison is made by the API server, as part of the write.
 func (s *Agents) Update(ctx context.Context, a *v1alpha1.AgentSecret, revision int64, change AgentChange) (*v1alpha1.AgentSecret, error) {
-	if a.Spec.Revision != revision {
-		return nil, ErrRevision
-	}
 	if err := s.fits(change.Set); err != nil {
 		return nil, err
 	}
+	unlock, a, err := s.begin(ctx, a, revision)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
 	after := a.DeepCopy()
 	after.Spec.Revision++
 	patch := []map[string]any{
@@ -270,18 +265,34 @@ func (s *Agents) Update(ctx context.Context, a *v1alpha1.AgentSecret, revision i
 	if err != nil {
 		return nil, err
 	}
-	err = s.Live.Patch(ctx, after, client.RawPatch(types.JSONPatchType, raw))
-	if err != nil {
+	if err := s.Live.Patch(ctx, after, client.RawPatch(types.JSONPatchType, raw)); err != nil {
 		return nil, s.missed(ctx, a, revision, "update AgentSecret", err)
 	}
 	if err := s.settle(ctx, a.Namespace, []proposal{p}, after.ResourceVersion); err != nil {
 		return nil, errors.Join(err, s.restore(ctx, a, after))
 	}
-	return after, s.everywhere(ctx, versionMark(after))
+	return after, nil
 }
 
-// missed says why a write that tested the revision did not go through, once this
-// replica's cache knows what came first.
+// begin takes the tenant's lock for a write of a secret at the revision that the caller
+// saw, and returns it as it is now.
+func (s *Agents) begin(ctx context.Context, a *v1alpha1.AgentSecret, revision int64) (unlock func(), now *v1alpha1.AgentSecret, err error) {
+	if unlock, err = s.lock(ctx, a.Namespace); err != nil {
+		return nil, nil, err
+	}
+	now, err = s.cachedByID(ctx, string(a.UID))
+	if err == nil && now.Spec.Revision != revision {
+		err = ErrRevision
+	}
+	if err != nil {
+		unlock()
+		return nil, nil, err
+	}
+	return unlock, now, nil
+}
+
+// missed says why a write that tested the revision did not go through, once the cache
+// knows what came first.
 func (s *Agents) missed(ctx context.Context, a *v1alpha1.AgentSecret, revision int64, what string, err error) error {
 	if !apierrors.IsNotFound(err) && !apierrors.IsInvalid(err) && !apierrors.IsConflict(err) {
 		return refused(what, err)
@@ -290,11 +301,11 @@ func (s *Agents) missed(ctx context.Context, a *v1alpha1.AgentSecret, revision i
 	gerr := s.Live.Get(ctx, client.ObjectKeyFromObject(a), live)
 	switch {
 	case apierrors.IsNotFound(gerr), gerr == nil && live.UID != a.UID:
-		return errors.Join(ErrNotFound, s.everywhere(ctx, goneMark(a)))
+		return errors.Join(ErrNotFound, s.seenSoon(ctx, goneMark(a)))
 	case gerr != nil:
 		return refused(what, gerr)
 	case live.Spec.Revision != revision:
-		return errors.Join(ErrRevision, s.everywhere(ctx, versionMark(live)))
+		return errors.Join(ErrRevision, s.seenSoon(ctx, versionMark(live)))
 	default:
 		return refused(what, err)
 	}
@@ -325,12 +336,17 @@ func (s *Agents) restore(ctx context.Context, before, after *v1alpha1.AgentSecre
 	if err != nil {
 		return refused("undo the update of AgentSecret", err)
 	}
-	return s.everywhere(ctx, versionMark(after))
+	return s.seenSoon(ctx, versionMark(after))
 }
 
 // Delete deletes the agent secret at the revision that the caller saw, and returns
 // it as it last was.
 func (s *Agents) Delete(ctx context.Context, a *v1alpha1.AgentSecret, revision int64) (*v1alpha1.AgentSecret, error) {
+	unlock, a, err := s.begin(ctx, a, revision)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
 	for range tries {
 		if a.Spec.Revision != revision {
 			return nil, ErrRevision
@@ -338,7 +354,7 @@ func (s *Agents) Delete(ctx context.Context, a *v1alpha1.AgentSecret, revision i
 		uid, version := a.UID, a.ResourceVersion
 		err := s.Live.Delete(ctx, a.DeepCopy(), client.Preconditions{UID: &uid, ResourceVersion: &version})
 		if err == nil {
-			return a, s.everywhere(ctx, goneMark(a))
+			return a, s.seenSoon(ctx, goneMark(a))
 		}
 		if !apierrors.IsConflict(err) {
 			return nil, s.missed(ctx, a, revision, "delete AgentSecret", err)
@@ -346,7 +362,7 @@ func (s *Agents) Delete(ctx context.Context, a *v1alpha1.AgentSecret, revision i
 		// A write of the status counts as a change too: look at the revision itself.
 		live := &v1alpha1.AgentSecret{}
 		if err := s.Live.Get(ctx, client.ObjectKeyFromObject(a), live); err != nil || live.UID != a.UID {
-			return nil, errors.Join(ErrNotFound, s.everywhere(ctx, goneMark(a)))
+			return nil, errors.Join(ErrNotFound, s.seenSoon(ctx, goneMark(a)))
 		}
 		a = live
 	}

@@ -60,10 +60,7 @@ func (s *Users) approveFor(live, before, after *v1alpha1.UserSecret, may func() 
 	case !ok:
 		return ErrSource
 	case text != "":
-		if after.Annotations == nil {
-			after.Annotations = map[string]string{}
-		}
-		after.Annotations[v1alpha1.AnnotationSourceApproval] = text
+		setAnnotation(after, v1alpha1.AnnotationSourceApproval, text)
 	}
 	return nil
 }

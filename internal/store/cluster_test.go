@@ -269,13 +269,15 @@ func (sized) Open(context.Context, seal.Context, string) (seal.Value, error) {
 	return seal.Value{}, errors.New("not expected")
 }
 
-// users returns what is stored, as "name env file bytes".
+// users returns what is stored, as "name env file marks"; when it was changed is no mark.
 func (s *apiServer) users() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var out []string
 	for _, obj := range s.objects {
 		if u, ok := obj.(*v1alpha1.UserSecret); ok {
+			u = u.DeepCopy()
+			delete(u.Annotations, v1alpha1.AnnotationUpdatedAt)
 			out = append(out, strings.Join([]string{u.SecretName(), u.Spec.EnvName, u.Spec.FilePath, fmt.Sprint(len(u.Annotations))}, " "))
 		}
 	}

@@ -19,8 +19,8 @@ import (
 const importGrace = 5 * time.Minute
 
 // Sweep puts right what requests left behind when their replica died: it finishes
-// imports that were committed, deletes those that were not, and releases what
-// updates held. It returns how many objects it changed.
+// imports that were committed and deletes those that were not. It returns how many
+// objects it changed.
 func Sweep(ctx context.Context, r client.Reader, w client.Writer, now time.Time) (int, error) {
 	list := &v1alpha1.UserSecretList{}
 	if err := r.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
@@ -37,13 +37,6 @@ func Sweep(ctx context.Context, r client.Reader, w client.Writer, now time.Time)
 	swept := 0
 	for i := range list.Items {
 		obj := &list.Items[i]
-		if forgotten(obj, now) {
-			if err := release(ctx, w, obj.DeepCopy()); err != nil {
-				errs = append(errs, err)
-			}
-			swept++
-			continue
-		}
 		pending, mark := obj.Annotations[v1alpha1.AnnotationPending], obj.Annotations[v1alpha1.AnnotationCommitted]
 		if (pending == "" && mark == "") || now.Sub(obj.CreationTimestamp.Time) < importGrace {
 			continue

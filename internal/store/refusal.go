@@ -29,45 +29,10 @@ func limitError(e *limits.Excess) *LimitError {
 	return &LimitError{Kind: kinds[e.Kind], Max: e.Max, Would: e.Would}
 }
 
-// conflictFields are the fields that admission names, in this package's words.
-var conflictFields = map[string]string{
-	"spec.name":     FieldName,
-	"spec.path":     FieldName,
-	"spec.envName":  FieldEnvName,
-	"spec.filePath": FieldFilePath,
-}
-
-// causeLimit is what admission calls an exceeded limit (package webhook/sealing).
-const causeLimit metav1.CauseType = "LimitExceeded"
-
-// errContested says that admission, at another replica, knew of an object that this
-// replica's cache had not seen yet. The caller looks again.
-var errContested = errors.New("admission knew better")
-
-// refused maps what the API server said of a write. Its text may quote the object,
-// so only the reason goes on.
+// refused tells what the API server said of a write: what will pass, and what is to be
+// changed by the caller or by whoever runs the cluster. Its text may quote the object, so
+// only the reason goes on.
 func refused(what string, err error) error {
-	var status apierrors.APIStatus
-	if errors.As(err, &status) && status.Status().Details != nil {
-		var out ConflictError
-		for _, cause := range status.Status().Details.Causes {
-			if field := conflictFields[cause.Field]; field != "" && cause.Type == metav1.CauseTypeFieldValueDuplicate {
-				out.Conflicts = append(out.Conflicts, Conflict{Field: field})
-			}
-			if cause.Type == causeLimit {
-				return fmt.Errorf("%w: %w", errContested, &LimitError{Kind: LimitCount})
-			}
-		}
-		if len(out.Conflicts) > 0 {
-			return fmt.Errorf("%w: %w", errContested, &out)
-		}
-	}
-	return refusedBy(what, err)
-}
-
-// refusedBy tells what will pass from what is to be changed, by the caller or by whoever
-// runs the cluster.
-func refusedBy(what string, err error) error {
 	var status apierrors.APIStatus
 	reason := apierrors.ReasonForError(err)
 	switch {

@@ -7,7 +7,6 @@ import (
 	"context"
 	"math/rand/v2"
 	"runtime"
-	"slices"
 	"sync"
 	"testing"
 
@@ -16,8 +15,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// replica is the cache of one replica of the server, which is behind by an
-// unpredictable while, and its place among its peers.
+// replica is the cache of a replica of the server, which is behind by an unpredictable
+// while.
 type replica struct {
 	cache.Cache
 	cache.Informer
@@ -25,8 +24,6 @@ type replica struct {
 	mu       sync.Mutex
 	objects  map[string]client.Object
 	handlers []toolscache.ResourceEventHandler
-	seen     func(context.Context, Mark) error
-	others   []*replica
 }
 
 func (r *replica) GetInformer(context.Context, client.Object, ...cache.InformerGetOption) (cache.Informer, error) {
@@ -52,15 +49,6 @@ func (r *replica) List(_ context.Context, list client.ObjectList, opts ...client
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	fill(r.objects, list, (&client.ListOptions{}).ApplyOptions(opts))
-	return nil
-}
-
-func (r *replica) Await(ctx context.Context, mark Mark) error {
-	for _, o := range r.others {
-		if err := o.seen(ctx, mark); err != nil {
-			return err
-		}
-	}
 	return nil
 }
 
@@ -99,26 +87,16 @@ func (r *replica) follow(s *apiServer, namespace string) {
 	}
 }
 
-// start runs replicas of one API server until the test ends. Every replica's store
-// is made by newStore. It watches the namespaces, each by itself, or all at once.
-func start[S any](t *testing.T, n int, newStore func(Options) (S, *core), namespaces ...string) (*apiServer, []S) {
+// start runs a store on an API server until the test ends. It watches the namespaces, each
+// by itself, or all at once.
+func start[S any](t *testing.T, newStore func(Options) (S, *core), namespaces ...string) (*apiServer, S) {
 	t.Helper()
 	s := newAPIServer()
-	replicas := make([]*replica, n)
-	stores := make([]S, n)
-	for i := range replicas {
-		r := &replica{objects: map[string]client.Object{}}
-		var c *core
-		stores[i], c = newStore(Options{Cache: r, Namespaces: namespaces, Live: s, Keyring: sized{}, Peers: r})
-		r.seen = c.Seen
-		replicas[i] = r
-	}
+	r := &replica{objects: map[string]client.Object{}}
+	store, _ := newStore(Options{Cache: r, Namespaces: namespaces, Live: s, Keyring: sized{}})
 	var following sync.WaitGroup
-	for i, r := range replicas {
-		r.others = slices.Delete(slices.Clone(replicas), i, i+1)
-		for namespace := range newTrackers(namespaces) {
-			following.Go(func() { r.follow(s, namespace) })
-		}
+	for namespace := range newTrackers(namespaces) {
+		following.Go(func() { r.follow(s, namespace) })
 	}
 	t.Cleanup(func() {
 		s.mu.Lock()
@@ -127,5 +105,5 @@ func start[S any](t *testing.T, n int, newStore func(Options) (S, *core), namesp
 		s.mu.Unlock()
 		following.Wait()
 	})
-	return s, stores
+	return s, store
 }

@@ -8,11 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/internal/bundle"
@@ -20,15 +17,12 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/limits"
 )
 
-// The guarantee: of simultaneous writes that claim the same, or that together
-// exceed a limit, at most one is acknowledged, whichever replicas they went to, and
-// nothing of the others remains. There is no lock. A request writes, waits until
-// its replica's cache has come to that write, and looks at the tenant. If it sees
-// no rival it has won: any rival's write comes later in the API server's order, so
-// the rival, looking after its own write, will see this one. If it sees a rival it
-// cannot tell from the cache which of the two came first, since later updates hide
-// the order. Then it asks the API server for the tenant exactly as it was at its
-// own write: whoever is in there came before. See docs/decisions.
+// The guarantee: of writes that claim the same, or that together exceed a limit, at most
+// one is acknowledged, and nothing of the others remains. Writes of one tenant come one
+// after the other, since one replica is active and has a lock for each tenant. What does
+// not come through REST, as by kubectl, is not ordered by the lock. So a request looks at
+// the tenant once more when its cache has come to its own write: of the two, who wrote
+// first stays. See docs/decisions.
 
 // record is an object, reduced to what is judged.
 type record struct {
@@ -53,12 +47,15 @@ type proposal struct {
 	before *record
 }
 
-func (p proposal) grows() bool {
-	return p.before == nil || p.use.Exceeds(p.before.use)
+// asOf returns r with what it claimed before a version, if it was there.
+func (r record) asOf(version uint64) (record, bool) {
+	later := func(c claim.Claim) bool { return parseVersion(r.holder.Since(c)) >= version }
+	if len(r.holder.Claims) == 0 || later(r.holder.Claims[0]) {
+		return record{}, false
+	}
+	r.holder.Claims = slices.DeleteFunc(slices.Clone(r.holder.Claims), later)
+	return r, true
 }
-
-// lister reads a tenant's records: from the cache, or as it was at a version.
-type lister func(ctx context.Context, namespace string, opts ...client.ListOption) ([]record, error)
 
 // check judges proposals against the cache, before anything is written.
 func (c *core) check(ctx context.Context, namespace string, ps []proposal) error {
@@ -125,42 +122,19 @@ var claimFields = map[v1alpha1.ClaimKind]string{
 // settle decides, after proposals were written, whether they may stay. Version is
 // the resourceVersion of the last write.
 func (c *core) settle(ctx context.Context, namespace string, ps []proposal, version string) error {
-	waiting, cancel := context.WithTimeout(ctx, catchUp)
-	defer cancel()
-	if err := c.Seen(waiting, Mark{Kind: c.kind, Namespace: namespace, Version: parseVersion(version)}); err != nil {
+	written := parseVersion(version)
+	if err := c.seenSoon(ctx, Mark{Namespace: namespace, Version: written}); err != nil {
 		return err
 	}
-	if c.check(ctx, namespace, ps) == nil {
-		return nil
-	}
-	then, err := c.exact(ctx, namespace, exactly(namespace, version)...)
+	all, err := c.cached(ctx, namespace)
 	if err != nil {
-		return fmt.Errorf("%w: look at the tenant as of the write: the API server answered %s", ErrUnavailable, apierrors.ReasonForError(err))
+		return fmt.Errorf("%w: list %ss: %w", ErrUnavailable, c.kind, err)
 	}
-	return c.judge(ps, then)
-}
-
-// lost tells whether a write failed because others were faster. Who lost to an
-// object that is itself being taken back may try again; who lost for good is told
-// so by the check before the next try.
-func lost(err error) bool {
-	var conflict *ConflictError
-	var limit *LimitError
-	return errors.As(err, &conflict) || errors.As(err, &limit)
-}
-
-// pause waits for the cache to learn something of a namespace, for a short while at
-// most.
-func (c *core) pause(ctx context.Context, namespace string) {
-	var changed <-chan struct{}
-	if t := c.trackers.of(namespace); t != nil {
-		_, changed = t.state()
+	before := make([]record, 0, len(all))
+	for _, r := range all {
+		if was, there := r.asOf(written); there {
+			before = append(before, was)
+		}
 	}
-	timer := time.NewTimer(50 * time.Millisecond)
-	defer timer.Stop()
-	select {
-	case <-changed:
-	case <-timer.C:
-	case <-ctx.Done():
-	}
+	return c.judge(ps, before)
 }

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -34,16 +33,8 @@ type Sources interface {
 	MayGetSecret(ctx context.Context, namespace, name string) (bool, error)
 }
 
-// Peers are the other replicas of the server.
-type Peers interface {
-	// Await waits until every replica that serves has seen what mark says.
-	Await(ctx context.Context, mark Mark) error
-}
-
 // Mark says what a cache must have seen: an object at a version, or its absence.
 type Mark struct {
-	// Kind is UserSecret or AgentSecret.
-	Kind string
 	// Namespace is where it was written or deleted.
 	Namespace string
 	// Version is a resourceVersion that the cache must have reached; 0 for Gone.
@@ -68,8 +59,9 @@ type Options struct {
 	// the approvals. They may be nil where no secret has a source.
 	Sources   Sources
 	DigestKey func() (digest.Key, error)
-	// Peers may be nil where there is one replica.
-	Peers Peers
+	// Held returns an error where the request of a context must not write any more, since
+	// this replica is not the active one. It may be nil where there is one replica.
+	Held func(ctx context.Context) error
 }
 
 // catchUp is how long a request waits for the caches after its write.
@@ -80,11 +72,11 @@ type core struct {
 	Options
 	kind     string
 	trackers trackers
+	locks    locks
 	// present tells whether the cache has the object.
 	present func(ctx context.Context, key client.ObjectKey, uid types.UID) bool
-	// cached and exact read a tenant's records, from the cache and from the API
-	// server.
-	cached, exact lister
+	// cached reads a tenant's records from the cache.
+	cached func(ctx context.Context, namespace string) ([]record, error)
 	// limit says which limit a change of a tenant's use exceeds.
 	limit func(was, is limits.Use) *limits.Excess
 	// unique tells which claims a write is refused for.
@@ -92,7 +84,6 @@ type core struct {
 }
 
 func newCore(ctx context.Context, o Options, kind string, prototype client.Object) (*core, error) {
-	o.Live = persistent{o.Live}
 	c := &core{Options: o, kind: kind, trackers: newTrackers(o.Namespaces)}
 	informer, err := o.Cache.GetInformer(ctx, prototype, cache.BlockUntilSynced(false))
 	if err != nil {
@@ -108,9 +99,9 @@ func newCore(ctx context.Context, o Options, kind string, prototype client.Objec
 	return c, nil
 }
 
-// Seen waits until this replica's cache has seen what mark says. Of a namespace that it
-// does not watch it answers nobody, so there it is never behind.
-func (c *core) Seen(ctx context.Context, mark Mark) error {
+// seen waits until the cache has seen what mark says. Of a namespace that it does not
+// watch it answers nobody, so there it is never behind.
+func (c *core) seen(ctx context.Context, mark Mark) error {
 	t := c.trackers.of(mark.Namespace)
 	if t == nil {
 		return nil
@@ -124,23 +115,11 @@ func (c *core) Seen(ctx context.Context, mark Mark) error {
 	})
 }
 
-// seenSoon is Seen with an end.
+// seenSoon is seen with an end.
 func (c *core) seenSoon(ctx context.Context, mark Mark) error {
 	ctx, cancel := context.WithTimeout(ctx, catchUp)
 	defer cancel()
-	return c.Seen(ctx, mark)
-}
-
-// everywhere waits until all replicas have seen mark, so that whoever reads after
-// the answer sees the write, whichever replica they reach.
-func (c *core) everywhere(ctx context.Context, mark Mark) error {
-	waiting, cancel := context.WithTimeout(ctx, catchUp)
-	defer cancel()
-	mark.Kind = c.kind
-	if err := c.Seen(waiting, mark); err != nil || c.Peers == nil {
-		return err
-	}
-	return c.Peers.Await(ctx, mark) // it knows how long a replica that died is waited for
+	return c.seen(ctx, mark)
 }
 
 func versionMark(obj client.Object) Mark {
@@ -161,13 +140,5 @@ func (c *core) takeBack(ctx context.Context, obj client.Object) error {
 	if client.IgnoreNotFound(err) != nil && !apierrors.IsConflict(err) {
 		return fmt.Errorf("take back %s %s: %w", c.kind, obj.GetName(), err)
 	}
-	return c.Seen(ctx, goneMark(obj))
-}
-
-// exactly lists a tenant as it was at a resourceVersion.
-func exactly(namespace, version string) []client.ListOption {
-	return []client.ListOption{
-		client.InNamespace(namespace),
-		&client.ListOptions{Raw: &metav1.ListOptions{ResourceVersion: version, ResourceVersionMatch: metav1.ResourceVersionMatchExact}},
-	}
+	return c.seen(ctx, goneMark(obj))
 }

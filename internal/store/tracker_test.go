@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	toolscache "k8s.io/client-go/tools/cache"
@@ -124,7 +123,7 @@ func TestSeenWaitsUntilAnObjectIsGone(t *testing.T) {
 		return there.Load()
 	}}
 	result, ctx := make(chan error), bounded(t)
-	go func() { result <- c.Seen(ctx, goneMark(at("5"))) }()
+	go func() { result <- c.seen(ctx, goneMark(at("5"))) }()
 	if got, want := <-asked, "alice/a 1"; got != want {
 		t.Errorf("asked for %q, want %q", got, want)
 	}
@@ -133,57 +132,8 @@ func TestSeenWaitsUntilAnObjectIsGone(t *testing.T) {
 	there.Store(false)
 	c.trackers.OnDelete(at("100"))
 	if err := <-result; err != nil {
-		t.Errorf("Seen = %v", err)
+		t.Errorf("seen = %v", err)
 	}
-}
-
-// peers notes what replicas are asked to see.
-type peers struct {
-	marks []Mark
-	err   error
-}
-
-func (p *peers) Await(_ context.Context, mark Mark) error {
-	p.marks = append(p.marks, mark)
-	return p.err
-}
-
-func TestEverywhereAsksTheOtherReplicas(t *testing.T) {
-	slow := errors.New("a replica is behind")
-	for name, tt := range map[string]struct {
-		peers *peers
-		want  error
-	}{
-		"one replica asks nobody":                       {},
-		"others are asked for the same":                 {peers: &peers{}},
-		"a replica that does not catch up is a failure": {&peers{err: slow}, slow},
-	} {
-		t.Run(name, func(t *testing.T) {
-			c := &core{kind: "UserSecret", trackers: newTrackers(nil)}
-			if tt.peers != nil {
-				c.Peers = tt.peers
-			}
-			c.trackers.OnAdd(at("7"), false)
-			if err := c.everywhere(bounded(t), versionMark(at("7"))); !errors.Is(err, tt.want) {
-				t.Errorf("everywhere = %v, want %v", err, tt.want)
-			}
-			if tt.peers == nil {
-				return
-			}
-			if diff := cmp.Diff([]Mark{{Kind: "UserSecret", Namespace: "alice", Version: 7}}, tt.peers.marks); diff != "" {
-				t.Errorf("marks (-want +got):\n%s", diff)
-			}
-		})
-	}
-	t.Run("others are not asked for what this replica has not seen", func(t *testing.T) {
-		p := &peers{}
-		c := &core{Options: Options{Peers: p}, trackers: newTrackers(nil)}
-		ctx, cancel := context.WithCancel(t.Context())
-		cancel()
-		if err := c.everywhere(ctx, versionMark(at("7"))); !errors.Is(err, ErrUnavailable) || len(p.marks) > 0 {
-			t.Errorf("everywhere = %v and asked %v, want ErrUnavailable", err, p.marks)
-		}
-	})
 }
 
 func TestParseVersion(t *testing.T) {

@@ -21,8 +21,8 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/seal"
 )
 
-// tries is how often a write is tried when others were faster. Each failed try
-// means that somebody else's write went through.
+// tries is how often a write is tried when others were faster, such as the controller with
+// a status. Each failed try means that somebody else's write went through.
 const tries = 16
 
 // NewUser is a user secret to create; its fields have passed the field rules.
@@ -61,14 +61,13 @@ func NewUsers(ctx context.Context, o Options, l limits.User) (*Users, error) {
 	c.limit = l.Check
 	c.unique = func(v1alpha1.ClaimKind) bool { return true }
 	c.cached = userRecords(o.Cache)
-	c.exact = userRecords(o.Live)
 	return &Users{core: c, names: newByName(o.Live)}, nil
 }
 
-func userRecords(r client.Reader) lister {
-	return func(ctx context.Context, namespace string, opts ...client.ListOption) ([]record, error) {
+func userRecords(r client.Reader) func(context.Context, string) ([]record, error) {
+	return func(ctx context.Context, namespace string) ([]record, error) {
 		list := &v1alpha1.UserSecretList{}
-		if err := r.List(ctx, list, append(opts, client.InNamespace(namespace), client.UnsafeDisableDeepCopy)...); err != nil {
+		if err := r.List(ctx, list, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
 			return nil, err
 		}
 		out := make([]record, 0, len(list.Items))
@@ -132,24 +131,14 @@ func (s *Users) cachedNamed(ctx context.Context, namespace, name string) (*v1alp
 // Create creates all the secrets or none. It is refused with a *ConflictError, a
 // *LimitError, or both joined.
 func (s *Users) Create(ctx context.Context, namespace string, secrets []NewUser) ([]*v1alpha1.UserSecret, error) {
-	var err error
-	for range tries {
-		if err := s.check(ctx, namespace, creations(namespace, secrets)); err != nil {
-			return nil, err
-		}
-		var out []*v1alpha1.UserSecret
-		if out, err = s.createOnce(ctx, namespace, secrets); err == nil {
-			return out, nil
-		}
-		if !lost(err) {
-			return nil, err
-		}
-		s.pause(ctx, namespace)
+	unlock, err := s.lock(ctx, namespace)
+	if err != nil {
+		return nil, err
 	}
-	return nil, err
-}
-
-func (s *Users) createOnce(ctx context.Context, namespace string, secrets []NewUser) ([]*v1alpha1.UserSecret, error) {
+	defer unlock()
+	if err := s.check(ctx, namespace, creations(namespace, secrets)); err != nil {
+		return nil, err
+	}
 	if len(secrets) > 1 {
 		return s.createBatch(ctx, namespace, secrets)
 	}
@@ -160,7 +149,7 @@ func (s *Users) createOnce(ctx context.Context, namespace string, secrets []NewU
 	if err := s.settle(ctx, namespace, []proposal{{record: userRecord(obj)}}, obj.ResourceVersion); err != nil {
 		return nil, errors.Join(err, s.takeBack(ctx, obj))
 	}
-	return []*v1alpha1.UserSecret{obj}, s.everywhere(ctx, versionMark(obj))
+	return []*v1alpha1.UserSecret{obj}, nil
 }
 
 // write creates one object, pending where it belongs to a batch.
@@ -188,7 +177,7 @@ func (s *Users) write(ctx context.Context, namespace string, n NewUser, batch st
 		other := &v1alpha1.UserSecret{}
 		err = s.Live.Get(ctx, client.ObjectKeyFromObject(obj), other)
 		if err == nil && other.SecretName() == n.Name {
-			if err := s.everywhere(ctx, versionMark(other)); err != nil {
+			if err := s.seenSoon(ctx, versionMark(other)); err != nil {
 				return nil, err
 			}
 			return nil, &ConflictError{Conflicts: []Conflict{{Field: FieldName}}}
@@ -233,6 +222,11 @@ func newObject(namespace string, n NewUser) *v1alpha1.UserSecret {
 // Delete deletes the tenant's user secret of that documented name, and returns it as it
 // last was.
 func (s *Users) Delete(ctx context.Context, namespace, name string) (*v1alpha1.UserSecret, error) {
+	unlock, err := s.lock(ctx, namespace)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
 	obj, err := s.Get(ctx, namespace, name)
 	if err != nil {
 		return nil, err
@@ -241,10 +235,10 @@ func (s *Users) Delete(ctx context.Context, namespace, name string) (*v1alpha1.U
 	err = s.Live.Delete(ctx, obj.DeepCopy(), client.Preconditions{UID: &uid})
 	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
 		// Somebody else deleted it; the answer must not come before the cache knows.
-		return nil, errors.Join(ErrNotFound, s.everywhere(ctx, goneMark(obj)))
+		return nil, errors.Join(ErrNotFound, s.seenSoon(ctx, goneMark(obj)))
 	}
 	if err != nil {
 		return nil, refused("delete UserSecret", err)
 	}
-	return obj, s.everywhere(ctx, goneMark(obj))
+	return obj, s.seenSoon(ctx, goneMark(obj))
 }

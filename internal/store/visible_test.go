@@ -155,24 +155,6 @@ func TestSweep(t *testing.T) {
 	}
 }
 
-func TestSweepReleasesWhatADeadUpdateHeld(t *testing.T) {
-	held := imported("alice", "held", "", "")
-	held.Annotations = map[string]string{
-		v1alpha1.AnnotationHeldEnvName: "OLD", v1alpha1.AnnotationHeldSince: epoch.Format(time.RFC3339Nano),
-	}
-	released := `patch alice/held {"metadata":{"annotations":{"latchkey.dev/held-env-name":null,` +
-		`"latchkey.dev/held-file-path":null,"latchkey.dev/held-since":null},"uid":"uid-held"}}`
-	for after, want := range map[time.Duration][]string{holdFor - time.Nanosecond: nil, holdFor: {released}} {
-		s := &sweeper{items: []v1alpha1.UserSecret{held}}
-		if n, err := Sweep(t.Context(), s, s, epoch.Add(after)); err != nil || n != len(want) {
-			t.Errorf("after %s: Sweep = %d, %v, want %d", after, n, err, len(want))
-		}
-		if diff := cmp.Diff(want, s.writes); diff != "" {
-			t.Errorf("after %s: writes (-want +got):\n%s", after, diff)
-		}
-	}
-}
-
 // sealer seals by writing down the size, and may have no key.
 type sealer struct{ err error }
 
@@ -212,16 +194,20 @@ func TestChange(t *testing.T) {
 			s := &Users{core: &core{Options: Options{Keyring: sealer{}}}}
 			got, want := before.DeepCopy(), before.DeepCopy()
 			tt.want(&want.Spec)
-			if err := s.change(got, tt.change); err != nil {
+			if err := s.change(t.Context(), before.DeepCopy(), got, tt.change); err != nil {
 				t.Fatal(err)
 			}
+			if updated := got.Annotations[v1alpha1.AnnotationUpdatedAt]; (updated != "") != !cmp.Equal(got.Spec, before.Spec) {
+				t.Errorf("it says that it was changed at %q", updated)
+			}
+			got.Annotations = nil
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("change (-want +got):\n%s", diff)
 			}
 		})
 	}
 	s := &Users{core: &core{Options: Options{Keyring: sealer{err: errors.New("no key")}}}}
-	if err := s.change(before.DeepCopy(), UserChange{Value: &value}); !errors.Is(err, ErrUnavailable) {
+	if err := s.change(t.Context(), &before, before.DeepCopy(), UserChange{Value: &value}); !errors.Is(err, ErrUnavailable) {
 		t.Errorf("without a key, change = %v, want ErrUnavailable", err)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
@@ -22,9 +23,6 @@ import (
 var internal = map[string]string{
 	v1alpha1.AnnotationPending:        "batch",
 	v1alpha1.AnnotationCommitted:      "batch",
-	v1alpha1.AnnotationHeldEnvName:    "TAKEN",
-	v1alpha1.AnnotationHeldFilePath:   "~/taken",
-	v1alpha1.AnnotationHeldSince:      "2099-01-01T00:00:00Z",
 	v1alpha1.AnnotationUpdatedAt:      "2099-01-01T00:00:00Z",
 	v1alpha1.AnnotationCanonicalPath:  "false",
 	v1alpha1.AnnotationSourceApproval: "u.forged",
@@ -106,14 +104,14 @@ var _ = Describe("An editor who writes Latchkey's own annotations", Ordered, fun
 			Expect(marks(o)).To(Equal(marks(plain)))
 		})
 
-		It("is not Latchkey's own server, which can, "+kind, func(ctx SpecContext) {
+		It("cannot be the server to store a value in plain: the CRD refuses it, "+kind, func(ctx SpecContext) {
 			server, err := stack.AsCommand(ctx, "server")
 			Expect(err).NotTo(HaveOccurred())
-			o := object("pending")
-			o.SetAnnotations(map[string]string{v1alpha1.AnnotationHeldSince: "2001-01-01T00:00:00Z"})
-			Expect(server.Create(ctx, o)).To(Succeed())
-			Expect(marks(o)).To(HaveKey(v1alpha1.AnnotationHeldSince))
-			Expect(api.Delete(ctx, o)).To(Succeed())
+			Expect(server.Create(ctx, object("plain-of-server"))).To(MatchError(ContainSubstring("must be sealed before it is stored")))
+			Expect(e.editor.Create(ctx, object("plain-to-server"))).To(Succeed(), "control: admission seals it for others")
+			patch := client.RawPatch(types.MergePatchType, []byte(`{"spec":{"value":"plain"}}`))
+			Expect(server.Patch(ctx, object("plain-to-server"), patch)).
+				To(MatchError(ContainSubstring("must be sealed before it is stored")))
 		})
 	}
 

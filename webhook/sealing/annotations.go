@@ -20,9 +20,6 @@ import (
 var Internal = []string{
 	v1alpha1.AnnotationCanonicalPath,
 	v1alpha1.AnnotationCommitted,
-	v1alpha1.AnnotationHeldEnvName,
-	v1alpha1.AnnotationHeldFilePath,
-	v1alpha1.AnnotationHeldSince,
 	v1alpha1.AnnotationPending,
 	v1alpha1.AnnotationSourceApproval,
 	v1alpha1.AnnotationUpdatedAt,

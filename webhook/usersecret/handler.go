@@ -26,6 +26,7 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/digest"
 	"github.com/latchkey-dev/latchkey/internal/limits"
 	"github.com/latchkey-dev/latchkey/internal/rules"
+	"github.com/latchkey-dev/latchkey/internal/store"
 	"github.com/latchkey-dev/latchkey/webhook/sealing"
 )
 
@@ -84,7 +85,7 @@ func (h *Handler) Handle(ctx context.Context, req admission.Request) admission.R
 		return sealing.Unavailable(err)
 	}
 	obj.Annotations = review.Annotations(obj.Annotations, old.Annotations, map[string]string{
-		v1alpha1.AnnotationUpdatedAt:      h.updated(obj, old, valueChanged),
+		v1alpha1.AnnotationUpdatedAt:      store.NextUpdatedAt(old, obj, valueChanged, h.Now()),
 		v1alpha1.AnnotationSourceApproval: approved,
 	}, own)
 	if err := h.keepOut(ctx, reader, at, obj, old, review); err != nil {

@@ -36,8 +36,6 @@ type Golem struct {
 	Access AgentAccess
 	// Store keeps the secrets.
 	Store *store.Agents
-	// Serving returns an error while this replica must not answer.
-	Serving func() error
 }
 
 var (
@@ -85,9 +83,6 @@ func (g *Golem) MayReveal(ctx context.Context, e golem.Environment, object strin
 
 // List implements golem.Reader.
 func (g *Golem) List(ctx context.Context, e golem.Environment) ([]golem.Secret, error) {
-	if err := serving(g.Serving); err != nil {
-		return nil, err
-	}
 	objs, err := g.Store.List(ctx, e.Namespace)
 	if err != nil {
 		return nil, err
@@ -105,9 +100,6 @@ func (g *Golem) List(ctx context.Context, e golem.Environment) ([]golem.Secret, 
 
 // Get implements golem.Reader.
 func (g *Golem) Get(ctx context.Context, id string) (golem.Secret, error) {
-	if err := serving(g.Serving); err != nil {
-		return golem.Secret{}, err
-	}
 	none := golem.Secret{Environment: golem.Environment{Namespace: nobody(id)}, Object: id}
 	obj, err := g.Store.Get(ctx, id)
 	if errors.Is(err, store.ErrNotFound) {

@@ -25,6 +25,8 @@ type Tenant struct {
 	Username string
 	// Created is since when the user exists.
 	Created time.Time
+	// Own says that it was found as the caller's own.
+	Own bool
 }
 
 // Secret is what the API shows of one user secret. It has no field for the

@@ -1,0 +1,188 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package active
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	"k8s.io/client-go/rest"
+	toolscache "k8s.io/client-go/tools/cache"
+	"k8s.io/client-go/tools/leaderelection"
+	"k8s.io/client-go/tools/leaderelection/resourcelock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+)
+
+// LeaseName is the name of the Lease.
+const LeaseName = "latchkey-server"
+
+const (
+	// watchesMayBreak is how long the caches may be without a watch before the active
+	// server lets another one have the Lease: watches end and begin again all the time.
+	watchesMayBreak = 1500 * time.Millisecond
+	// catchUpWithin is how long the caches may take to catch up, before they are asked to
+	// catch up with a newer state after catchUpAgain.
+	catchUpWithin = 10 * time.Second
+	catchUpAgain  = 100 * time.Millisecond
+)
+
+// Elector makes a replica the active one when nobody else is.
+type Elector struct {
+	// Tenure is told.
+	Tenure *Tenure
+	// Config reaches the API server, Namespace is where the Lease is.
+	Config    *rest.Config
+	Namespace string
+	// Live reports whether the caches follow the API server, and returns what is closed
+	// when that changes.
+	Live func() (live bool, changed <-chan struct{})
+	// CatchUp waits until the caches have all that the API server has when it is called.
+	CatchUp func(ctx context.Context) error
+
+	released chan struct{}
+}
+
+// Watch follows the Lease in c, so that nobody has to be asked who holds it.
+func (e *Elector) Watch(ctx context.Context, c cache.Cache) error {
+	e.released = make(chan struct{}, 1)
+	informer, err := c.GetInformer(ctx, &coordinationv1.Lease{}, cache.BlockUntilSynced(false))
+	if err != nil {
+		return fmt.Errorf("watch Lease %s: %w", LeaseName, err)
+	}
+	_, err = informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
+		AddFunc:    e.observe,
+		UpdateFunc: func(_, obj any) { e.observe(obj) },
+	})
+	return err
+}
+
+func (e *Elector) observe(obj any) {
+	lease, ok := obj.(*coordinationv1.Lease)
+	if !ok {
+		return
+	}
+	record := resourcelock.LeaseSpecToLeaderElectionRecord(&lease.Spec)
+	e.Tenure.observe(record.HolderIdentity, record.RenewTime.String())
+	if record.HolderIdentity != "" {
+		return
+	}
+	select {
+	case e.released <- struct{}{}: // it is tried for at once
+	default:
+	}
+}
+
+// Run holds the Lease whenever nobody else does and the caches are live, until ctx ends.
+// Then it gives it up.
+func (e *Elector) Run(ctx context.Context) error {
+	inner, err := resourcelock.NewFromKubeconfig(resourcelock.LeasesResourceLock, e.Namespace, LeaseName,
+		resourcelock.ResourceLockConfig{Identity: e.Tenure.identity}, e.Config, renewWithin)
+	if err != nil {
+		return fmt.Errorf("set up Lease %s: %w", LeaseName, err)
+	}
+	go e.catchUp(ctx)
+	for ctx.Err() == nil {
+		live, changed := e.Live()
+		if live {
+			if err := e.contend(ctx, &lock{Interface: inner, tenure: e.Tenure}); err != nil {
+				return err
+			}
+			continue
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+		}
+	}
+	return nil
+}
+
+// contend tries for the Lease and keeps it, until it is lost or better begun anew.
+func (e *Elector) contend(ctx context.Context, l *lock) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	elector, err := leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{
+		Lock: l, Name: LeaseName, ReleaseOnCancel: true,
+		LeaseDuration: leaseFor, RenewDeadline: renewWithin, RetryPeriod: renewEvery,
+		Callbacks: leaderelection.LeaderCallbacks{OnStartedLeading: func(context.Context) {}, OnStoppedLeading: func() {}},
+	})
+	if err != nil {
+		return fmt.Errorf("set up Lease %s: %w", LeaseName, err)
+	}
+	go e.interrupt(ctx, stop)
+	elector.Run(ctx)
+	return nil
+}
+
+// interrupt stops a try that would go on waiting though the Lease is free, and a holder
+// whose caches do not follow the API server.
+func (e *Elector) interrupt(ctx context.Context, stop context.CancelFunc) {
+	var broken <-chan time.Time
+	for {
+		live, changed := e.Live()
+		switch {
+		case live:
+			broken = nil
+		case broken == nil:
+			broken = time.After(watchesMayBreak)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-changed:
+		case <-e.released:
+			if !e.Tenure.state().held {
+				stop()
+			}
+		case <-broken:
+			ctrl.LoggerFrom(ctx).Info("The caches do not follow the API server: another server may become the active one")
+			stop()
+			return
+		}
+	}
+}
+
+// catchUp makes this replica the active one each time that it has won the Lease.
+func (e *Elector) catchUp(ctx context.Context) {
+	log := ctrl.LoggerFrom(ctx).WithName("active")
+	for ctx.Err() == nil {
+		s := e.Tenure.state()
+		if !s.held || s.ready {
+			select {
+			case <-s.changed:
+			case <-ctx.Done():
+			}
+			continue
+		}
+		began := time.Now()
+		limited, cancel := context.WithTimeout(ctx, catchUpWithin)
+		err := errors.Join(pause(limited, s.alone), e.CatchUp(limited))
+		cancel()
+		if err == nil {
+			e.Tenure.caughtUp(s.epoch)
+			log.Info("This server is the active one", "caughtUpIn", time.Since(began).String())
+			continue
+		}
+		log.Info("The caches have not caught up yet", "reason", err.Error())
+		_ = pause(ctx, catchUpAgain) // the loop ends if ctx did
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return nil
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

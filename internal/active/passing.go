@@ -1,0 +1,369 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package active
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"k8s.io/klog/v2"
+
+	"github.com/latchkey-dev/latchkey/internal/digest"
+)
+
+const (
+	// speakWithin is how long a client may take to send its first byte.
+	speakWithin = 30 * time.Second
+	// dialWithin is how long the active server may take to accept a connection.
+	dialWithin = time.Second
+	// holdFor is how long a connection waits while nobody is active: as long as a
+	// hand-over in good order takes. After that this replica answers what it can by
+	// itself, such as discovery.
+	holdFor = 500 * time.Millisecond
+)
+
+// Identity returns how a replica is known that is reached at address. Process is unique.
+func Identity(address, process string) string { return address + "/" + process }
+
+func addressOf(identity string) string {
+	address, _, _ := strings.Cut(identity, "/")
+	return address
+}
+
+// Passing hands a replica's connections to its own server while it is the active one, and
+// passes them on to the active one while it is not.
+type Passing struct {
+	// Tenure knows who is active.
+	Tenure *Tenure
+	// Key returns the key by which replicas prove that they pass a connection on.
+	Key func() (digest.Key, error)
+
+	mu   sync.Mutex
+	open map[*passed]bool
+}
+
+// passed is a connection that is passed on.
+type passed struct {
+	holder    string
+	near, far net.Conn
+}
+
+// Listen returns the listener of this replica's own server.
+func (p *Passing) Listen(ctx context.Context, inner net.Listener) net.Listener {
+	l := &listener{Listener: inner, own: make(chan net.Conn), closed: make(chan struct{})}
+	p.open = map[*passed]bool{}
+	go p.breakOff(ctx)
+	go l.accept(func(c net.Conn) { p.route(ctx, l, c) })
+	go func() {
+		select {
+		case <-p.Tenure.closed:
+			_ = inner.Close() // but l goes on, as what was accepted does
+		case <-l.closed:
+		}
+	}()
+	return l
+}
+
+type listener struct {
+	net.Listener
+	own    chan net.Conn
+	once   sync.Once
+	closed chan struct{}
+}
+
+func (l *listener) accept(route func(net.Conn)) {
+	for {
+		c, err := l.Listener.Accept()
+		if err != nil {
+			if passing, ok := err.(interface{ Temporary() bool }); ok && passing.Temporary() { // as net/http does
+				time.Sleep(5 * time.Millisecond) // too many files are open
+				continue
+			}
+			return // closed
+		}
+		go route(c)
+	}
+}
+
+// Accept implements net.Listener.
+func (l *listener) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.own:
+		return c, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+// Close implements net.Listener.
+func (l *listener) Close() error {
+	l.once.Do(func() { close(l.closed) })
+	return l.Listener.Close()
+}
+
+// ownConn is a connection for this replica's server, whose first byte was read already.
+type ownConn struct {
+	net.Conn
+	first  []byte
+	client net.Addr
+	ended  func()
+}
+
+// Close implements net.Conn.
+func (c *ownConn) Close() error {
+	c.ended()
+	return c.Conn.Close()
+}
+
+// Read implements net.Conn.
+func (c *ownConn) Read(p []byte) (int, error) {
+	if len(c.first) > 0 && len(p) > 0 {
+		n := copy(p, c.first)
+		c.first = c.first[n:]
+		return n, nil
+	}
+	return c.Conn.Read(p)
+}
+
+// RemoteAddr implements net.Conn.
+func (c *ownConn) RemoteAddr() net.Addr { return c.client }
+
+// route decides whose a connection is.
+func (p *Passing) route(ctx context.Context, l *listener, c net.Conn) {
+	if tcp, ok := c.(*net.TCPConn); ok {
+		_ = tcp.SetKeepAlivePeriod(3 * time.Minute) // as k8s.io/apiserver does
+	}
+	first := make([]byte, 1)
+	_ = c.SetReadDeadline(time.Now().Add(speakWithin))
+	if _, err := io.ReadFull(c, first); err != nil {
+		_ = c.Close()
+		return
+	}
+	own := &ownConn{Conn: c, first: first, client: c.RemoteAddr()}
+	if first[0] == preambleStart[0] {
+		if !p.introduced(ctx, own) {
+			_ = c.Close()
+			return
+		}
+	} else if own.first = p.pass(ctx, c, first); own.first == nil {
+		return
+	}
+	_ = c.SetReadDeadline(time.Time{})
+	p.Tenure.connected(1)
+	own.ended = sync.OnceFunc(func() { p.Tenure.connected(-1) })
+	select {
+	case l.own <- own:
+	case <-l.closed:
+		_ = own.Close()
+	}
+}
+
+// introduced reads who it is whose connection another replica passes on.
+func (p *Passing) introduced(ctx context.Context, own *ownConn) bool {
+	key, err := p.Key()
+	if err != nil {
+		return false
+	}
+	client, err := readPreamble(own.Conn, key, p.Tenure.identity)
+	if err != nil {
+		klog.FromContext(ctx).V(2).Info("Dropped a connection", "reason", err.Error(), "from", own.client.String())
+		return false
+	}
+	own.first, own.client = nil, client
+	return true
+}
+
+// find connects with the active server, if that is another one. While there is none it
+// waits for a moment.
+func (p *Passing) find(ctx context.Context, client net.Addr) (string, net.Conn) {
+	deadline := time.NewTimer(holdFor)
+	defer deadline.Stop()
+	for {
+		s := p.Tenure.state()
+		if s.here {
+			return "", nil
+		}
+		if s.other != "" {
+			far, err := p.dial(ctx, s.other, client)
+			if err == nil {
+				return s.other, far
+			}
+			klog.FromContext(ctx).Info("The active server cannot be reached", "address", addressOf(s.other), "reason", err.Error())
+			p.Tenure.unreach(s.other)
+			continue
+		}
+		select {
+		case <-s.changed:
+		case <-deadline.C:
+			return "", nil
+		case <-ctx.Done():
+			return "", nil
+		}
+	}
+}
+
+// dial connects with the holder of the Lease and says for whom.
+func (p *Passing) dial(ctx context.Context, holder string, client net.Addr) (net.Conn, error) {
+	key, err := p.Key()
+	if err != nil {
+		return nil, err
+	}
+	introduction, err := preamble(key, holder, client)
+	if err != nil {
+		return nil, err
+	}
+	far, err := (&net.Dialer{Timeout: dialWithin}).DialContext(ctx, "tcp", addressOf(holder))
+	if err != nil {
+		return nil, err
+	}
+	if _, err := far.Write(introduction); err != nil {
+		_ = far.Close()
+		return nil, err
+	}
+	return far, nil
+}
+
+// pass has the active server answer a client that has said something, if that is another
+// one. Where there is none, it returns what the client has said, for this replica's server.
+// An active server that ends before its first byte has read no request, since TLS comes
+// before that: what the client has said is said again to the next one.
+func (p *Passing) pass(ctx context.Context, near net.Conn, said []byte) []byte {
+	for range greetings {
+		holder, far := p.find(ctx, near.RemoteAddr())
+		if far == nil {
+			return said
+		}
+		c := &passed{holder, near, far}
+		p.keep(c)
+		more, answer, err := c.greet(said)
+		if said = more; err == nil {
+			c.exchange(answer)
+		}
+		p.drop(c)
+		if err == nil {
+			_ = near.Close()
+			return nil
+		}
+		p.Tenure.unreach(holder)
+	}
+	return said
+}
+
+const (
+	// greetings is how many active servers a client is passed on to, one after the other.
+	greetings = 3
+	// greetingBytes is how much a client may say before it is answered.
+	greetingBytes = 32 << 10
+)
+
+// greet passes on what the client says until the active server begins to answer.
+func (c *passed) greet(said []byte) (all, answer []byte, err error) {
+	if _, err := c.far.Write(said); err != nil {
+		return said, nil, err
+	}
+	_ = c.near.SetReadDeadline(time.Time{})
+	answered := make(chan struct{})
+	go func() {
+		defer close(answered)
+		buffer := make([]byte, 4<<10)
+		var n int
+		n, err = c.far.Read(buffer)
+		answer = buffer[:n]
+		_ = c.near.SetReadDeadline(time.Unix(1, 0)) // whoever listens to the client looks up
+	}()
+	buffer := make([]byte, 4<<10)
+	for {
+		n, heard := c.near.Read(buffer)
+		said = append(said, buffer[:n]...)
+		if n > 0 {
+			_, _ = c.far.Write(buffer[:n]) // reading from it says what is wrong
+		}
+		switch {
+		case heard == nil && len(said) <= greetingBytes:
+		case errors.Is(heard, os.ErrDeadlineExceeded):
+			<-answered
+			_ = c.near.SetReadDeadline(time.Time{})
+			return said, answer, err
+		default: // the client has gone, or says too much
+			_, _ = c.near.Close(), c.far.Close()
+			<-answered
+			return said, nil, nil
+		}
+	}
+}
+
+// exchange passes on both ways until both ends have said all.
+func (c *passed) exchange(answer []byte) {
+	if _, err := c.near.Write(answer); err != nil {
+		return
+	}
+	var ways sync.WaitGroup
+	ways.Go(func() { pipe(c.far, c.near) })
+	ways.Go(func() { pipe(c.near, c.far) })
+	ways.Wait()
+}
+
+// pipe copies one way and passes its end on, so that the other way can still finish.
+func pipe(to, from net.Conn) {
+	_, err := io.Copy(to, from)
+	if half, ok := to.(interface{ CloseWrite() error }); ok && err == nil {
+		err = half.CloseWrite()
+	}
+	if err != nil {
+		_, _ = to.Close(), from.Close()
+	}
+}
+
+func (p *Passing) keep(c *passed) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.open[c] = true
+	p.check(c, p.Tenure.state())
+}
+
+func (p *Passing) drop(c *passed) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.open, c)
+	_ = c.far.Close()
+}
+
+// check breaks a connection off where s is another state than it was passed on in. Then the
+// client's ends, or is passed on to the next one. The caller holds mu.
+func (*Passing) check(c *passed, s state) {
+	if s.here || s.other != "" && s.other != c.holder {
+		_ = c.far.Close()
+	}
+}
+
+// releasedGoesOn is how long a server that released the Lease may go on answering what it
+// was asked before.
+const releasedGoesOn = time.Second
+
+// breakOff ends what is passed on to a server that is not the active one any more: it may
+// be stopped, or gone with its node, and would never say so. Clients connect again.
+func (p *Passing) breakOff(ctx context.Context) {
+	for ctx.Err() == nil {
+		s := p.Tenure.state()
+		if s.released {
+			_ = pause(ctx, releasedGoesOn) // the loop ends if ctx did
+			s = p.Tenure.state()
+		}
+		p.mu.Lock()
+		for c := range p.open {
+			p.check(c, s)
+		}
+		p.mu.Unlock()
+		select {
+		case <-s.changed:
+		case <-ctx.Done():
+		}
+	}
+}

@@ -1,0 +1,64 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package store
+
+import (
+	"context"
+	"fmt"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+)
+
+// CatchUp waits until the cache has all that the API server has when it is called.
+func (c *core) CatchUp(ctx context.Context) error {
+	for namespace := range c.trackers {
+		if err := c.catchUp(ctx, namespace); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// catchUp compares one watch with a list. A watch has come to the list once it has seen
+// the newest object of it, and has nothing older that the list does not have: the API
+// server tells a watch nothing of what happens to other kinds, so it may never see the
+// version of the list itself.
+func (c *core) catchUp(ctx context.Context, namespace string) error {
+	list := &metav1.PartialObjectMetadataList{}
+	list.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind(c.kind + "List"))
+	if err := c.Live.List(ctx, list, client.InNamespace(namespace)); err != nil {
+		return refused("list "+c.kind+"s", err)
+	}
+	there := make(map[types.UID]bool, len(list.Items))
+	var newest uint64
+	for i := range list.Items {
+		there[list.Items[i].UID] = true
+		newest = max(newest, parseVersion(list.Items[i].ResourceVersion))
+	}
+	of := parseVersion(list.ResourceVersion)
+	var failed error
+	err := c.trackers[namespace].until(ctx, func(seen uint64) bool {
+		if seen < newest {
+			return false
+		}
+		var cached []record
+		if cached, failed = c.cached(ctx, namespace); failed != nil {
+			return true
+		}
+		for _, r := range cached {
+			if !there[r.uid] && parseVersion(r.holder.ResourceVersion) <= of {
+				return false
+			}
+		}
+		return true
+	})
+	if failed != nil {
+		return fmt.Errorf("%w: list %ss: %w", ErrUnavailable, c.kind, failed)
+	}
+	return err
+}

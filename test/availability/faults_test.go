@@ -1,0 +1,208 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package availability
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	coordinationv1 "k8s.io/api/coordination/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/latchkey-dev/latchkey/internal/active"
+	"github.com/latchkey-dev/latchkey/test/conformance"
+	"github.com/latchkey-dev/latchkey/test/framework"
+)
+
+// face returns a server's own port.
+func face(ctx context.Context, p *framework.Process) conformance.Face {
+	GinkgoHelper()
+	ca, err := stack.RESTAuthority(ctx)
+	Expect(err).NotTo(HaveOccurred())
+	url, err := p.RESTURL()
+	Expect(err).NotTo(HaveOccurred())
+	f, err := conformance.Direct(url, ca)
+	Expect(err).NotTo(HaveOccurred())
+	return f
+}
+
+// roles returns the active server and the one that stands by.
+func roles(ctx context.Context) (holder, standby *framework.Process) {
+	GinkgoHelper()
+	Eventually(ctx, func(g Gomega) {
+		lease := &coordinationv1.Lease{}
+		g.Expect(stack.Client.Get(ctx, client.ObjectKey{Namespace: framework.SystemNamespace, Name: active.LeaseName}, lease)).To(Succeed())
+		g.Expect(lease.Spec.HolderIdentity).NotTo(BeNil())
+		holder = nil
+		for i, s := range servers {
+			url, err := s.RESTURL()
+			g.Expect(err).NotTo(HaveOccurred())
+			_, port, _ := strings.Cut(strings.TrimPrefix(url, "https://"), ":")
+			if strings.Contains(*lease.Spec.HolderIdentity, ":"+port+"/") {
+				holder, standby = s, servers[1-i]
+			}
+		}
+		g.Expect(holder).NotTo(BeNil())
+	}).Should(Succeed())
+	return holder, standby
+}
+
+// user makes a user with one secret and returns their credentials.
+func user(ctx context.Context, name string) http.Header {
+	GinkgoHelper()
+	me, err := conformance.Tenants{Admin: stack.Client}.NewUser(ctx, name)
+	Expect(err).NotTo(HaveOccurred())
+	header := http.Header{"Authorization": {"Bearer " + me.Token}}
+	for _, s := range servers {
+		f := face(ctx, s)
+		Eventually(ctx, func() (int, error) {
+			got, err := f.Do(ctx, http.MethodGet, f.Coder+"/users/me/secrets", header, "")
+			return got.Status, err
+		}).Should(Equal(http.StatusOK))
+	}
+	f := face(ctx, servers[0])
+	got, err := f.Do(ctx, http.MethodPost, f.Coder+"/users/me/secrets", header, `{"name":"s","value":"v"}`)
+	Expect(err).NotTo(HaveOccurred())
+	Expect(got.Status).To(Equal(http.StatusCreated), string(got.Body))
+	return header
+}
+
+// goOn waits until reads and writes are answered again.
+func goOn(ctx context.Context, t *traffic) {
+	GinkgoHelper()
+	for _, kind := range []string{"read", "write"} {
+		before := t.answered(kind)
+		Eventually(ctx, func() int { return t.answered(kind) }).Should(BeNumerically(">", before+20))
+	}
+}
+
+func report(fault string, stalls map[string]stall) {
+	for _, kind := range []string{"read", "write", "discovery"} {
+		AddReportEntry(fault+", "+kind, stalls[kind].String(), ReportEntryVisibilityAlways)
+	}
+}
+
+var _ = Describe("REST, by way of a replica that lives on", Ordered, func() {
+	const took, handOver = 5 * time.Second, 300 * time.Millisecond
+
+	// meet sends traffic at the standby while a fault happens to the active server.
+	meet := func(ctx SpecContext, name string, fault func(holder *framework.Process)) map[string]stall {
+		GinkgoHelper()
+		header := user(ctx, name)
+		holder, standby := roles(ctx)
+		f := face(ctx, standby)
+		t := start(ctx, reads(f, header), writes(f, header), discovery(f, header))
+		goOn(ctx, t)
+		fault(holder)
+		Eventually(ctx, func() *framework.Process { now, _ := roles(ctx); return now }).Should(BeIdenticalTo(standby))
+		goOn(ctx, t)
+		stalls := t.end()
+		report(name, stalls)
+		return stalls
+	}
+
+	It("hands over in good order, and nothing is refused", func(ctx SpecContext) {
+		var longest []time.Duration
+		for round := range 5 {
+			stalls := meet(ctx, fmt.Sprint("good-order-", round), func(holder *framework.Process) {
+				code, err := holder.Stop()
+				Expect(err).NotTo(HaveOccurred())
+				Expect(code).To(BeZero())
+				Expect(holder.Launch(ctx, shutdownDelay)).To(Succeed())
+			})
+			for _, kind := range []string{"read", "write"} {
+				Expect(stalls[kind].refused).To(BeZero(), kind)
+				longest = append(longest, stalls[kind].longest)
+			}
+			for _, s := range servers {
+				Expect(s.AwaitReady(ctx)).To(Succeed())
+			}
+		}
+		slices.Sort(longest)
+		Expect(longest[len(longest)/2]).To(BeNumerically("<", handOver))
+		Expect(longest[len(longest)-1]).To(BeNumerically("<", time.Second), "on a machine with other work")
+	})
+
+	It("is back after the active server was killed", func(ctx SpecContext) {
+		stalls := meet(ctx, "killed", func(holder *framework.Process) {
+			Expect(holder.Kill()).To(Succeed())
+			Expect(holder.Launch(ctx, shutdownDelay)).To(Succeed())
+		})
+		for _, s := range stalls {
+			Expect(s.longest).To(BeNumerically("<", took))
+		}
+		for _, s := range servers {
+			Expect(s.AwaitReady(ctx)).To(Succeed())
+		}
+	})
+
+	It("is back while the active server is paused, which answers nothing of before when it goes on", func(ctx SpecContext) {
+		header := user(ctx, "old-news")
+		holder, standby := roles(ctx)
+		old, now := face(ctx, holder), face(ctx, standby)
+		read := func(f conformance.Face) conformance.Answer {
+			got, err := f.Do(ctx, http.MethodGet, f.Coder+"/users/me/secrets/new", header, "")
+			if err != nil {
+				return conformance.Answer{}
+			}
+			return got
+		}
+		read(old) // a connection that is open
+		stalls := meet(ctx, "paused", func(holder *framework.Process) { Expect(holder.Pause()).To(Succeed()) })
+		for _, s := range stalls {
+			Expect(s.longest).To(BeNumerically("<", took))
+		}
+		got, err := now.Do(ctx, http.MethodPost, now.Coder+"/users/me/secrets", header, `{"name":"new","value":"v"}`)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(got.Status).To(Equal(http.StatusCreated))
+		answers := make(chan conformance.Answer, 32)
+		for range cap(answers) {
+			go func() { answers <- read(old) }()
+		}
+		Expect(holder.Resume()).To(Succeed())
+		for range cap(answers) {
+			Expect((<-answers).Status).To(Or(Equal(http.StatusOK), Equal(http.StatusServiceUnavailable), BeZero()), "never 404")
+		}
+		Eventually(ctx, func() int { return read(old).Status }).Should(Equal(http.StatusOK))
+		Expect(holder.AwaitReady(ctx)).To(Succeed())
+		again, _ := roles(ctx)
+		Expect(again).To(BeIdenticalTo(standby), "who slept has not taken the Lease from who has it")
+	})
+})
+
+var _ = Describe("REST, after the API server was away", Ordered, func() {
+	outages := []time.Duration{time.Second, time.Second, 4 * time.Second}
+	if long() {
+		outages = append(outages, 10*time.Second, time.Minute, 10*time.Second)
+	}
+
+	It("answers again within two seconds of the API server, the second time too", func(ctx SpecContext) {
+		header := user(ctx, "outage")
+		for i, outage := range outages {
+			_, standby := roles(ctx)
+			f := face(ctx, standby)
+			t := start(ctx, reads(f, header), writes(f, header), discovery(f, header))
+			goOn(ctx, t)
+			server, err := stack.APIServer()
+			Expect(err).NotTo(HaveOccurred())
+			Expect(server.Kill(ctx)).To(Succeed())
+			<-time.After(outage)
+			Expect(server.Start(ctx)).To(Succeed())
+			Expect(server.AwaitReady(ctx)).To(Succeed())
+			back, counts := time.Now(), map[string]int{"read": t.answered("read"), "write": t.answered("write")}
+			for kind, before := range counts {
+				Eventually(ctx, func() int { return t.answered(kind) }).Should(BeNumerically(">", before), kind)
+			}
+			took := time.Since(back)
+			report(fmt.Sprintf("%d: API server away for %s, back %s after it", i, outage, took.Round(10*time.Millisecond)), t.end())
+			Expect(took).To(BeNumerically("<", 2*time.Second))
+		}
+	})
+})
