@@ -21,9 +21,8 @@ import (
 )
 
 const (
-	// inShort is how many kinds of faults `make test` tries: none while every replica
-	// answers from a cache of its own, which is known to give answers that fit no order.
-	// Five when one replica is active.
+	// inShort is how many kinds of faults `make test` tries. None until a long run finds
+	// no violation: updates that their client left are undone after others have read them.
 	inShort = 0
 	// decide is how long porcupine may take for one tenant's history.
 	decide = 30 * time.Second
