@@ -23,10 +23,6 @@ const (
 	speakWithin = 30 * time.Second
 	// dialWithin is how long the active server may take to accept a connection.
 	dialWithin = time.Second
-	// holdFor is how long a connection waits while nobody is active: as long as a
-	// hand-over in good order takes. After that this replica answers what it can by
-	// itself, such as discovery.
-	holdFor = 500 * time.Millisecond
 )
 
 // Identity returns how a replica is known that is reached at address. Process is unique.
@@ -181,10 +177,10 @@ func (p *Passing) introduced(ctx context.Context, own *ownConn) bool {
 }
 
 // find connects with the active server, if that is another one. While there is none it
-// waits for a moment.
+// waits for as long as it takes to take over: what this replica took for itself meanwhile it
+// could not pass on any more. Where nobody has been active for longer, it answers what it
+// can by itself, such as discovery.
 func (p *Passing) find(ctx context.Context, client net.Addr) (string, net.Conn) {
-	deadline := time.NewTimer(holdFor)
-	defer deadline.Stop()
 	for {
 		s := p.Tenure.state()
 		if s.here {
@@ -199,10 +195,12 @@ func (p *Passing) find(ctx context.Context, client net.Addr) (string, net.Conn) 
 			p.Tenure.unreach(s.other)
 			continue
 		}
+		if s.wait <= 0 {
+			return "", nil
+		}
 		select {
 		case <-s.changed:
-		case <-deadline.C:
-			return "", nil
+		case <-time.After(s.wait):
 		case <-ctx.Done():
 			return "", nil
 		}
