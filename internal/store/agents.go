@@ -221,7 +221,7 @@ func (s *Agents) createOnce(ctx context.Context, obj *v1alpha1.AgentSecret) erro
 		return refused("create AgentSecret", err)
 	}
 	if err := s.settle(ctx, obj.Namespace, []proposal{{record: agentRecord(obj)}}, obj.ResourceVersion); err != nil {
-		return errors.Join(err, s.takeBack(ctx, obj))
+		return unlessUnjudged(err, func() error { return s.takeBack(ctx, obj) })
 	}
 	return nil
 }
@@ -269,7 +269,7 @@ func (s *Agents) Update(ctx context.Context, a *v1alpha1.AgentSecret, revision i
 		return nil, s.missed(ctx, a, revision, "update AgentSecret", err)
 	}
 	if err := s.settle(ctx, a.Namespace, []proposal{p}, after.ResourceVersion); err != nil {
-		return nil, errors.Join(err, s.restore(ctx, a, after))
+		return nil, unlessUnjudged(err, func() error { return s.restore(ctx, a, after) })
 	}
 	return after, nil
 }
@@ -348,9 +348,6 @@ func (s *Agents) Delete(ctx context.Context, a *v1alpha1.AgentSecret, revision i
 	}
 	defer unlock()
 	for range tries {
-		if a.Spec.Revision != revision {
-			return nil, ErrRevision
-		}
 		uid, version := a.UID, a.ResourceVersion
 		err := s.Live.Delete(ctx, a.DeepCopy(), client.Preconditions{UID: &uid, ResourceVersion: &version})
 		if err == nil {
@@ -361,8 +358,14 @@ func (s *Agents) Delete(ctx context.Context, a *v1alpha1.AgentSecret, revision i
 		}
 		// A write of the status counts as a change too: look at the revision itself.
 		live := &v1alpha1.AgentSecret{}
-		if err := s.Live.Get(ctx, client.ObjectKeyFromObject(a), live); err != nil || live.UID != a.UID {
+		err = s.Live.Get(ctx, client.ObjectKeyFromObject(a), live)
+		switch {
+		case apierrors.IsNotFound(err), err == nil && live.UID != a.UID:
 			return nil, errors.Join(ErrNotFound, s.seenSoon(ctx, goneMark(a)))
+		case err != nil:
+			return nil, refused("delete AgentSecret", err)
+		case live.Spec.Revision != revision:
+			return nil, errors.Join(ErrRevision, s.seenSoon(ctx, versionMark(live)))
 		}
 		a = live
 	}

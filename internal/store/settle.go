@@ -119,16 +119,28 @@ var claimFields = map[v1alpha1.ClaimKind]string{
 	v1alpha1.ClaimFile: FieldFilePath,
 }
 
+// errUnjudged says that nobody looked at what a write met. It may stay, and others may
+// have read it already: it is not undone, and the client does not learn what became of it.
+var errUnjudged = errors.New("written, and not known whether it may stay")
+
+// unlessUnjudged undoes a write for the reason err.
+func unlessUnjudged(err error, undo func() error) error {
+	if errors.Is(err, errUnjudged) {
+		return err
+	}
+	return errors.Join(err, undo())
+}
+
 // settle decides, after proposals were written, whether they may stay. Version is
-// the resourceVersion of the last write.
+// the resourceVersion of the last write. The error is errUnjudged where it could not.
 func (c *core) settle(ctx context.Context, namespace string, ps []proposal, version string) error {
 	written := parseVersion(version)
 	if err := c.seenSoon(ctx, Mark{Namespace: namespace, Version: written}); err != nil {
-		return err
+		return fmt.Errorf("%w: %w", errUnjudged, err)
 	}
 	all, err := c.cached(ctx, namespace)
 	if err != nil {
-		return fmt.Errorf("%w: list %ss: %w", ErrUnavailable, c.kind, err)
+		return fmt.Errorf("%w: %w: list %ss: %w", errUnjudged, ErrUnavailable, c.kind, err)
 	}
 	before := make([]record, 0, len(all))
 	for _, r := range all {

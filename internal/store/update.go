@@ -70,7 +70,7 @@ func (s *Users) replace(ctx context.Context, before, after *v1alpha1.UserSecret,
 		return refused("update UserSecret", err)
 	}
 	if err := s.settle(ctx, after.Namespace, []proposal{p}, after.ResourceVersion); err != nil {
-		return errors.Join(err, s.restore(ctx, before, after))
+		return unlessUnjudged(err, func() error { return s.restore(ctx, before, after) })
 	}
 	return nil
 }

@@ -147,7 +147,7 @@ func (s *Users) Create(ctx context.Context, namespace string, secrets []NewUser)
 		return nil, err
 	}
 	if err := s.settle(ctx, namespace, []proposal{{record: userRecord(obj)}}, obj.ResourceVersion); err != nil {
-		return nil, errors.Join(err, s.takeBack(ctx, obj))
+		return nil, unlessUnjudged(err, func() error { return s.takeBack(ctx, obj) })
 	}
 	return []*v1alpha1.UserSecret{obj}, nil
 }
