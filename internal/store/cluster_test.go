@@ -35,6 +35,8 @@ type apiServer struct {
 	mu      sync.Mutex
 	written *sync.Cond
 	closed  bool
+	// stopped says that no watch brings anything.
+	stopped bool
 	objects map[string]client.Object
 	log     []change
 	// refuse may refuse a write, as admission or a broken network does.

@@ -57,7 +57,7 @@ func (r *replica) List(_ context.Context, list client.ObjectList, opts ...client
 func (r *replica) follow(s *apiServer, namespace string) {
 	for next := 0; ; next++ {
 		s.mu.Lock()
-		for next == len(s.log) && !s.closed {
+		for (s.stopped || next == len(s.log)) && !s.closed {
 			s.written.Wait()
 		}
 		if next == len(s.log) {
