@@ -42,14 +42,14 @@ var wantRights = map[string][]string{
 		"in latchkey-system: secrets update",
 	},
 	serverAccount: {
-		"everywhere: /latchkey/seen get",
 		"everywhere: agentsecrets.latchkey.dev create delete get list patch update watch",
 		"everywhere: namespaces get list watch",
 		"everywhere: subjectaccessreviews.authorization.k8s.io create",
 		"everywhere: tokenreviews.authentication.k8s.io create",
 		"everywhere: usersecrets.latchkey.dev create delete get list patch update watch",
 		"in kube-system: role extension-apiserver-authentication-reader",
-		"in latchkey-system: leases.coordination.k8s.io create delete list patch watch",
+		"in latchkey-system: leases.coordination.k8s.io create",
+		"in latchkey-system: leases.coordination.k8s.io named latchkey-server get list update watch",
 		"in latchkey-system: secrets get list watch",
 	},
 }
