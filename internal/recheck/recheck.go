@@ -62,17 +62,27 @@ func WithPauser(ctx context.Context, p Pauser) context.Context {
 	return context.WithValue(ctx, pauserKey{}, p)
 }
 
-// Do returns what key is now, or ctx's error.
-func (l *Lookups[K, T]) Do(ctx context.Context, key K) (T, error) {
+// Paused waits while what ctx has a Pauser for is others' to use. Whoever waits for
+// somebody who may need it must give it up, or both wait for ever.
+func Paused(ctx context.Context, wait func() error) error {
 	p, ok := ctx.Value(pauserKey{}).(Pauser)
 	if !ok {
-		return l.do(ctx, key)
+		return wait()
 	}
 	p.Pause()
-	value, err := l.do(ctx, key)
+	err := wait()
 	if again := p.Begin(ctx); err == nil {
 		err = again
 	}
+	return err
+}
+
+// Do returns what key is now, or ctx's error.
+func (l *Lookups[K, T]) Do(ctx context.Context, key K) (value T, err error) {
+	err = Paused(ctx, func() error {
+		value, err = l.do(ctx, key)
+		return err
+	})
 	return value, err
 }
 

@@ -7,6 +7,8 @@ import (
 	"context"
 	"fmt"
 	"sync"
+
+	"github.com/latchkey-dev/latchkey/internal/recheck"
 )
 
 // locks order the writes of each tenant. The zero value is ready for use.
@@ -21,19 +23,29 @@ type tenantLock struct {
 }
 
 // lock waits until no other request writes for the tenant, and until it is known that this
-// one still may.
+// one still may. Who has the lock may wait for a turn among the caller's requests, so who
+// waits for the lock gives theirs up.
 func (c *core) lock(ctx context.Context, namespace string) (unlock func(), err error) {
 	l := c.locks.join(namespace)
-	leave := func() { c.locks.leave(namespace, l) }
-	select {
-	case <-l.turn:
-	case <-ctx.Done():
-		leave()
-		return nil, fmt.Errorf("%w: other writes of the tenant: %w", ErrUnavailable, ctx.Err())
-	}
+	locked := false
 	unlock = func() {
-		l.turn <- struct{}{}
-		leave()
+		if locked {
+			l.turn <- struct{}{}
+		}
+		c.locks.leave(namespace, l)
+	}
+	err = recheck.Paused(ctx, func() error {
+		select {
+		case <-l.turn:
+			locked = true
+			return nil
+		case <-ctx.Done():
+			return fmt.Errorf("%w: other writes of the tenant: %w", ErrUnavailable, ctx.Err())
+		}
+	})
+	if err != nil {
+		unlock()
+		return nil, err
 	}
 	if c.Held == nil {
 		return unlock, nil

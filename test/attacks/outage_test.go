@@ -35,7 +35,10 @@ var _ = Describe("A server that cannot reach the API server", func() {
 		fresh, err := tenants.NewUser(ctx, "outage-fresh")
 		Expect(err).NotTo(HaveOccurred())
 		secrets := face.Coder + "/users/me/secrets"
-		Expect(call(ctx, face, known, "GET", secrets, "").Status).To(Equal(http.StatusOK))
+		_, err = stack.Server.Stop()
+		Expect(err).NotTo(HaveOccurred(), "the replica that is cut off is the active one")
+		DeferCleanup(func(ctx SpecContext) { Expect(stack.Server.Start(ctx)).To(Succeed()) })
+		Eventually(ctx, func() int { return call(ctx, face, known, "GET", secrets, "").Status }).Should(Equal(http.StatusOK))
 
 		link.Cut()
 		bad := conformance.Account{Token: "not-a-token"}
