@@ -8,13 +8,13 @@ package attacks
 
 import (
 	"testing"
-	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/latchkey-dev/latchkey/test/framework"
+	"github.com/latchkey-dev/latchkey/test/framework/specs"
 )
 
 var (
@@ -23,18 +23,7 @@ var (
 )
 
 func TestAttacks(t *testing.T) {
-	RegisterFailHandler(Fail)
-	SetDefaultEventuallyTimeout(time.Minute) // on a machine with other work
-	SetDefaultEventuallyPollingInterval(25 * time.Millisecond)
-	SetDefaultConsistentlyDuration(400 * time.Millisecond)
-	SetDefaultConsistentlyPollingInterval(50 * time.Millisecond)
-	EnforceDefaultTimeoutsWhenUsingContexts()
-	suite, reporter := GinkgoConfiguration()
-	if deadline, ok := t.Deadline(); ok {
-		// Before go test's own, which would leave the processes behind.
-		suite.Timeout = max(time.Until(deadline)-time.Minute, time.Minute)
-	}
-	RunSpecs(t, "Attacks", suite, reporter)
+	specs.Run(t, "Attacks", 1)
 }
 
 var _ = BeforeSuite(func(ctx SpecContext) {

@@ -6,12 +6,12 @@ package availability
 import (
 	"os"
 	"testing"
-	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
 	"github.com/latchkey-dev/latchkey/test/framework"
+	"github.com/latchkey-dev/latchkey/test/framework/specs"
 )
 
 // shutdownDelay is the time in which clients are told to connect again, as in a cluster.
@@ -24,15 +24,7 @@ var (
 )
 
 func TestAvailability(t *testing.T) {
-	RegisterFailHandler(Fail)
-	SetDefaultEventuallyTimeout(time.Minute) // on a machine with other work
-	SetDefaultEventuallyPollingInterval(10 * time.Millisecond)
-	EnforceDefaultTimeoutsWhenUsingContexts()
-	suite, reporter := GinkgoConfiguration()
-	if deadline, ok := t.Deadline(); ok {
-		suite.Timeout = max(time.Until(deadline)-time.Minute, time.Minute)
-	}
-	RunSpecs(t, "Availability", suite, reporter)
+	specs.Run(t, "Availability", 1)
 }
 
 var _ = BeforeSuite(func(ctx SpecContext) {

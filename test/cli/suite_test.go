@@ -7,18 +7,17 @@ package cli
 
 import (
 	"maps"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"testing"
-	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/latchkey-dev/latchkey/test/framework"
+	"github.com/latchkey-dev/latchkey/test/framework/specs"
 )
 
 var (
@@ -29,15 +28,7 @@ var (
 )
 
 func TestCommandLine(t *testing.T) {
-	RegisterFailHandler(Fail)
-	SetDefaultEventuallyTimeout(time.Minute)
-	SetDefaultEventuallyPollingInterval(25 * time.Millisecond)
-	EnforceDefaultTimeoutsWhenUsingContexts()
-	suite, reporter := GinkgoConfiguration()
-	if os.Getenv("CI") != "" {
-		suite.FlakeAttempts = 2
-	}
-	RunSpecs(t, "Command line", suite, reporter)
+	specs.Run(t, "Command line", 1)
 }
 
 var _ = BeforeSuite(func(ctx SpecContext) {

@@ -11,13 +11,13 @@ import (
 	"os"
 	"slices"
 	"testing"
-	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/latchkey-dev/latchkey/test/framework"
+	"github.com/latchkey-dev/latchkey/test/framework/specs"
 )
 
 var (
@@ -31,21 +31,11 @@ var (
 var quickly = []string{"--key-check-interval=300ms", "--reseal-rate=1000"}
 
 func TestIntegration(t *testing.T) {
-	RegisterFailHandler(Fail)
-	SetDefaultEventuallyTimeout(time.Minute) // on a machine with other work
-	SetDefaultEventuallyPollingInterval(25 * time.Millisecond)
-	SetDefaultConsistentlyDuration(400 * time.Millisecond)
-	SetDefaultConsistentlyPollingInterval(50 * time.Millisecond)
-	EnforceDefaultTimeoutsWhenUsingContexts()
-	suite, reporter := GinkgoConfiguration()
-	if deadline, ok := t.Deadline(); ok {
-		// Before go test's own, which would leave the processes behind.
-		suite.Timeout = max(time.Until(deadline)-time.Minute, time.Minute)
-	}
+	tries := 1
 	if os.Getenv("CI") != "" {
-		suite.FlakeAttempts = 2 // and the report says which: specs have deadlines, and a machine may be too slow for one
+		tries = 2 // and the report says which: specs have deadlines, and a machine may be too slow for one
 	}
-	RunSpecs(t, "Integration", suite, reporter)
+	specs.Run(t, "Integration", tries)
 }
 
 var _ = BeforeSuite(func(ctx SpecContext) {
