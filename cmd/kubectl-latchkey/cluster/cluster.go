@@ -8,7 +8,6 @@ package cluster
 
 import (
 	"context"
-	"encoding/base64"
 	"encoding/json"
 
 	"github.com/go-logr/logr"
@@ -25,6 +24,7 @@ import (
 	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/cli"
 	"github.com/latchkey-dev/latchkey/internal/limits"
 	"github.com/latchkey-dev/latchkey/internal/seal"
+	"github.com/latchkey-dev/latchkey/internal/sealer"
 )
 
 const (
@@ -32,7 +32,6 @@ const (
 	FieldManager = "kubectl-latchkey"
 
 	publicKeysName = "latchkey-public-keys"
-	publicBase64   = "public.b64"
 	limitsJSON     = "limits.json"
 	versionKey     = "version"
 
@@ -104,14 +103,11 @@ func (c *Cluster) Published(ctx context.Context) (Published, error) {
 }
 
 func parsePublished(found *corev1.ConfigMap) (Published, error) {
-	raw, err := base64.StdEncoding.DecodeString(found.Data[publicBase64])
+	keys, err := sealer.KeysOf(found.Data)
 	if err != nil {
 		return Published{}, cli.Refused("ConfigMap %s holds no public key", publicKeysName)
 	}
-	p := Published{Version: found.Data[versionKey], Limits: limits.Of(limits.DefaultUser(), limits.DefaultAgent())}
-	if p.Key, err = seal.ParsePublicKey(raw); err != nil {
-		return Published{}, cli.Refused("ConfigMap %s: %w", publicKeysName, err)
-	}
+	p := Published{Key: keys.Newest, Version: found.Data[versionKey], Limits: limits.Of(limits.DefaultUser(), limits.DefaultAgent())}
 	if text, has := found.Data[limitsJSON]; has {
 		if err := json.Unmarshal([]byte(text), &p.Limits); err != nil {
 			return Published{}, cli.Refused("ConfigMap %s has limits that cannot be read", publicKeysName)
