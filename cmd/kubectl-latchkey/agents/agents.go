@@ -26,14 +26,12 @@ import (
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/cli"
+	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/cluster"
 	"github.com/latchkey-dev/latchkey/internal/naming"
 	"github.com/latchkey-dev/latchkey/internal/seal"
 	"github.com/latchkey-dev/latchkey/internal/sealer"
 	"github.com/latchkey-dev/latchkey/internal/typedvalue"
 )
-
-// FieldManager is the name under which the command line writes.
-const FieldManager = "kubectl-latchkey"
 
 var resource = v1alpha1.GroupVersion.WithResource("agentsecrets")
 
@@ -243,7 +241,7 @@ func (a *Agents) create(ctx context.Context, w Write) (*v1alpha1.AgentSecret, er
 	}
 	delete(object, "status")
 	stored, err := a.client.Resource(resource).Namespace(a.namespace).
-		Create(ctx, &unstructured.Unstructured{Object: object}, metav1.CreateOptions{FieldManager: FieldManager, DryRun: a.dryRun()})
+		Create(ctx, &unstructured.Unstructured{Object: object}, metav1.CreateOptions{FieldManager: cluster.FieldManager, DryRun: a.dryRun()})
 	return typed(stored, err)
 }
 
@@ -266,7 +264,7 @@ func (a *Agents) patch(ctx context.Context, s *v1alpha1.AgentSecret, ifRevision 
 			return err
 		}
 		stored, err = a.client.Resource(resource).Namespace(s.Namespace).
-			Patch(ctx, s.Name, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: FieldManager, DryRun: a.dryRun()})
+			Patch(ctx, s.Name, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: cluster.FieldManager, DryRun: a.dryRun()})
 		return err
 	})
 	return typed(stored, err)

@@ -31,7 +31,8 @@ const (
 	// FieldManager is the name under which the command line writes.
 	FieldManager = "kubectl-latchkey"
 
-	publicKeysName = "latchkey-public-keys"
+	// PublicKeysName is the ConfigMap that Latchkey publishes for clients.
+	PublicKeysName = "latchkey-public-keys"
 	limitsJSON     = "limits.json"
 	versionKey     = "version"
 
@@ -91,10 +92,10 @@ type Published struct {
 
 // Published reads what Latchkey publishes.
 func (c *Cluster) Published(ctx context.Context) (Published, error) {
-	found, err := c.Core.ConfigMaps(c.system).Get(ctx, publicKeysName, metav1.GetOptions{})
+	found, err := c.Core.ConfigMaps(c.system).Get(ctx, PublicKeysName, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
 		return Published{}, cli.Refused("ConfigMap %s is not in namespace %s: Latchkey is installed elsewhere (say where with --system-namespace), "+
-			"or not at all, or its controller has not run yet", publicKeysName, c.system)
+			"or not at all, or its controller has not run yet", PublicKeysName, c.system)
 	}
 	if err != nil {
 		return Published{}, Explain(err)
@@ -105,12 +106,12 @@ func (c *Cluster) Published(ctx context.Context) (Published, error) {
 func parsePublished(found *corev1.ConfigMap) (Published, error) {
 	keys, err := sealer.KeysOf(found.Data)
 	if err != nil {
-		return Published{}, cli.Refused("ConfigMap %s holds no public key", publicKeysName)
+		return Published{}, cli.Refused("ConfigMap %s holds no public key", PublicKeysName)
 	}
 	p := Published{Key: keys.Newest, Version: found.Data[versionKey], Limits: limits.Of(limits.DefaultUser(), limits.DefaultAgent())}
 	if text, has := found.Data[limitsJSON]; has {
 		if err := json.Unmarshal([]byte(text), &p.Limits); err != nil {
-			return Published{}, cli.Refused("ConfigMap %s has limits that cannot be read", publicKeysName)
+			return Published{}, cli.Refused("ConfigMap %s has limits that cannot be read", PublicKeysName)
 		}
 	}
 	return p, nil

@@ -26,12 +26,12 @@ import (
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/cli"
+	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/cluster"
 	"github.com/latchkey-dev/latchkey/internal/seal"
 )
 
 const (
-	publicKeysName = "latchkey-public-keys"
-	publicKeyID    = "key-id"
+	publicKeyID = "key-id"
 )
 
 var (
@@ -154,7 +154,7 @@ func requestAt(created, now time.Time) string {
 func (k *Keys) Await(ctx context.Context, old string) (string, error) {
 	var id string
 	err := wait.PollUntilContextCancel(ctx, 500*time.Millisecond, true, func(ctx context.Context) (bool, error) {
-		published, err := k.client.Resource(configMaps).Namespace(k.namespace).Get(ctx, publicKeysName, metav1.GetOptions{})
+		published, err := k.client.Resource(configMaps).Namespace(k.namespace).Get(ctx, cluster.PublicKeysName, metav1.GetOptions{})
 		if err != nil {
 			return false, err
 		}

@@ -18,16 +18,11 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/cluster"
 	"github.com/latchkey-dev/latchkey/internal/binding"
 	"github.com/latchkey-dev/latchkey/internal/manifest"
 	"github.com/latchkey-dev/latchkey/internal/sealer"
 )
-
-// FieldManager is the name under which the command line applies.
-const FieldManager = "kubectl-latchkey"
-
-// PublicKeysName is the ConfigMap with the public keys.
-const PublicKeysName = "latchkey-public-keys"
 
 // Cluster asks a cluster, with the caller's rights.
 type Cluster struct {
@@ -68,7 +63,7 @@ func (w *warnings) take() []string {
 // Keys returns the keys that are published in Latchkey's namespace.
 func (c *Cluster) Keys(ctx context.Context, namespace string) (sealer.Keys, error) {
 	published, err := c.client.Resource(corev1.SchemeGroupVersion.WithResource("configmaps")).Namespace(namespace).
-		Get(ctx, PublicKeysName, metav1.GetOptions{})
+		Get(ctx, cluster.PublicKeysName, metav1.GetOptions{})
 	if err != nil {
 		return sealer.Keys{}, err
 	}
@@ -88,7 +83,7 @@ func (c *Cluster) apply(ctx context.Context, kind, namespace string, metadata, s
 		"apiVersion": v1alpha1.GroupVersion.String(), "kind": kind, "metadata": metadata, "spec": spec,
 	}}
 	return c.client.Resource(v1alpha1.GroupVersion.WithResource(resources[kind])).Namespace(namespace).
-		Apply(ctx, u.GetName(), u, metav1.ApplyOptions{FieldManager: FieldManager, Force: true, DryRun: []string{metav1.DryRunAll}})
+		Apply(ctx, u.GetName(), u, metav1.ApplyOptions{FieldManager: cluster.FieldManager, Force: true, DryRun: []string{metav1.DryRunAll}})
 }
 
 // errForUID says why a text that is bound to a UID is left alone.
