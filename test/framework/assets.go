@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"testing"
 )
 
 // assetsVariable names the folder of the control plane's binaries, for envtest and
@@ -54,10 +55,15 @@ func findAssets(root string) (string, error) {
 	return dir, nil
 }
 
-// buildLatchkey builds the binary with the race detector into dir.
+// buildLatchkey builds the binary into dir: for tests with the race detector, for
+// benchmarks, which are programs, as it is released.
 func buildLatchkey(ctx context.Context, root, dir string) (string, error) {
 	out := filepath.Join(dir, "latchkey")
-	command := exec.CommandContext(ctx, "go", "build", "-race", "-buildvcs=false", "-o", out, "./cmd/latchkey")
+	args := []string{"build", "-buildvcs=false", "-o", out}
+	if testing.Testing() {
+		args = append(args, "-race")
+	}
+	command := exec.CommandContext(ctx, "go", append(args, "./cmd/latchkey")...) //nolint:gosec // the arguments are ours
 	command.Dir = root
 	if message, err := command.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("go build ./cmd/latchkey: %w\n%s", err, message)

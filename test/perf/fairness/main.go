@@ -20,7 +20,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/go-logr/logr"
 	xrate "golang.org/x/time/rate"
+	ctrl "sigs.k8s.io/controller-runtime"
 
 	"github.com/latchkey-dev/latchkey/test/conformance"
 	"github.com/latchkey-dev/latchkey/test/framework"
@@ -29,6 +31,7 @@ import (
 func main() {
 	n := flag.Int("n", 300, "rounds of requests per measurement")
 	flag.Parse()
+	ctrl.SetLogger(logr.Discard())
 	if err := run(context.Background(), *n); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
