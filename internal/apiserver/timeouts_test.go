@@ -4,6 +4,7 @@
 package apiserver
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"io"
@@ -18,6 +19,8 @@ import (
 	"k8s.io/apiserver/pkg/endpoints/filters"
 	"k8s.io/apiserver/pkg/endpoints/request"
 	genericfilters "k8s.io/apiserver/pkg/server/filters"
+
+	"github.com/latchkey-dev/latchkey/internal/rest/exchange"
 )
 
 // A body that never comes, or that breaks off, must not keep its handler waiting, and
@@ -60,6 +63,48 @@ func TestABodyThatDoesNotComeIsAnswered(t *testing.T) {
 					t.Errorf("the handler read until %v, want %v", err, tc.want)
 				}
 				connection.Close()
+			}
+		})
+	}
+}
+
+// A refusal waits for no body, but costs an ordinary client no connection either.
+func TestRefusal_BodyThatNobodyReads_KeepsTheConnectionIfItIsThere(t *testing.T) {
+	server := httptest.NewServer(withBodyDeadline(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		exchange.Unread(w, r)
+		w.WriteHeader(http.StatusForbidden)
+	}), time.Minute))
+	defer server.Close()
+	for name, tc := range map[string]struct {
+		head, body string
+		wantClose  bool
+	}{
+		"the whole body is there":         {"Content-Length: 10", "0123456789", false},
+		"a part of the body is there":     {"Content-Length: 10", "0", true},
+		"the body is long":                {"Content-Length: 70000", "0", true},
+		"the length is not known":         {"Transfer-Encoding: chunked", "1\r\n0\r\n0\r\n\r\n", true},
+		"the client asks before it sends": {"Content-Length: 10\r\nExpect: 100-continue", "", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			connection, err := net.Dial("tcp", server.Listener.Addr().String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer connection.Close()
+			began := time.Now()
+			if _, err := io.WriteString(connection, "POST / HTTP/1.1\r\nHost: x\r\n"+tc.head+"\r\n\r\n"+tc.body); err != nil {
+				t.Fatal(err)
+			}
+			answer, err := http.ReadResponse(bufio.NewReader(connection), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer answer.Body.Close()
+			if answer.StatusCode != http.StatusForbidden || answer.Close != tc.wantClose {
+				t.Errorf("answered %d, connection closed: %v, want 403 and %v", answer.StatusCode, answer.Close, tc.wantClose)
+			}
+			if waited := time.Since(began); waited > grace {
+				t.Errorf("the refusal waited %s for the body", waited)
 			}
 		})
 	}

@@ -4,7 +4,9 @@
 // Command fairness measures what the load of others does to one tenant's requests, on a
 // control plane of its own (`make bench-fairness`). It prints the 50th and 99th percentile
 // of the tenant's reads and writes without load, and under each load, with the ratio to
-// those without, all in one run. It is bounded in requests and stops by itself.
+// those without, all in one run. The tenant's rounds come at a fixed rate, and the loads
+// take turns several times, so that what the machine does besides counts for all alike.
+// The loads run on the machine that they load. It stops by itself.
 package main
 
 import (
@@ -28,8 +30,11 @@ import (
 	"github.com/latchkey-dev/latchkey/test/framework"
 )
 
+// rounds is how many times a second the tenant creates, reads and deletes a secret.
+const rounds = 25
+
 func main() {
-	n := flag.Int("n", 300, "rounds of requests per measurement")
+	n := flag.Int("n", 300, "rounds of requests per measurement, three measurements per load")
 	flag.Parse()
 	ctrl.SetLogger(logr.Discard())
 	if err := run(context.Background(), *n); err != nil {
@@ -63,31 +68,38 @@ func run(ctx context.Context, n int) (err error) {
 		name string
 		load func(context.Context)
 	}{
-		{"no load, to warm up", nil},
 		{"no load", nil},
 		{"205 bodies that trickle, by a stranger", b.trickle(b.stranger, "/users/"+b.tenant.Name+"/secrets", 205)},
 		{"205 bodies that trickle, by a neighbour", b.trickle(b.neighbour, "/users/me/secrets", 205)},
 		{"300 refused writes a second, by a stranger", b.flood(b.stranger, "/users/"+b.tenant.Name+"/secrets", 32, 300)},
 		{"20 writes a second, by a neighbour", b.flood(b.neighbour, "/users/me/secrets", 32, 20)},
-		{"no load, again", nil},
 		{"32 connections of refused writes, by a stranger", b.flood(b.stranger, "/users/"+b.tenant.Name+"/secrets", 32, 0)},
 		{"32 connections of writes, by a neighbour", b.flood(b.neighbour, "/users/me/secrets", 32, 0)},
 	}
-	var base map[string][]time.Duration
-	for _, l := range loads {
-		got, err := b.under(ctx, l.load, n)
-		if err != nil {
-			return fmt.Errorf("%s: %w", l.name, err)
+	if _, err := b.under(ctx, nil, n); err != nil { // to warm up
+		return err
+	}
+	times := make([]map[string][]time.Duration, len(loads))
+	for range 3 {
+		for i, l := range loads {
+			got, err := b.under(ctx, l.load, n)
+			if err != nil {
+				return fmt.Errorf("%s: %w", l.name, err)
+			}
+			if times[i] == nil {
+				times[i] = map[string][]time.Duration{}
+			}
+			for op := range got {
+				times[i][op] = append(times[i][op], got[op]...)
+			}
 		}
-		if l.name == "no load" {
-			base = got
-		}
+	}
+	for i, l := range loads {
 		fmt.Printf("%-50s", l.name)
 		for _, op := range []string{"read", "write"} {
-			fmt.Printf("  %s p50 %s p99 %s", op, ms(at(got[op], 50)), ms(at(got[op], 99)))
-			if base != nil {
-				fmt.Printf(" (%.2f)", float64(at(got[op], 99))/float64(at(base[op], 99)))
-			}
+			slices.Sort(times[i][op])
+			fmt.Printf("  %s p50 %s p99 %s (%.2f)", op, ms(at(times[i][op], 50)), ms(at(times[i][op], 99)),
+				float64(at(times[i][op], 99))/float64(at(times[0][op], 99)))
 		}
 		fmt.Println()
 	}
@@ -131,7 +143,7 @@ func do(ctx context.Context, face conformance.Face, a conformance.Account, metho
 	return got.Status, err
 }
 
-// under measures the tenant's requests, one after the other, while load runs.
+// under measures n rounds of the tenant's requests, one after the other, while load runs.
 func (b *bench) under(ctx context.Context, load func(context.Context), n int) (map[string][]time.Duration, error) {
 	loaded, end := context.WithCancel(ctx)
 	var running sync.WaitGroup
@@ -141,7 +153,11 @@ func (b *bench) under(ctx context.Context, load func(context.Context), n int) (m
 	defer running.Wait()
 	defer end()
 	times := map[string][]time.Duration{}
+	pace := xrate.NewLimiter(rounds, 1)
 	for i := range n {
+		if err := pace.Wait(ctx); err != nil {
+			return nil, err
+		}
 		name := fmt.Sprint("s-", b.serial.Add(1))
 		for _, step := range []struct {
 			op, method, path, body string
@@ -158,9 +174,6 @@ func (b *bench) under(ctx context.Context, load func(context.Context), n int) (m
 			}
 			times[step.op] = append(times[step.op], time.Since(began))
 		}
-	}
-	for _, t := range times {
-		slices.Sort(t)
 	}
 	return times, nil
 }
