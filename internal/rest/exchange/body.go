@@ -30,8 +30,6 @@ const (
 
 	// glance is for how long a refused request's body is looked at.
 	glance = 500 * time.Millisecond
-	// linger is for how long the rest of a body is waited for that nobody looks at.
-	linger = 100 * time.Millisecond
 )
 
 // ErrBusy says that there is no room for one more large body at the moment. It is an
@@ -110,25 +108,23 @@ func Glance(w http.ResponseWriter, r *http.Request, limit int64) (body []byte, o
 
 // Unread prepares for the answer to a request whose body is not read. Net/http would wait
 // for the body before it sends the answer, since the connection could be used again. A
-// short body that has arrived is dropped and the connection stays, so that refused clients
-// do not shake hands for each request. For any other the connection is closed.
+// short body is dropped as it comes and the connection stays, so that refused clients do
+// not shake hands for each request. After a long or a slow one the connection is closed.
 func Unread(w http.ResponseWriter, r *http.Request) {
 	if r.ProtoMajor == 1 && r.Body != nil && r.Body != http.NoBody && !dropped(r) {
 		w.Header().Set("Connection", "close")
 	}
 }
 
-// dropped reads a short body to its end without keeping it, and reports whether it was
-// there in time. The turn is another's meanwhile.
+// dropped reads a short body to its end without keeping it, and reports whether it came in
+// time. The turn is another's meanwhile.
 func dropped(r *http.Request) bool {
-	body, timed := r.Body.(interface{ Within(time.Duration) })
-	if !timed || r.ContentLength < 0 || r.ContentLength > firstPiece || r.Header.Get("Expect") != "" {
+	if r.ContentLength < 0 || r.ContentLength > firstPiece || r.Header.Get("Expect") != "" {
 		return false
 	}
 	if turn, ok := r.Context().Value(turnKey{}).(*Turn); ok {
 		turn.Pause()
 	}
-	body.Within(linger)
 	_, err := io.Copy(io.Discard, r.Body)
 	return err == nil
 }

@@ -6,7 +6,7 @@
 // of the tenant's reads and writes without load, and under each load, with the ratio to
 // those without, all in one run. The tenant's rounds come at a fixed rate, and the loads
 // take turns several times, so that what the machine does besides counts for all alike.
-// The loads run on the machine that they load. It stops by itself.
+// A load is a process of its own, on the machine that it loads. It stops by itself.
 package main
 
 import (
@@ -14,12 +14,9 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"slices"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -37,7 +34,11 @@ func main() {
 	n := flag.Int("n", 300, "rounds of requests per measurement, three measurements per load")
 	flag.Parse()
 	ctrl.SetLogger(logr.Discard())
-	if err := run(context.Background(), *n); err != nil {
+	work := func() error { return run(context.Background(), *n) }
+	if flag.Arg(0) == "load" {
+		work = load
+	}
+	if err := work(); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
@@ -46,10 +47,11 @@ func main() {
 // bench is a stack with one tenant, a stranger without rights, and a neighbour who is a
 // tenant too.
 type bench struct {
-	// face is the tenant's; others come by connections of their own.
-	face, others                conformance.Face
+	url                         string
+	ca                          []byte
+	face                        conformance.Face // the tenant's
 	tenant, stranger, neighbour conformance.Account
-	serial                      atomic.Int64
+	serial                      int
 }
 
 func run(ctx context.Context, n int) (err error) {
@@ -64,25 +66,26 @@ func run(ctx context.Context, n int) (err error) {
 	if err := b.setUp(ctx, stack); err != nil {
 		return err
 	}
+	tenants, own := "/users/"+b.tenant.Name+"/secrets", "/users/me/secrets"
 	loads := []struct {
 		name string
-		load func(context.Context)
+		job  job
 	}{
-		{"no load", nil},
-		{"205 bodies that trickle, by a stranger", b.trickle(b.stranger, "/users/"+b.tenant.Name+"/secrets", 205)},
-		{"205 bodies that trickle, by a neighbour", b.trickle(b.neighbour, "/users/me/secrets", 205)},
-		{"300 refused writes a second, by a stranger", b.flood(b.stranger, "/users/"+b.tenant.Name+"/secrets", 32, 300)},
-		{"20 writes a second, by a neighbour", b.flood(b.neighbour, "/users/me/secrets", 32, 20)},
-		{"32 connections of refused writes, by a stranger", b.flood(b.stranger, "/users/"+b.tenant.Name+"/secrets", 32, 0)},
-		{"32 connections of writes, by a neighbour", b.flood(b.neighbour, "/users/me/secrets", 32, 0)},
+		{"no load", job{}},
+		{"205 bodies that trickle, by a stranger", job{Token: b.stranger.Token, Path: tenants, Connections: 205, Trickle: true}},
+		{"205 bodies that trickle, by a neighbour", job{Token: b.neighbour.Token, Path: own, Connections: 205, Trickle: true}},
+		{"300 refused writes a second, by a stranger", job{Token: b.stranger.Token, Path: tenants, Connections: 32, Rate: 300}},
+		{"20 writes a second, by a neighbour", job{Token: b.neighbour.Token, Path: own, Connections: 32, Rate: 20}},
+		{"32 connections of refused writes, by a stranger", job{Token: b.stranger.Token, Path: tenants, Connections: 32}},
+		{"32 connections of writes, by a neighbour", job{Token: b.neighbour.Token, Path: own, Connections: 32}},
 	}
-	if _, err := b.under(ctx, nil, n); err != nil { // to warm up
+	if _, err := b.under(ctx, job{}, n); err != nil { // to warm up
 		return err
 	}
 	times := make([]map[string][]time.Duration, len(loads))
 	for range 3 {
 		for i, l := range loads {
-			got, err := b.under(ctx, l.load, n)
+			got, err := b.under(ctx, l.job, n)
 			if err != nil {
 				return fmt.Errorf("%s: %w", l.name, err)
 			}
@@ -121,10 +124,8 @@ func (b *bench) setUp(ctx context.Context, stack *framework.Stack) error {
 	if err != nil {
 		return err
 	}
+	b.url, b.ca = url, ca
 	if b.face, err = conformance.Direct(url, ca); err != nil {
-		return err
-	}
-	if b.others, err = conformance.Direct(url, ca); err != nil {
 		return err
 	}
 	tenants := conformance.Tenants{Admin: stack.Client}
@@ -138,27 +139,24 @@ func (b *bench) setUp(ctx context.Context, stack *framework.Stack) error {
 	return err
 }
 
-func do(ctx context.Context, face conformance.Face, a conformance.Account, method, path, body string) (int, error) {
-	got, err := face.Do(ctx, method, face.Coder+path, http.Header{"Coder-Session-Token": {a.Token}}, body)
-	return got.Status, err
-}
-
-// under measures n rounds of the tenant's requests, one after the other, while load runs.
-func (b *bench) under(ctx context.Context, load func(context.Context), n int) (map[string][]time.Duration, error) {
-	loaded, end := context.WithCancel(ctx)
-	var running sync.WaitGroup
-	if load != nil {
-		running.Go(func() { load(loaded) })
+// under measures n rounds of the tenant's requests, one after the other, while a load runs.
+func (b *bench) under(ctx context.Context, j job, n int) (map[string][]time.Duration, error) {
+	if j.Connections > 0 {
+		j.URL, j.CA = b.url, b.ca
+		end, err := j.start(ctx)
+		if err != nil {
+			return nil, err
+		}
+		defer end()
 	}
-	defer running.Wait()
-	defer end()
 	times := map[string][]time.Duration{}
 	pace := xrate.NewLimiter(rounds, 1)
 	for i := range n {
 		if err := pace.Wait(ctx); err != nil {
 			return nil, err
 		}
-		name := fmt.Sprint("s-", b.serial.Add(1))
+		b.serial++
+		name := fmt.Sprint("s-", b.serial)
 		for _, step := range []struct {
 			op, method, path, body string
 			want                   int
@@ -168,7 +166,7 @@ func (b *bench) under(ctx context.Context, load func(context.Context), n int) (m
 			{"write", "DELETE", "/" + name, "", http.StatusNoContent},
 		} {
 			began := time.Now()
-			status, err := do(ctx, b.face, b.tenant, step.method, "/users/me/secrets"+step.path, step.body)
+			status, err := do(ctx, b.face, b.tenant.Token, step.method, "/users/me/secrets"+step.path, step.body)
 			if err != nil || status != step.want {
 				return nil, fmt.Errorf("%s of round %d was answered %d, %w", step.method, i, status, err)
 			}
@@ -176,75 +174,4 @@ func (b *bench) under(ctx context.Context, load func(context.Context), n int) (m
 		}
 	}
 	return times, nil
-}
-
-// flood returns a load of writes, one after the other on each connection, rate a second
-// in all, or as many as there can be where rate is 0. Each connection's are of one secret,
-// so that no limit is met.
-func (b *bench) flood(a conformance.Account, path string, connections, rate int) func(context.Context) {
-	return func(ctx context.Context) {
-		pace := xrate.NewLimiter(xrate.Inf, 1)
-		if rate > 0 {
-			pace.SetLimit(xrate.Limit(rate))
-		}
-		var all sync.WaitGroup
-		for i := range connections {
-			all.Go(func() {
-				body := fmt.Sprintf(`{"name":"flood-%d","value":"v"}`, i)
-				_, _ = do(ctx, b.others, a, "POST", path, body) // whatever it is answered
-				for pace.Wait(ctx) == nil {
-					_, _ = do(ctx, b.others, a, "PATCH", fmt.Sprint(path, "/flood-", i), fmt.Sprintf(`{"description":"%d"}`, b.serial.Add(1)))
-				}
-			})
-		}
-		all.Wait()
-	}
-}
-
-// trickle returns a load of requests whose bodies come a byte at a time; a request that is
-// answered is followed by the next.
-func (b *bench) trickle(a conformance.Account, path string, connections int) func(context.Context) {
-	return func(ctx context.Context) {
-		var all sync.WaitGroup
-		for i := range connections {
-			all.Go(func() {
-				after := time.Duration(i) * time.Second / time.Duration(connections)
-				select { // not all at once
-				case <-time.After(after):
-				case <-ctx.Done():
-				}
-				for ctx.Err() == nil {
-					b.trickleOnce(ctx, a, path)
-				}
-			})
-		}
-		all.Wait()
-	}
-}
-
-func (b *bench) trickleOnce(ctx context.Context, a conformance.Account, path string) {
-	body, bytes := io.Pipe()
-	defer body.Close() //nolint:errcheck // a pipe's never fails
-	go func() {
-		tick := time.NewTicker(200 * time.Millisecond)
-		defer tick.Stop()
-		for range tick.C {
-			if _, err := bytes.Write([]byte(" ")); err != nil {
-				return
-			}
-		}
-	}()
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, b.others.Coder+path, body)
-	if err != nil {
-		return
-	}
-	r.ContentLength = 1000
-	r.Header.Set("Coder-Session-Token", a.Token)
-	if answer, err := b.others.Client.Do(r); err == nil {
-		_ = answer.Body.Close()
-		select { // as somebody who keeps so many open
-		case <-time.After(time.Second):
-		case <-ctx.Done():
-		}
-	}
 }
