@@ -63,7 +63,7 @@ func buildLatchkey(ctx context.Context, root, dir string) (string, error) {
 	if testing.Testing() {
 		args = append(args, "-race")
 	}
-	command := exec.CommandContext(ctx, "go", append(args, "./cmd/latchkey")...) //nolint:gosec // the arguments are ours
+	command := exec.CommandContext(ctx, "go", append(args, "./cmd/latchkey")...)
 	command.Dir = root
 	if message, err := command.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("go build ./cmd/latchkey: %w\n%s", err, message)

@@ -41,7 +41,7 @@ func (j job) start(ctx context.Context) (end func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	process := exec.CommandContext(ctx, program, "load") //nolint:gosec // this program itself
+	process := exec.CommandContext(ctx, program, "load")
 	process.Stderr = os.Stderr
 	in, err := process.StdinPipe()
 	if err != nil {
