@@ -76,8 +76,8 @@ type importBody struct {
 // content type.
 func readJSON(w http.ResponseWriter, r *http.Request, limit int64, into any) error {
 	body, err := exchange.ReadBody(w, r, limit)
-	if errors.Is(err, io.ErrUnexpectedEOF) {
-		return &malformedBodyError{detail: decoderMessage(err)}
+	if errors.Is(err, exchange.ErrBrokeOff) {
+		return &malformedBodyError{detail: decoderMessage(io.ErrUnexpectedEOF)}
 	}
 	if err != nil {
 		return err

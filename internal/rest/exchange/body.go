@@ -39,6 +39,10 @@ var ErrBusy = fmt.Errorf("%w: too many large bodies at once", store.ErrUnavailab
 // ErrSlow says that a body did not arrive in time.
 var ErrSlow = errors.New("the body took too long to arrive")
 
+// ErrBrokeOff says that a body ended too early. It is an error of its own, since requests
+// to the cluster can break off too.
+var ErrBrokeOff = errors.New("the body broke off")
+
 var room = budget.New(roomBytes, callerBytes)
 
 type accountKey struct{}
@@ -64,8 +68,7 @@ type share struct {
 // it waits for the body, the request's turn is another's. A body over the limit is a
 // *http.MaxBytesError, one that is too slow ErrSlow, and one for which there is no room
 // ErrBusy, or ErrTooMany where it is the caller's own that is full. Every other failure is
-// io.ErrUnexpectedEOF: that the body broke off is all that its sender is told, not what
-// the network said about it.
+// ErrBrokeOff: that is all that its sender is told, not what the network said about it.
 func ReadBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
 	if r.ContentLength > limit {
 		Unread(w, r)
@@ -146,7 +149,7 @@ func readAll(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error
 			return nil, ErrSlow
 		}
 		if err != nil {
-			return nil, io.ErrUnexpectedEOF
+			return nil, ErrBrokeOff
 		}
 		if len(body) == cap(body) {
 			if body, err = grow(body, limit, taken); err != nil {

@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"mime"
 	"net/http"
 	"net/url"
@@ -71,7 +70,7 @@ func readBody(c *call, refusal error) ([]byte, error) {
 		exchange.Unread(c.w, c.r)
 		err = refusal
 	}
-	if errors.Is(err, io.ErrUnexpectedEOF) {
+	if errors.Is(err, exchange.ErrBrokeOff) {
 		return nil, invalidRequest("body: it broke off")
 	}
 	return body, err

@@ -5,13 +5,18 @@ package golem
 
 import (
 	"errors"
+	"fmt"
 	"io"
+	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"testing/iotest"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/latchkey-dev/latchkey/internal/store"
 )
 
 func TestContentTypes(t *testing.T) {
@@ -212,6 +217,22 @@ func TestABodyThatBreaksOffIsNoRequest(t *testing.T) {
 				t.Error("half a request was written")
 			}
 		})
+	}
+}
+
+func TestReadBody_RequestToTheClusterBreaksOff_IsNotTheCallersFault(t *testing.T) {
+	for _, method := range []string{"POST", "PATCH"} {
+		f := newFixture(t)
+		path := f.given(t, `["k"]`, stringType, `"v"`)
+		broken := fmt.Errorf("%w: %w", store.ErrUnavailable, &url.Error{Op: "Post", URL: "https://cluster", Err: io.ErrUnexpectedEOF})
+		f.people.fail = map[string]error{"create": broken, "patch": broken}
+		body := `{"currentRevision":0}`
+		if method == "POST" {
+			path, body = secretsPath, `{"path":["n"],"secretType":{"type":"Str"},"secretValue":"v"}`
+		}
+		if got := f.as(t, "admin", method, path, body); got.Code != http.StatusServiceUnavailable {
+			t.Errorf("%s: %d %s, want 503", method, got.Code, got.Body)
+		}
 	}
 }
 
