@@ -10,6 +10,7 @@ import (
 	. "github.com/onsi/gomega"
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -98,6 +99,33 @@ var _ = Describe("The REST APIs in a cluster that is not as it should be", func(
 		}).Should(Succeed())
 		got := send(ctx, f, a, "POST", env, golemBody)
 		Expect(got.Status).To(Equal(http.StatusConflict), "%s", got.Body)
+	})
+
+	It("answer 409 where a resource quota is used up", func(ctx SpecContext) {
+		f := restFace(ctx, server)
+		a := tenant(ctx, api, f, "state-quota")
+		hard, used := corev1.ResourceList{}, corev1.ResourceList{}
+		for _, kind := range []string{"usersecrets", "agentsecrets"} {
+			name := corev1.ResourceName("count/" + kind + ".latchkey.dev")
+			hard[name], used[name] = resource.MustParse("0"), resource.MustParse("0")
+		}
+		quota := &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Namespace: a.Namespace, Name: "quota"}, Spec: corev1.ResourceQuotaSpec{Hard: hard}}
+		Expect(api.Create(ctx, quota)).To(Succeed())
+		quota.Status = corev1.ResourceQuotaStatus{Hard: hard, Used: used} // as the quota controller would
+		Expect(api.Status().Update(ctx, quota)).To(Succeed())
+		users, env := f.Coder+"/users/me/secrets", f.Golem+"/envs/"+a.ID+"/agent-secrets"
+		for _, create := range []struct{ url, body, undo string }{{users, coderBody, users + "/n"}, {env, golemBody, ""}} {
+			Eventually(ctx, func(g Gomega) { // until the quota is in force
+				got := send(ctx, f, a, "POST", create.url, create.body)
+				if got.Status == http.StatusCreated {
+					send(ctx, f, a, "DELETE", create.undo, "")
+				}
+				g.Expect(got.Status).To(Equal(http.StatusConflict), "%s", got.Body)
+				g.Expect(string(got.Body)).To(ContainSubstring("quota"))
+			}).Should(Succeed())
+		}
+		Expect(api.Delete(ctx, quota)).To(Succeed())
+		Eventually(ctx, func() int { return send(ctx, f, a, "POST", users, coderBody).Status }).Should(Equal(http.StatusCreated))
 	})
 
 	It("answer 503 without a sealing key, and without the kinds", func(ctx SpecContext) {
