@@ -22,7 +22,7 @@ import (
 )
 
 // face returns a server's own port.
-func face(ctx context.Context, p *framework.Process) conformance.Face {
+func face(ctx context.Context, p *replica) conformance.Face {
 	GinkgoHelper()
 	ca, err := stack.RESTAuthority(ctx)
 	Expect(err).NotTo(HaveOccurred())
@@ -34,7 +34,7 @@ func face(ctx context.Context, p *framework.Process) conformance.Face {
 }
 
 // roles returns the active server and the one that stands by.
-func roles(ctx context.Context) (holder, standby *framework.Process) {
+func roles(ctx context.Context) (holder, standby *replica) {
 	GinkgoHelper()
 	Eventually(ctx, func(g Gomega) {
 		lease := &coordinationv1.Lease{}
@@ -42,10 +42,7 @@ func roles(ctx context.Context) (holder, standby *framework.Process) {
 		g.Expect(lease.Spec.HolderIdentity).NotTo(BeNil())
 		holder = nil
 		for i, s := range servers {
-			url, err := s.RESTURL()
-			g.Expect(err).NotTo(HaveOccurred())
-			_, port, _ := strings.Cut(strings.TrimPrefix(url, "https://"), ":")
-			if strings.Contains(*lease.Spec.HolderIdentity, ":"+port+"/") {
+			if strings.HasPrefix(*lease.Spec.HolderIdentity, s.peers.Address()+"/") {
 				holder, standby = s, servers[1-i]
 			}
 		}
@@ -93,7 +90,7 @@ var _ = Describe("REST, by way of a replica that lives on", Ordered, func() {
 	const took = 5 * time.Second
 
 	// meet sends traffic at the standby while a fault happens to the active server.
-	meet := func(ctx SpecContext, name string, fault func(holder *framework.Process)) map[string]stall {
+	meet := func(ctx SpecContext, name string, fault func(holder *replica)) map[string]stall {
 		GinkgoHelper()
 		header := user(ctx, name)
 		holder, standby := roles(ctx)
@@ -101,7 +98,7 @@ var _ = Describe("REST, by way of a replica that lives on", Ordered, func() {
 		t := start(ctx, reads(f, header), writes(f, header), discovery(f, header))
 		goOn(ctx, t)
 		fault(holder)
-		Eventually(ctx, func() *framework.Process { now, _ := roles(ctx); return now }).Should(BeIdenticalTo(standby))
+		Eventually(ctx, func() *replica { now, _ := roles(ctx); return now }).Should(BeIdenticalTo(standby))
 		goOn(ctx, t)
 		stalls := t.end()
 		report(name, stalls)
@@ -111,11 +108,11 @@ var _ = Describe("REST, by way of a replica that lives on", Ordered, func() {
 	It("hands over in good order, and nothing is refused", func(ctx SpecContext) {
 		var longest []time.Duration
 		for round := range 5 {
-			stalls := meet(ctx, fmt.Sprint("good-order-", round), func(holder *framework.Process) {
+			stalls := meet(ctx, fmt.Sprint("good-order-", round), func(holder *replica) {
 				code, err := holder.Stop()
 				Expect(err).NotTo(HaveOccurred())
 				Expect(code).To(BeZero())
-				Expect(holder.Launch(ctx, shutdownDelay)).To(Succeed())
+				Expect(holder.Launch(ctx)).To(Succeed())
 			})
 			for _, kind := range []string{"read", "write"} {
 				Expect(stalls[kind].refused).To(BeZero(), kind)
@@ -131,9 +128,9 @@ var _ = Describe("REST, by way of a replica that lives on", Ordered, func() {
 	})
 
 	It("is back after the active server was killed", func(ctx SpecContext) {
-		stalls := meet(ctx, "killed", func(holder *framework.Process) {
+		stalls := meet(ctx, "killed", func(holder *replica) {
 			Expect(holder.Kill()).To(Succeed())
-			Expect(holder.Launch(ctx, shutdownDelay)).To(Succeed())
+			Expect(holder.Launch(ctx)).To(Succeed())
 		})
 		for _, s := range stalls {
 			Expect(s.longest).To(BeNumerically("<", took))
@@ -142,6 +139,29 @@ var _ = Describe("REST, by way of a replica that lives on", Ordered, func() {
 			Expect(s.AwaitReady(ctx)).To(Succeed())
 		}
 	})
+
+	DescribeTable("is back after the active server lost",
+		func(ctx SpecContext, lost string, lose func(*replica) []*framework.Link) {
+			var links []*framework.Link
+			stalls := meet(ctx, "lost-"+lost, func(holder *replica) {
+				links = lose(holder)
+				for _, l := range links {
+					l.Stall()
+				}
+			})
+			for _, l := range links {
+				l.Mend()
+			}
+			for _, s := range stalls {
+				Expect(s.longest).To(BeNumerically("<", took))
+			}
+			for _, s := range servers {
+				Expect(s.AwaitReady(ctx)).To(Succeed())
+			}
+		},
+		Entry("its node, and every byte with it", "node", func(r *replica) []*framework.Link { return []*framework.Link{r.cluster, r.peers} }),
+		Entry("its way to the API server", "way", func(r *replica) []*framework.Link { return []*framework.Link{r.cluster} }),
+	)
 
 	It("is back while the active server is paused, which answers nothing of before when it goes on", func(ctx SpecContext) {
 		header := user(ctx, "old-news")
@@ -155,7 +175,7 @@ var _ = Describe("REST, by way of a replica that lives on", Ordered, func() {
 			return got
 		}
 		read(old) // a connection that is open
-		stalls := meet(ctx, "paused", func(holder *framework.Process) { Expect(holder.Pause()).To(Succeed()) })
+		stalls := meet(ctx, "paused", func(holder *replica) { Expect(holder.Pause()).To(Succeed()) })
 		for _, s := range stalls {
 			Expect(s.longest).To(BeNumerically("<", took))
 		}

@@ -4,7 +4,9 @@
 package availability
 
 import (
+	"context"
 	"os"
+	"strings"
 	"testing"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -19,9 +21,38 @@ const shutdownDelay = "--shutdown-delay=500ms"
 
 var (
 	stack   *framework.Stack
-	servers []*framework.Process
+	servers []*replica
 	failed  = true
 )
+
+// replica is a server with the ways to and from it.
+type replica struct {
+	*framework.Process
+
+	// cluster is its way to the API server, peers that of other replicas to it. It knows
+	// of them by its flags.
+	cluster, peers *framework.Link
+	flags          []string
+}
+
+// link puts links around a server that does not run.
+func link(ctx context.Context, p *framework.Process) *replica {
+	GinkgoHelper()
+	url, err := p.RESTURL()
+	Expect(err).NotTo(HaveOccurred())
+	r := &replica{Process: p}
+	r.peers, err = framework.NewLink(ctx, strings.TrimPrefix(url, "https://"))
+	Expect(err).NotTo(HaveOccurred())
+	DeferCleanup(r.peers.Close)
+	r.cluster, err = stack.Link(ctx, "server")
+	Expect(err).NotTo(HaveOccurred())
+	DeferCleanup(r.cluster.Close)
+	r.flags = []string{shutdownDelay, "--kubeconfig=" + r.cluster.Kubeconfig, "--advertise-address=" + r.peers.Address()}
+	return r
+}
+
+// Launch starts the server.
+func (r *replica) Launch(ctx context.Context) error { return r.Process.Launch(ctx, r.flags...) }
 
 func TestAvailability(t *testing.T) {
 	specs.Run(t, "Availability", 1)
@@ -33,9 +64,13 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	Expect(err).NotTo(HaveOccurred())
 	second, err := stack.Cluster.Server("second")
 	Expect(err).NotTo(HaveOccurred())
-	Expect(second.Start(ctx, shutdownDelay)).To(Succeed())
-	Expect(stack.Server.Restart(ctx, shutdownDelay)).To(Succeed())
-	servers = []*framework.Process{stack.Server, second}
+	_, err = stack.Server.Stop()
+	Expect(err).NotTo(HaveOccurred())
+	servers = []*replica{link(ctx, stack.Server), link(ctx, second)}
+	for _, s := range servers {
+		Expect(s.Launch(ctx)).To(Succeed())
+		Expect(s.AwaitReady(ctx)).To(Succeed())
+	}
 	failed = false
 })
 

@@ -15,10 +15,9 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 )
 
-// Link is a way to the API server that can be cut or made to swallow all bytes, for a
-// process that is started with its kubeconfig.
+// Link is a way to an address that can be cut or made to swallow all bytes.
 type Link struct {
-	// Kubeconfig leads over the link, with the rights of a command.
+	// Kubeconfig leads over a link to the API server, with the rights of a command.
 	Kubeconfig string
 
 	listener net.Listener
@@ -31,36 +30,43 @@ type Link struct {
 	open    map[net.Conn]bool
 }
 
-// Link returns a link for a command. The caller closes it.
+// NewLink returns a link to a host and port. The caller closes it.
+func NewLink(ctx context.Context, target string) (*Link, error) {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address(0))
+	if err != nil {
+		return nil, err
+	}
+	l := &Link{listener: listener, target: target, open: map[net.Conn]bool{}}
+	l.changed = sync.NewCond(&l.mu)
+	go l.serve()
+	return l, nil
+}
+
+// Address returns the host and port where the link begins.
+func (l *Link) Address() string { return l.listener.Addr().String() }
+
+// Link returns a link to the API server for a command. The caller closes it.
 func (c *Cluster) Link(ctx context.Context, command string) (*Link, error) {
 	server, _, err := rest.DefaultServerUrlFor(c.Config)
 	if err != nil {
 		return nil, err
 	}
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address(0))
+	l, err := NewLink(ctx, server.Host)
 	if err != nil {
 		return nil, err
 	}
-	_, port, err := net.SplitHostPort(listener.Addr().String())
-	if err != nil {
-		return nil, err
-	}
-	l := &Link{
-		Kubeconfig: filepath.Join(c.Dir, command+"-link-"+port+".kubeconfig"), listener: listener,
-		target: server.Host, open: map[net.Conn]bool{},
-	}
-	l.changed = sync.NewCond(&l.mu)
+	_, port, _ := net.SplitHostPort(l.Address())
+	l.Kubeconfig = filepath.Join(c.Dir, command+"-link-"+port+".kubeconfig")
 	config, err := clientcmd.LoadFromFile(c.kubeconfig(command))
 	if err != nil {
 		return nil, err
 	}
 	for _, cluster := range config.Clusters {
-		cluster.Server = "https://" + listener.Addr().String()
+		cluster.Server = "https://" + l.Address()
 	}
 	if err := clientcmd.WriteToFile(*config, l.Kubeconfig); err != nil {
 		return nil, fmt.Errorf("kubeconfig of a link: %w", err)
 	}
-	go l.serve()
 	return l, nil
 }
 
@@ -106,7 +112,7 @@ func (l *Link) serve() {
 	}
 }
 
-// pass connects one connection with the API server until one of them ends.
+// pass connects one connection with the target until one of them ends.
 func (l *Link) pass(near net.Conn) {
 	defer func() { _ = near.Close() }()
 	far, err := net.Dial("tcp", l.target) //nolint:noctx // ends with the link
