@@ -5,8 +5,9 @@
 // UserSecret objects through kube-apiserver, in one run against the local stack
 // (`make bench-rest`, or `make up` and source bin/dev/env). It prints, for each
 // operation and number of connections, requests per second and the 50th and 99th
-// percentile, and the ratios of the rate and of the 50th percentile. It is bounded in
-// requests and stops by itself.
+// percentile, and the ratios of the rate and of the 50th percentile. With several replicas
+// it measures the way through one that stands by as well. It is bounded in requests and
+// stops by itself.
 package main
 
 import (
@@ -16,14 +17,18 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/latchkey-dev/latchkey/internal/active"
 	"github.com/latchkey-dev/latchkey/test/conformance"
 	"github.com/latchkey-dev/latchkey/test/framework"
 )
@@ -44,11 +49,12 @@ func main() {
 // bench is one set-up: users over whom the requests are spread, so that no limit is
 // met.
 type bench struct {
-	admin        client.Client
-	direct, kube conformance.Face
-	users        []conformance.Account
-	requests     int
-	serial       atomic.Int64
+	admin client.Client
+	// direct is the active server's port, standby that of another replica, if there is one.
+	direct, standby, kube conformance.Face
+	users                 []conformance.Account
+	requests              int
+	serial                atomic.Int64
 }
 
 // connections are how many clients are measured.
@@ -63,11 +69,18 @@ func run(ctx context.Context, n int) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("%-12s %5s  %28s  %28s  %s\n", "", "conns", "Latchkey REST", "UserSecret, kube-apiserver", "ratio of rate, p50")
+	fmt.Printf("%-12s %5s  %28s  %28s  %-18s  %28s  %s\n", "", "conns", "Latchkey REST", "UserSecret, kube-apiserver", "ratio of rate, p50",
+		"through a standby", "ratio of p50")
 	for _, op := range operations {
 		for _, c := range connections {
-			r, k := b.measure(ctx, c, b.rest(op)), b.measure(ctx, c, b.raw(op))
-			fmt.Printf("%-12s %5d  %28s  %28s  %.2f %.2f\n", op, c, r, k, r.rate/k.rate, float64(r.p50)/float64(k.p50))
+			r, k := b.measure(ctx, c, b.rest(b.direct, op)), b.measure(ctx, c, b.raw(op))
+			fmt.Printf("%-12s %5d  %28s  %28s  %-18s", op, c, r, k, fmt.Sprintf("%.2f %.2f", r.rate/k.rate, float64(r.p50)/float64(k.p50)))
+			if b.standby.Client != nil {
+				s := b.measure(ctx, c, b.rest(b.standby, op))
+				fmt.Printf("  %28s  %.2f", s, float64(s.p50)/float64(r.p50))
+				k.err = errors.Join(k.err, s.err)
+			}
+			fmt.Println()
 			if err := errors.Join(r.err, k.err); err != nil {
 				return fmt.Errorf("%s: %w", op, err)
 			}
@@ -136,7 +149,7 @@ func setUp(ctx context.Context, n int) (*bench, error) {
 		return nil, err
 	}
 	b := &bench{admin: admin, requests: n}
-	if b.direct, err = conformance.Direct(os.Getenv("LATCHKEY_URL"), ca); err != nil {
+	if err := b.findServers(ctx, ca); err != nil {
 		return nil, err
 	}
 	if b.kube, err = conformance.Aggregated(cfg.Host, cfg.CAData); err != nil {
@@ -157,4 +170,28 @@ func setUp(ctx context.Context, n int) (*bench, error) {
 	}
 	err = b.fill(ctx)
 	return b, err
+}
+
+// findServers finds the active server among the replicas, and one that stands by.
+func (b *bench) findServers(ctx context.Context, ca []byte) error {
+	lease := &coordinationv1.Lease{}
+	if err := b.admin.Get(ctx, client.ObjectKey{Namespace: framework.SystemNamespace, Name: active.LeaseName}, lease); err != nil {
+		return err
+	}
+	holder, _, _ := strings.Cut(ptr.Deref(lease.Spec.HolderIdentity, ""), "/")
+	for url := range strings.FieldsSeq(os.Getenv("LATCHKEY_URLS")) {
+		face, err := conformance.Direct(url, ca)
+		if err != nil {
+			return err
+		}
+		if holder[strings.LastIndex(holder, ":")+1:] == url[strings.LastIndex(url, ":")+1:] {
+			b.direct = face
+		} else {
+			b.standby = face
+		}
+	}
+	if b.direct.Client == nil {
+		return fmt.Errorf("none of %s is the active server %q", os.Getenv("LATCHKEY_URLS"), holder)
+	}
+	return nil
 }

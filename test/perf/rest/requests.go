@@ -31,19 +31,19 @@ var operations = []string{getOne, getList, post, patch}
 type request func(ctx context.Context, user int) error
 
 // rest returns an operation of the REST API.
-func (b *bench) rest(op string) request {
-	url := b.direct.Coder + "/users/me/secrets"
+func (b *bench) rest(face conformance.Face, op string) request {
+	url := face.Coder + "/users/me/secrets"
 	return func(ctx context.Context, user int) error {
 		switch op {
 		case getOne:
-			return b.do(ctx, b.direct, http.MethodGet, url+"/listed-0", user, "")
+			return b.do(ctx, face, http.MethodGet, url+"/listed-0", user, "")
 		case getList:
-			return b.do(ctx, b.direct, http.MethodGet, url, user, "")
+			return b.do(ctx, face, http.MethodGet, url, user, "")
 		case post:
-			return b.do(ctx, b.direct, http.MethodPost, url, user,
+			return b.do(ctx, face, http.MethodPost, url, user,
 				fmt.Sprintf(`{"name":"new-%d","value":"a sample value"}`, b.serial.Add(1)))
 		default:
-			return b.do(ctx, b.direct, http.MethodPatch, url+"/listed-1", user,
+			return b.do(ctx, face, http.MethodPatch, url+"/listed-1", user,
 				fmt.Sprintf(`{"description":"number %d"}`, b.serial.Add(1)))
 		}
 	}
