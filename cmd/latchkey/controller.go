@@ -185,12 +185,13 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, o *controllerOptions,
 	if err != nil {
 		return fmt.Errorf("set up the cache of sealing keys: %w", err)
 	}
-	sources, err := caches.Sources(mgr.GetConfig(), mgr.GetScheme(), o.tenants)
+	secrets, err := caches.NewVersions(mgr.GetConfig(), mgr.GetScheme(), o.tenants)
 	if err != nil {
-		return fmt.Errorf("set up the cache of Secrets' versions: %w", err)
+		return fmt.Errorf("set up what knows the versions of Secrets: %w", err)
 	}
-	// On every replica, also on one that does not lead: it is ready to.
-	if err := errors.Join(mgr.Add(runnable(keys.Start)), mgr.Add(runnable(sources.Start))); err != nil {
+	// The keys are on every replica, also on one that does not lead: it is ready to. The
+	// Secrets are not, of which there is nothing to be known before somebody asks.
+	if err := errors.Join(mgr.Add(runnable(keys.Start)), mgr.Add(secrets)); err != nil {
 		return err
 	}
 	if err := keyring.Watch(ctx, keys, o.namespace, ring); err != nil {
@@ -211,7 +212,6 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, o *controllerOptions,
 		r := &bundler.Reconciler{
 			Adapter:            adapter,
 			Client:             mgr.GetClient(),
-			Sources:            sources,
 			Live:               live,
 			Opener:             ring,
 			Events:             mgr.GetEventRecorder("latchkey"),
@@ -219,7 +219,7 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, o *controllerOptions,
 			DropMissingSources: o.dropMissing,
 			BeforeWrites:       beforeWrites,
 		}
-		if err := r.SetupWithManager(mgr, sources, keyEvents(ring), o.workers); err != nil {
+		if err := r.SetupWithManager(mgr, secrets, keyEvents(ring), o.workers); err != nil {
 			return fmt.Errorf("set up the %s controller: %w", adapter.Name, err)
 		}
 	}

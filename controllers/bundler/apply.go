@@ -54,7 +54,7 @@ func (r *Reconciler) applyOne(ctx context.Context, s *scope, name string, p *pla
 	case len(p.entries) == 0 && existing == nil:
 		return nil
 	case len(p.entries) == 0:
-		return r.remove(ctx, existing)
+		return r.remove(ctx, s, existing)
 	case !c.empty():
 		return r.write(ctx, s, name, p, c)
 	}

@@ -5,11 +5,11 @@ package bundler
 
 import (
 	"errors"
-	"strconv"
 	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/resourceversion"
 )
 
 // errBehind says that the cache does not have what this process has written.
@@ -32,6 +32,8 @@ type ownWrite struct {
 	version string
 	deleted bool
 	at      time.Time
+	// awaited: somebody found the cache to be behind it.
+	awaited bool
 }
 
 func (o *ownWrites) note(namespace, name string, w ownWrite) {
@@ -60,13 +62,30 @@ func (o *ownWrites) behind(namespace, name string, cached *corev1.Secret, now ti
 		delete(o.last, key)
 		return false
 	}
+	w.awaited = true
+	o.last[key] = w
 	return true
 }
 
-// older reports whether a resourceVersion is below another. Kubernetes states that those
-// of one resource can be compared as numbers.
+// expected reports whether an event shows a bundle as this process wrote it, or as it was
+// before that: there is nothing to do then, unless a reconcile waits for it.
+func (o *ownWrites) expected(namespace, name, version string) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	key := [2]string{namespace, name}
+	w, ok := o.last[key]
+	if !ok || w.deleted {
+		return false
+	}
+	if version == w.version {
+		delete(o.last, key) // the cache has it
+		return !w.awaited
+	}
+	return older(version, w.version)
+}
+
+// older reports whether a resourceVersion is below another.
 func older(a, b string) bool {
-	x, errX := strconv.ParseUint(a, 10, 64)
-	y, errY := strconv.ParseUint(b, 10, 64)
-	return errX == nil && errY == nil && x < y
+	order, err := resourceversion.CompareResourceVersion(a, b)
+	return err == nil && order < 0
 }

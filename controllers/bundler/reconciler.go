@@ -24,9 +24,9 @@ const FieldOwner = client.FieldOwner("latchkey")
 // through the watch on metadata, and this is the net below it.
 const retryBlocked = time.Minute
 
-// behindPause is when to look again at a tenant for whose bundle the cache is waited for,
-// should its event not come.
-const behindPause = 50 * time.Millisecond
+// soon is when to look again at a tenant for which the cache, or a key, is waited for, should
+// its event not come.
+const soon = 50 * time.Millisecond
 
 // Opener opens sealed values. The keyring is one.
 type Opener interface {
@@ -36,14 +36,23 @@ type Opener interface {
 	Knows(ctx context.Context, text string) (bool, error)
 }
 
+// Versions knows the versions of Secrets.
+type Versions interface {
+	// Of returns the version of a Secret, or "" where it does not exist. When it changes, its
+	// namespace is reconciled.
+	Of(ctx context.Context, namespace, name string) (string, error)
+	// Keep forgets all Secrets of a namespace but those named.
+	Keep(namespace string, names []string)
+}
+
 // Reconciler makes the bundles of a tenant what its objects ask for.
 type Reconciler struct {
 	// Adapter is the kind of object.
 	Adapter Adapter
 	// Client writes, and reads objects and bundles from the cache.
 	Client client.Client
-	// Sources reads the metadata of Secrets from a cache.
-	Sources client.Reader
+	// Sources knows the versions of the Secrets that values come from.
+	Sources Versions
 	// Live reads from the API server.
 	Live client.Reader
 	// Opener opens sealed values.
@@ -63,16 +72,21 @@ type Reconciler struct {
 	memos memos
 	stale staleness
 	own   ownWrites
+	pace  pace
 	// blocked holds the tenants in whose way a foreign Secret stood last.
 	blocked sync.Map
 }
 
 // Reconcile brings the tenant, a namespace that req.Name names, into the right
-// state.
+// state, unless the tenant rests: then it is looked at afterwards.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	began := r.now()
+	if wait := r.pace.wait(req.Name, began); wait > 0 {
+		return ctrl.Result{RequeueAfter: wait}, nil
+	}
 	s, err := r.read(ctx, req.Name)
 	if errors.Is(err, errBehind) {
-		return ctrl.Result{RequeueAfter: behindPause}, nil // the bundle's event comes first
+		return ctrl.Result{RequeueAfter: soon}, nil // the bundle's event comes first
 	}
 	if err != nil {
 		return ctrl.Result{}, err
@@ -80,6 +94,16 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if r.BeforeWrites != nil {
 		r.BeforeWrites(ctx)
 	}
+	result, err := r.bring(ctx, s)
+	if err == nil && s.wrote { // after an error, the queue says when to try again
+		now := r.now()
+		r.pace.wrote(s.namespace, now, now.Sub(began), s.together)
+	}
+	return result, err
+}
+
+// bring brings a tenant that was read into the right state.
+func (r *Reconciler) bring(ctx context.Context, s *scope) (ctrl.Result, error) {
 	woken := r.memos.woken()
 	for _, step := range []func(context.Context, *scope) error{
 		r.decide,
@@ -98,7 +122,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	// Status is written last and only when all else is done, so that Ready never
 	// speaks of what is still to come. A crash before it leaves an older status,
 	// which the next reconcile finds to differ.
-	err = r.writeStatus(ctx, s)
+	err := r.writeStatus(ctx, s)
 	if errors.Is(err, errStale) {
 		return ctrl.Result{RequeueAfter: r.stale.next(s.namespace)}, nil
 	}
@@ -110,7 +134,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		// A key came while this tenant was looked at. Whoever it woke did not know yet
 		// that this one waits.
 		r.memos.forget(s.namespace)
-		return ctrl.Result{RequeueAfter: gather}, nil
+		return ctrl.Result{RequeueAfter: soon}, nil
 	}
 	if s.setback == nil || !s.setback.anyBlocked() {
 		r.blocked.Delete(s.namespace)

@@ -9,8 +9,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -54,6 +52,11 @@ type scope struct {
 	// setback is what is known of bundles that could not be written; nil where all were.
 	// Set by plan, where it is too early to try again, or by apply.
 	setback *setback
+	// wrote is that something was sent to the API server that can change something. Set by
+	// apply and writeStatus.
+	wrote bool
+	// together is how many changes it brought. Set by apply and writeStatus.
+	together int
 	// refresh is when a record is to be brought up to date; zero where none is to be. Set
 	// by apply.
 	refresh time.Time
@@ -85,6 +88,7 @@ func (r *Reconciler) read(ctx context.Context, namespace string) (*scope, error)
 	if err != nil {
 		return nil, fmt.Errorf("list %ss: %w", r.Adapter.Kind, err)
 	}
+	var sources []string
 	for _, m := range members {
 		if !m.Object.GetDeletionTimestamp().IsZero() {
 			continue
@@ -93,12 +97,14 @@ func (r *Reconciler) read(ctx context.Context, namespace string) (*scope, error)
 		if m.Item.Source == nil {
 			continue
 		}
-		version, err := r.sourceVersion(ctx, namespace, m.Item.Source.Name)
+		version, err := r.Sources.Of(ctx, namespace, m.Item.Source.Name)
 		if err != nil {
 			return nil, err
 		}
 		s.sources[m.Item.UID] = version
+		sources = append(sources, m.Item.Source.Name)
 	}
+	r.Sources.Keep(namespace, sources)
 	for _, name := range r.Adapter.bundles() {
 		secret := &corev1.Secret{}
 		err := r.Client.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, secret)
@@ -128,21 +134,6 @@ func (r *Reconciler) recordOf(s *scope, name string) *bundle.Record {
 		return newer
 	}
 	return bundle.ParseRecord(r.DigestKey, s.namespace, name, text)
-}
-
-// sourceVersion returns the resourceVersion of a Secret, or "" where it does not
-// exist.
-func (r *Reconciler) sourceVersion(ctx context.Context, namespace, name string) (string, error) {
-	meta := &metav1.PartialObjectMetadata{}
-	meta.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
-	err := r.Sources.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, meta)
-	if apierrors.IsNotFound(err) {
-		return "", nil
-	}
-	if err != nil {
-		return "", fmt.Errorf("get metadata of Secret %s: %w", name, err)
-	}
-	return meta.ResourceVersion, nil
 }
 
 // decide judges the objects without their values.

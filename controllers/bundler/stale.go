@@ -24,7 +24,7 @@ type staleness struct {
 }
 
 func (s *staleness) limits() workqueue.TypedRateLimiter[string] {
-	s.once.Do(func() { s.limiter = workqueue.NewTypedItemExponentialFailureRateLimiter[string](gather, maxStale) })
+	s.once.Do(func() { s.limiter = workqueue.NewTypedItemExponentialFailureRateLimiter[string](soon, maxStale) })
 	return s.limiter
 }
 

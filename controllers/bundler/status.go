@@ -13,7 +13,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/internal/bundle"
@@ -30,9 +29,8 @@ var errStale = errors.New("the cache has not caught up with the object")
 // made from an old object could take back a newer one, or tell the same news twice.
 func (r *Reconciler) writeStatus(ctx context.Context, s *scope) error {
 	type verdict struct {
-		m     Member
-		o     bundle.Outcome
-		value *v1alpha1.ValueStatus
+		m  Member
+		is *v1alpha1.SecretStatus
 	}
 	var all []verdict
 	for i, d := range s.decisions {
@@ -41,30 +39,29 @@ func (r *Reconciler) writeStatus(ctx context.Context, s *scope) error {
 		if !known {
 			continue // a status of an earlier generation says so itself
 		}
-		all = append(all, verdict{m, o, r.valueStatus(s, valueOf(m), o)})
+		is := m.Status.DeepCopy()
+		setStatus(is, m.Object.GetGeneration(), m.Item, o)
+		is.Value = r.valueStatus(s, valueOf(m), o)
+		if !equality.Semantic.DeepEqual(m.Status, is) {
+			all = append(all, verdict{m, is})
+		}
 	}
+	s.wrote, s.together = s.wrote || len(all) > 0, max(s.together, len(all))
 	news := newsOf(s.setback)
 	var group errgroup.Group
 	group.SetLimit(statusWriters)
 	for _, v := range all {
-		group.Go(func() error { return r.writeOne(ctx, v.m, v.o, v.value, news) })
+		group.Go(func() error { return r.writeOne(ctx, v.m, v.is, news) })
 	}
 	return group.Wait()
 }
 
-func (r *Reconciler) writeOne(ctx context.Context, m Member, o bundle.Outcome, value *v1alpha1.ValueStatus, news *news) error {
-	was, is := m.Status.DeepCopy(), m.Status.DeepCopy()
-	setStatus(is, m.Object.GetGeneration(), m.Item, o)
-	is.Value = value
-	if equality.Semantic.DeepEqual(was, is) {
-		return nil
-	}
-	before, ok := m.Object.DeepCopyObject().(client.Object)
-	if !ok {
-		return fmt.Errorf("copy of %s %s is no object", r.Adapter.Kind, m.Object.GetName())
-	}
+// writeOne writes a status that is not what it was. It is an update and no patch: the API
+// server has less to do for it, and takes nothing but the status from it.
+func (r *Reconciler) writeOne(ctx context.Context, m Member, is *v1alpha1.SecretStatus, news *news) error {
+	was := m.Status.DeepCopy()
 	*m.Status = *is
-	err := r.Client.Status().Patch(ctx, m.Object, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}), FieldOwner)
+	err := r.Client.Status().Update(ctx, m.Object, FieldOwner)
 	if apierrors.IsNotFound(err) {
 		return nil // deleted meanwhile
 	}

@@ -130,6 +130,7 @@ func (c *cluster) add(t *testing.T, name, value string, edits ...func(*v1alpha1.
 func (c *cluster) reconcile(t *testing.T, r *Reconciler) ([]string, ctrl.Result, error) {
 	t.Helper()
 	c.writes, c.events, c.opens = nil, nil, 0
+	r.pace = pace{} // what is written is the matter here, not when
 	result, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: types.NamespacedName{Name: "alice"}})
 	slices.Sort(c.writes)
 	return c.writes, result, err
@@ -161,19 +162,22 @@ func (c *cluster) Eventf(regarding, _ runtime.Object, eventtype, reason, action,
 }
 
 func (c *cluster) Get(_ context.Context, key client.ObjectKey, obj client.Object, _ ...client.GetOption) error {
-	switch obj := obj.(type) {
-	case *corev1.Secret:
-		return copied(c.cached, key, obj)
-	case *metav1.PartialObjectMetadata:
-		s, ok := c.live[key.Name]
-		if !ok {
-			return apierrors.NewNotFound(secrets, key.Name)
-		}
-		obj.ObjectMeta = *s.ObjectMeta.DeepCopy()
-		return nil
+	if secret, ok := obj.(*corev1.Secret); ok {
+		return copied(c.cached, key, secret)
 	}
 	return errors.New("not expected")
 }
+
+// Of implements Versions.
+func (c *cluster) Of(_ context.Context, _, name string) (string, error) {
+	if s, ok := c.live[name]; ok {
+		return s.ResourceVersion, nil
+	}
+	return "", nil
+}
+
+// Keep implements Versions.
+func (c *cluster) Keep(string, []string) {}
 
 func copied(from map[string]*corev1.Secret, key client.ObjectKey, to *corev1.Secret) error {
 	s, ok := from[key.Name]
@@ -300,7 +304,7 @@ type statusWriter struct {
 	cluster *cluster
 }
 
-func (w *statusWriter) Patch(_ context.Context, obj client.Object, _ client.Patch, _ ...client.SubResourcePatchOption) error {
+func (w *statusWriter) Update(_ context.Context, obj client.Object, _ ...client.SubResourceUpdateOption) error {
 	w.cluster.mu.Lock()
 	defer w.cluster.mu.Unlock()
 	u, ok := obj.(*v1alpha1.UserSecret)

@@ -8,12 +8,10 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/event"
@@ -21,20 +19,18 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
-)
 
-// gather is how long changes to a tenant are gathered before they are written. It
-// turns a burst of creations into few writes and is not felt by a person.
-const gather = 50 * time.Millisecond
+	"github.com/latchkey-dev/latchkey/internal/caches"
+)
 
 type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 
-// SetupWithManager starts the controller with mgr. Sources is the cache of Secrets'
-// metadata; keys tells of changes to the keyring.
-func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, sources cache.Cache, keys <-chan event.GenericEvent, workers int) error {
+// SetupWithManager starts the controller with mgr. Secrets is what its view of other Secrets
+// comes from; keys tells of changes to the keyring.
+func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, secrets *caches.Versions, keys <-chan event.GenericEvent, workers int) error {
 	expect(r.Adapter.Name)
-	secretMeta := &metav1.PartialObjectMetadata{}
-	secretMeta.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
+	view := secrets.View(r.Adapter.owns, r.ofSecret)
+	r.Sources = view
 	return builder.ControllerManagedBy(mgr).
 		Named(r.Adapter.Name+"bundle").
 		WithOptions(controller.Options{
@@ -43,27 +39,22 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, sources cache.Cache, key
 		}).
 		// The objects themselves: everything that they ask for is in their spec, and
 		// an annotation says whether an import is committed.
-		Watches(r.Adapter.Prototype, gathered(), builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}))).
+		Watches(r.Adapter.Prototype, enqueued(), builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}))).
 		// The bundles: drift and deletion are repaired.
 		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.ofBundle), builder.WithPredicates(contentChanged())).
 		// The Secrets that values come from, and foreign Secrets that stood in the way.
-		WatchesRawSource(source.Kind(sources, secretMeta,
-			handler.TypedEnqueueRequestsFromMapFunc(r.ofSource), predicate.TypedResourceVersionChangedPredicate[*metav1.PartialObjectMetadata]{})).
+		WatchesRawSource(view).
 		// The keyring: values that wait for a key may open now.
 		WatchesRawSource(source.Channel(keys, handler.EnqueueRequestsFromMapFunc(r.ofKeys))).
 		Complete(r)
 }
 
-// gathered enqueues the tenant of an object after a short while.
-func gathered() handler.EventHandler {
-	add := func(q queue, obj client.Object) {
-		q.AddAfter(tenant(obj.GetNamespace()), gather)
-	}
-	return handler.Funcs{
-		CreateFunc: func(_ context.Context, e event.CreateEvent, q queue) { add(q, e.Object) },
-		UpdateFunc: func(_ context.Context, e event.UpdateEvent, q queue) { add(q, e.ObjectNew) },
-		DeleteFunc: func(_ context.Context, e event.DeleteEvent, q queue) { add(q, e.Object) },
-	}
+// enqueued enqueues the tenant of an object. What there is when the controller starts
+// comes after what happens meanwhile.
+func enqueued() handler.EventHandler {
+	return handler.EnqueueRequestsFromMapFunc(func(_ context.Context, obj client.Object) []reconcile.Request {
+		return []reconcile.Request{tenant(obj.GetNamespace())}
+	})
 }
 
 func tenant(namespace string) reconcile.Request {
@@ -94,33 +85,23 @@ func contentChanged() predicate.Predicate {
 }
 
 func (r *Reconciler) ofBundle(_ context.Context, obj client.Object) []reconcile.Request {
-	if !r.Adapter.owns(obj.GetName()) {
+	if !r.Adapter.owns(obj.GetName()) || r.own.expected(obj.GetNamespace(), obj.GetName(), obj.GetResourceVersion()) {
 		return nil
 	}
 	return []reconcile.Request{tenant(obj.GetNamespace())}
 }
 
-// ofSource returns the tenant of a Secret where an object takes its value from it,
-// or where it has a bundle's name: a foreign one may have gone.
-func (r *Reconciler) ofSource(ctx context.Context, meta *metav1.PartialObjectMetadata) []reconcile.Request {
-	if r.Adapter.owns(meta.Name) {
-		// Our own bundles are watched as such; here it is the foreign ones that matter.
-		if _, blocked := r.blocked.Load(meta.Namespace); !blocked {
+// ofSecret returns the tenant of a Secret that an object takes its value from, or that has
+// a bundle's name where a foreign one stood in the way: it may have gone.
+func (r *Reconciler) ofSecret(namespace, name string) []reconcile.Request {
+	if r.Adapter.owns(name) {
+		// Our own bundles are watched as such.
+		if _, blocked := r.blocked.Load(namespace); !blocked {
 			return nil
 		}
-		r.memos.forget(meta.Namespace) // not too early to try again
-		return []reconcile.Request{tenant(meta.Namespace)}
+		r.memos.forget(namespace) // not too early to try again
 	}
-	members, err := r.Adapter.List(ctx, r.Client, meta.Namespace)
-	if err != nil {
-		return []reconcile.Request{tenant(meta.Namespace)}
-	}
-	for _, m := range members {
-		if m.Item.Source != nil && m.Item.Source.Name == meta.Name {
-			return []reconcile.Request{tenant(meta.Namespace)}
-		}
-	}
-	return nil
+	return []reconcile.Request{tenant(namespace)}
 }
 
 func (r *Reconciler) ofKeys(context.Context, client.Object) []reconcile.Request {

@@ -6,7 +6,6 @@ package bundler
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -148,16 +147,11 @@ func TestContentChanged(t *testing.T) {
 }
 
 func TestWhoseASecretIs(t *testing.T) {
-	c := newCluster(t)
-	c.add(t, "a", "x", fromSource)
-	r := c.reconciler()
-	meta := func(name string) *metav1.PartialObjectMetadata {
-		return &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Namespace: "alice", Name: name}}
-	}
+	r := newCluster(t).reconciler()
 	secret := func(name string) client.Object {
 		return &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "alice", Name: name}}
 	}
-	ours := r.ofSource(t.Context(), meta("latchkey-user-env"))
+	ours := r.ofSecret("alice", "latchkey-user-env")
 	r.blocked.Store("alice", true)
 	for name, tt := range map[string]struct {
 		got  []reconcile.Request
@@ -166,9 +160,8 @@ func TestWhoseASecretIs(t *testing.T) {
 		"a bundle that nothing blocks is watched elsewhere":        {ours, nil},
 		"a bundle of ours is its tenant's":                         {r.ofBundle(t.Context(), secret("latchkey-user-files")), []string{"alice"}},
 		"a bundle of the other kind is not for us":                 {r.ofBundle(t.Context(), secret("latchkey-agent-env")), nil},
-		"a Secret that an object names is its tenant's":            {r.ofSource(t.Context(), meta("source")), []string{"alice"}},
-		"a Secret that nobody names is nobody's":                   {r.ofSource(t.Context(), meta("other")), nil},
-		"a Secret in the way of a bundle is the bundle's tenant's": {r.ofSource(t.Context(), meta("latchkey-user-env")), []string{"alice"}},
+		"a Secret that an object names is its tenant's":            {r.ofSecret("alice", "source"), []string{"alice"}},
+		"a Secret in the way of a bundle is the bundle's tenant's": {r.ofSecret("alice", "latchkey-user-env"), []string{"alice"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if diff := cmp.Diff(tt.want, names(tt.got)); diff != "" {
@@ -176,30 +169,24 @@ func TestWhoseASecretIs(t *testing.T) {
 			}
 		})
 	}
-	r.Adapter.List = func(context.Context, client.Reader, string) ([]Member, error) { return nil, errors.New("no cache") }
-	if diff := cmp.Diff([]string{"alice"}, names(r.ofSource(t.Context(), meta("other")))); diff != "" {
-		t.Errorf("when objects cannot be read, the tenant looks for itself (-want +got):\n%s", diff)
-	}
 }
 
-// delayed is a queue that writes down what is added after a while.
-type delayed struct {
+// added is a queue that writes down what is added.
+type added struct {
 	queue
 	got []string
 }
 
-func (d *delayed) AddAfter(r reconcile.Request, after time.Duration) {
-	d.got = append(d.got, r.Name+" after "+after.String())
-}
+func (a *added) Add(r reconcile.Request) { a.got = append(a.got, r.Name) }
 
-func TestEveryChangeOfAnObjectIsGathered(t *testing.T) {
-	q := &delayed{}
+func TestEnqueued_AnyChangeOfAnObject_IsNotDelayed(t *testing.T) {
+	q := &added{}
 	o := &v1alpha1.UserSecret{ObjectMeta: metav1.ObjectMeta{Namespace: "alice", Name: "a"}}
-	h := gathered()
+	h := enqueued()
 	h.Create(t.Context(), event.CreateEvent{Object: o}, q)
 	h.Update(t.Context(), event.UpdateEvent{ObjectOld: o, ObjectNew: o}, q)
 	h.Delete(t.Context(), event.DeleteEvent{Object: o}, q)
-	if diff := cmp.Diff([]string{"alice after 50ms", "alice after 50ms", "alice after 50ms"}, q.got); diff != "" {
+	if diff := cmp.Diff([]string{"alice", "alice", "alice"}, q.got); diff != "" {
 		t.Errorf("queue (-want +got):\n%s", diff)
 	}
 }

@@ -24,6 +24,7 @@ import (
 // cannot change and no version is another's, so a foreign Secret of that name is refused
 // by the API server, whatever our caches have or have not seen yet.
 func (r *Reconciler) write(ctx context.Context, s *scope, name string, p *plan, c change) error {
+	s.wrote, s.together = true, max(s.together, len(c.drop))
 	stored, err := r.send(ctx, s, name, p, c)
 	if err == nil && !r.asPlanned(stored, p) {
 		err = errChanged
@@ -56,7 +57,7 @@ func (r *Reconciler) send(ctx context.Context, s *scope, name string, p *plan, c
 	if !apierrors.IsAlreadyExists(err) {
 		return secret, err
 	}
-	// Somebody took our label away, so the cache does not show it; or it is not ours.
+	// The cache does not have it yet, or it is not ours.
 	live, readErr := r.readLive(ctx, s, name)
 	if readErr != nil {
 		return nil, readErr
@@ -148,7 +149,8 @@ func (r *Reconciler) asPlanned(stored *corev1.Secret, p *plan) bool {
 
 // remove deletes a bundle that nothing is in any more, unless it changed since it
 // was read.
-func (r *Reconciler) remove(ctx context.Context, existing *corev1.Secret) error {
+func (r *Reconciler) remove(ctx context.Context, s *scope, existing *corev1.Secret) error {
+	s.wrote = true
 	uid, version := existing.UID, existing.ResourceVersion
 	err := r.Client.Delete(ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: existing.Namespace, Name: existing.Name}},
 		client.Preconditions{UID: &uid, ResourceVersion: &version})

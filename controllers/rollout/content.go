@@ -21,7 +21,7 @@ import (
 // content next door has another one. A tenant without bundles has a digest too: getting the first secret is a change.
 func (r *Reconciler) contentHash(ctx context.Context, namespace string) (string, error) {
 	secrets := &corev1.SecretList{}
-	err := r.Bundles.List(ctx, secrets, client.InNamespace(namespace), client.HasLabels{v1alpha1.LabelBundle}, client.UnsafeDisableDeepCopy)
+	err := r.Bundles.List(ctx, secrets, client.InNamespace(namespace), client.UnsafeDisableDeepCopy)
 	if err != nil {
 		return "", fmt.Errorf("list bundles: %w", err)
 	}
@@ -35,7 +35,7 @@ func (r *Reconciler) contentHash(ctx context.Context, namespace string) (string,
 	return r.DigestKey.Sum(digest.PurposeWorkload, namespace, lines...), nil
 }
 
-// isBundle tells a bundle from a Secret on which somebody put its label.
+// isBundle tells a bundle from another Secret of its type.
 func isBundle(s *corev1.Secret) bool {
 	return s.Type == v1alpha1.SecretTypeBundle && bundle.IsBundle(s.Name)
 }

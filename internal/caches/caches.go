@@ -39,15 +39,16 @@ func Only(namespaces []string) map[string]cache.Config {
 }
 
 // Controller returns the controller's main cache: the UserSecrets and AgentSecrets of
-// the tenants, and of Secrets only the bundles, whose data digest replaces. Tenants
-// are the namespaces named, or all where none is named.
+// the tenants, and of Secrets only the bundles, whose data digest replaces. They are chosen
+// by their type, which nobody can change, so that none is out of sight whose label somebody
+// took away. Tenants are the namespaces named, or all where none is named.
 func Controller(digest toolscache.TransformFunc, tenants []string) cache.Options {
 	return cache.Options{
 		DefaultTransform:  slim,
 		DefaultNamespaces: Only(tenants),
 		ByObject: map[client.Object]cache.ByObject{
 			&corev1.Secret{}: {
-				Label:     mustSelect(v1alpha1.LabelBundle),
+				Field:     fields.OneTermEqualSelector("type", v1alpha1.SecretTypeBundle),
 				Transform: digest,
 			},
 		},
@@ -98,16 +99,10 @@ func Endpoints(cfg *rest.Config, scheme *runtime.Scheme, namespace, service stri
 }
 
 // Own returns a cache of the names of Secrets and ConfigMaps in Latchkey's own
-// namespace, for noticing that one is gone. It asks the API server for metadata only.
+// namespace, for noticing that one is gone. It asks the API server for metadata only and
+// keeps no more than it needs.
 func Own(cfg *rest.Config, scheme *runtime.Scheme, namespace string) (cache.Cache, error) {
-	return Sources(cfg, scheme, []string{namespace})
-}
-
-// Sources returns a cache of the names and versions of the tenants' Secrets, for
-// noticing changes of those that valueFrom names. It asks the API server for metadata
-// only and keeps no more than it needs.
-func Sources(cfg *rest.Config, scheme *runtime.Scheme, tenants []string) (cache.Cache, error) {
-	return cache.New(cfg, cache.Options{Scheme: scheme, DefaultTransform: nameAndVersion, DefaultNamespaces: Only(tenants)})
+	return cache.New(cfg, cache.Options{Scheme: scheme, DefaultTransform: nameAndVersion, DefaultNamespaces: Only([]string{namespace})})
 }
 
 // slim drops what nobody reads.

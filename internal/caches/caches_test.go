@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/labels"
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -81,7 +82,7 @@ func TestNameAndVersion(t *testing.T) {
 }
 
 // TestTheControllerSeesNoForeignSecret holds the boundary: of full Secrets, only
-// those with the bundles' label are asked for, and they pass through the digest.
+// those of the bundles' type are asked for, and they pass through the digest.
 func TestTheControllerSeesNoForeignSecret(t *testing.T) {
 	digested := 0
 	options := Controller(func(obj any) (any, error) { digested++; return obj, nil }, nil)
@@ -91,8 +92,8 @@ func TestTheControllerSeesNoForeignSecret(t *testing.T) {
 			continue
 		}
 		found = true
-		if by.Label.Matches(labels.Set{"app": "foreign"}) || !by.Label.Matches(labels.Set{v1alpha1.LabelBundle: "user"}) {
-			t.Errorf("the selector is %q, want the bundles alone", by.Label)
+		if by.Field.Matches(fields.Set{"type": "Opaque"}) || !by.Field.Matches(fields.Set{"type": v1alpha1.SecretTypeBundle}) {
+			t.Errorf("the selector is %q, want the bundles alone", by.Field)
 		}
 		if _, err := by.Transform(&corev1.Secret{}); err != nil || digested != 1 {
 			t.Errorf("Secrets do not pass through the digest (%v)", err)

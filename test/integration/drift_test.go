@@ -10,6 +10,8 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/test/framework"
@@ -76,6 +78,20 @@ var _ = Describe("A bundle that somebody else changed", Ordered, ContinueOnFailu
 		})
 		Eventually(ctx, data(tenant, v1alpha1.BundleUserEnv)).Should(Equal(values{"TOKEN": canary}))
 		Eventually(ctx, data(tenant, v1alpha1.BundleUserFiles)).Should(Equal(values{"token": canary}))
+	})
+
+	It("so that it has no label goes with its tenant's last object, also while there was no controller", func(ctx SpecContext) {
+		other := newTenant(ctx)
+		u := framework.UserSecret(other, "token", v1alpha1.UserSecretSpec{EnvName: "TOKEN", Value: v1alpha1.WriteOnlyString(canary)})
+		create(ctx, u)
+		Eventually(ctx, condition(u)).Should(Equal("True Projected"))
+		whileStopped(ctx, func() {
+			modify(ctx, native(ctx, other, v1alpha1.BundleUserEnv), func(s *corev1.Secret) { s.Labels = nil })
+			Expect(api.Delete(ctx, u)).To(Succeed())
+		})
+		Eventually(ctx, func() error {
+			return api.Get(ctx, client.ObjectKey{Namespace: other, Name: v1alpha1.BundleUserEnv}, &corev1.Secret{})
+		}).Should(MatchError(apierrors.IsNotFound, "is not found"))
 	})
 
 	It("with a digest of paths that there are none of is without it again", func(ctx SpecContext) {
