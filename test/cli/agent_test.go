@@ -97,6 +97,7 @@ var _ = Describe("agent", func() {
 		namespace := framework.Namespace(ns)
 		Expect(api.Patch(ctx, namespace, client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"labels":{"`+v1alpha1.LabelEnvironment+`":"`+ns+`"}}}`)))).To(Succeed())
 		Eventually(ctx, func() result { return run(ctx, ns, "", "agent", "get", "a", "--reveal") }).Should(Equal(result{stdout: shown}))
+		Expect(run(ctx, ns, "", "-v=9", "agent", "get", "a", "--reveal")).To(And(ends(0), prints(Equal(shown)), notices(Not(ContainSubstring(shown)))))
 		Expect(succeed(ctx, ns, "", "agent", "get", "b", "--reveal")).To(Equal(`[["` + shown + `"]]`))
 		Expect(succeed(ctx, ns, "", "agent", "get", "c", "--reveal")).To(Equal("null"))
 		Expect(run(ctx, ns, "", "agent", "get", "a", "--reveal", "--as", manager(ctx, ns))).To(Equal(result{

@@ -5,6 +5,7 @@ package cli
 
 import (
 	"context"
+	"encoding/base64"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -50,18 +51,20 @@ var _ = Describe("keys", Serial, func() {
 
 		identity, recipient := ageIdentity(ctx)
 		path := filepath.Join(dir, "keys.age")
-		succeed(ctx, ns, "", "keys", "backup", "--recipient", recipient, "-O", path)
+		secret := framework.Secret(framework.SystemNamespace, "latchkey-key-"+old, nil)
+		Expect(api.Get(ctx, client.ObjectKeyFromObject(secret), secret)).To(Succeed())
+		private := base64.StdEncoding.EncodeToString(secret.Data["private"])
+		Expect(len(private)).To(BeNumerically(">", 40))
+		Expect(run(ctx, ns, "", "-v=9", "keys", "backup", "--recipient", recipient, "-O", path)).To(And(ends(0), notices(Not(ContainSubstring(private)))))
 		info, err := os.Stat(path)
 		Expect(err).NotTo(HaveOccurred())
 		Expect(info.Mode().Perm()).To(BeEquivalentTo(0o600))
 		Expect(content(path)).To(And(HavePrefix("-----BEGIN AGE ENCRYPTED FILE-----\n"), Not(ContainSubstring(newest))))
 		Expect(run(ctx, ns, "", "keys", "backup", "--recipient", recipient, "-O", path)).To(ends(3), "a backup is not written over")
 
-		secret := framework.Secret(framework.SystemNamespace, "latchkey-key-"+old, nil)
-		Expect(api.Get(ctx, client.ObjectKeyFromObject(secret), secret)).To(Succeed())
 		Expect(api.Delete(ctx, secret.DeepCopy())).To(Succeed())
-		got := run(ctx, ns, "", "keys", "restore", path, "--identity", file(dir, "identity", identity))
-		Expect(got).To(And(ends(0), notices("")))
+		got := run(ctx, ns, "", "-v=9", "keys", "restore", path, "--identity", file(dir, "identity", identity))
+		Expect(got).To(And(ends(0), notices(Not(ContainSubstring(private)))))
 		Expect(got.stdout).To(And(ContainSubstring("key "+old+" restored\n"), ContainSubstring("key "+newest+" was there\n"),
 			HaveSuffix("1 keys restored; 0 objects can be opened again\n")))
 		again := framework.Secret(framework.SystemNamespace, secret.Name, nil)

@@ -121,7 +121,7 @@ func (a *Agents) Reveal(ctx context.Context, s *v1alpha1.AgentSecret) (seal.Valu
 	if s.Spec.SealedValue == "" {
 		return seal.Value{}, ErrNoValue
 	}
-	raw, err := a.rest.Get().AbsPath("/apis/golem.latchkey.dev/v1/agent-secrets", string(s.UID)).Do(ctx).Raw()
+	raw, err := a.rest.Get().AbsPath("/apis/golem.latchkey.dev/v1/agent-secrets", string(s.UID)).Do(cluster.Unlogged(ctx)).Raw()
 	if apierrors.IsNotFound(err) && bytes.Contains(raw, []byte("AGENT_SECRET_NOT_FOUND")) {
 		return seal.Value{}, cli.Refused("the agent-secrets API shows the values of environments, and namespace %s is none: it has no label %s", a.namespace, v1alpha1.LabelEnvironment)
 	}

@@ -24,6 +24,7 @@ import (
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/cli"
+	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/cluster"
 	"github.com/latchkey-dev/latchkey/internal/seal"
 )
 
@@ -47,7 +48,7 @@ func (k *Keys) Backup(ctx context.Context, recipients []string, path string) ([]
 	if _, err := os.Lstat(path); !errors.Is(err, os.ErrNotExist) {
 		return nil, cli.Refused("%s exists, or cannot be looked at; choose another name", path)
 	}
-	found, err := k.client.Resource(secrets).Namespace(k.namespace).List(ctx, selector)
+	found, err := k.client.Resource(secrets).Namespace(k.namespace).List(cluster.Unlogged(ctx), selector)
 	if err != nil {
 		return nil, err
 	}
@@ -205,7 +206,7 @@ func (k *Keys) create(ctx context.Context, s *corev1.Secret) error {
 	if err != nil {
 		return errors.New("a key cannot be written")
 	}
-	_, err = k.client.Resource(secrets).Namespace(k.namespace).Create(ctx, &unstructured.Unstructured{Object: object}, metav1.CreateOptions{})
+	_, err = k.client.Resource(secrets).Namespace(k.namespace).Create(cluster.Unlogged(ctx), &unstructured.Unstructured{Object: object}, metav1.CreateOptions{})
 	return err
 }
 
