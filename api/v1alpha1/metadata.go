@@ -82,6 +82,9 @@ const (
 	// Secret. It is the time of the request, as RFC 3339, and counts if it is later than
 	// AnnotationCreated; so a request is done once, by whoever leads.
 	AnnotationRotateRequested = "latchkey.dev/rotate-requested"
+	// AnnotationBackedUp is when the plugin last wrote the key into a backup, as RFC 3339.
+	// Nothing but advice depends on it.
+	AnnotationBackedUp = "latchkey.dev/backed-up"
 	// SealingKeyPrefix begins the names of those Secrets; the key's id follows.
 	SealingKeyPrefix = "latchkey-key-"
 )
@@ -101,3 +104,7 @@ const (
 	// BundleAgentFiles holds the files of an environment's secrets.
 	BundleAgentFiles = "latchkey-agent-files"
 )
+
+// AnnotationRestart asks with the value "true" for a restart of a Deployment, StatefulSet
+// or DaemonSet when its secrets change.
+const AnnotationRestart = "latchkey.dev/restart-on-change"

@@ -10,12 +10,14 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 )
 
 // Annotations of workloads.
 const (
 	// AnnotationRestart, with the value "true", asks for restarts.
-	AnnotationRestart = "latchkey.dev/restart-on-change"
+	AnnotationRestart = v1alpha1.AnnotationRestart
 	// AnnotationContentHash is the digest of the content that the pods were started
 	// with. Latchkey sets it on the workload and on its pod template.
 	AnnotationContentHash = "latchkey.dev/content-hash"

@@ -18,6 +18,23 @@ Every right that Latchkey's manifests grant, with the reason for it. What the ri
 taken over is in the [threat model](threat-model.md#if-a-process-is-taken-over). A resource without a group is of the core group.
 `
 
+// owner is what the page ends with: the roles that no manifest grants.
+var owner = strings.NewReplacer(`"`, "`", "~~~", "```").Replace(`
+## The owner of a namespace
+
+The user of a namespace, by its label "latchkey.dev/user", needs no role for the REST API, as with the coder command line. The Kubernetes
+API knows nothing of that label: without a role, the owner can use neither kubectl nor its plugin. An administrator of the namespace grants
+these two, which are about UserSecrets and AgentSecrets alone:
+
+~~~sh
+kubectl -n alice create rolebinding latchkey-view-alice --clusterrole=latchkey-view --user=alice
+kubectl -n alice create rolebinding latchkey-edit-alice --clusterrole=latchkey-edit --user=alice
+~~~
+
+"kubectl latchkey usage", "wait" and "doctor" also look at pods and workloads: the cluster's own role "view" in place of "latchkey-view" lets
+them. "kubectl latchkey can-i set" says what is missing, and "whoami" who one is.
+`)
+
 // page prints the grants as Markdown, a section for each subject.
 func page(grants []grant) []byte {
 	var b bytes.Buffer
@@ -35,6 +52,7 @@ func page(grants []grant) []byte {
 			fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", g.where, what(r), code(r.Verbs), r.reason)
 		}
 	}
+	b.WriteString(owner)
 	return b.Bytes()
 }
 

@@ -81,7 +81,7 @@ func TestPage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(head+wantSections, string(got)); diff != "" {
+	if diff := cmp.Diff(head+wantSections+owner, string(got)); diff != "" {
 		t.Errorf("page (-want +got):\n%s", diff)
 	}
 }

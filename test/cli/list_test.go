@@ -5,6 +5,7 @@ package cli
 
 import (
 	"regexp"
+	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -39,6 +40,28 @@ var _ = Describe("list", func() {
 		Expect(asked).To(HaveLen(2))
 		Expect(succeed(ctx, ns, "", "list", "-o", "name")).To(Equal("agentsecret.latchkey.dev/db\nusersecret.latchkey.dev/github-token\nusersecret.latchkey.dev/other\n"))
 		Expect(succeed(ctx, ns, "", "list", "-o", "json", "--kind", "user")).To(ContainSubstring(`"sealedValue": "lk1.`))
+	})
+
+	It("shows all namespaces, with theirs, in two requests", func(ctx SpecContext) {
+		one, other := newTenant(ctx), newTenant(ctx)
+		succeed(ctx, one, canary, "set", "t", "--env", "T", "--wait")
+		succeed(ctx, other, canary, "set", "t", "--env", "T", "--wait")
+		mark, err := cluster.Audit.Now()
+		Expect(err).NotTo(HaveOccurred())
+		text := ages.ReplaceAllString(succeed(ctx, one, "", "list", "-A"), " AGE")
+		Expect(text).To(HavePrefix("NAMESPACE "))
+		for _, ns := range []string{one, other} {
+			Expect(text).To(MatchRegexp(ns + ` +t +UserSecret +Projected +T +AGE\n`))
+		}
+		Expect(cluster.Audit.Flush(ctx, api)).To(Succeed())
+		asked, err := cluster.Audit.Since(mark, func(r framework.Request) bool {
+			return r.Namespace == "" && r.Verb == "list" && strings.HasSuffix(r.Resource, "secrets") && !framework.ByLatchkey(r)
+		})
+		Expect(err).NotTo(HaveOccurred())
+		Expect(asked).To(HaveLen(2))
+		got := run(ctx, one, "", "list", "-A", "--as", "nobody")
+		Expect(got).To(And(ends(3), notices(ContainSubstring(" in the whole cluster\nAn administrator of the cluster grants it:\n"+
+			"  kubectl create clusterrolebinding latchkey-view-nobody --clusterrole=latchkey-view --user=nobody\n"))))
 	})
 
 	It("says where there is none", func(ctx SpecContext) {

@@ -129,9 +129,10 @@ var _ = Describe("set", func() {
 		got := run(ctx, ns, canary, "--as", "nobody", "set", "t")
 		Expect(got.code).To(Equal(3))
 		Expect(got.stderr).To(Equal("error: nobody may not list usersecrets.latchkey.dev in namespace " + ns + "\n" +
-			"The ClusterRole view has that right. An administrator of the namespace grants it:\n" +
-			"  kubectl -n " + ns + " create rolebinding latchkey-view --clusterrole=view --user=nobody\n" +
-			"The user of a namespace by its label latchkey.dev/user needs no role for the REST API, such as with the coder command line: docs/rest-user-secrets.md\n"))
+			"An administrator of namespace " + ns + " grants it:\n" +
+			"  kubectl -n " + ns + " create rolebinding latchkey-view-nobody --clusterrole=latchkey-view --user=nobody\n" +
+			"The label latchkey.dev/user gives the user of a namespace no right in the Kubernetes API, which this command uses. The REST API needs\n" +
+			"none: see docs/rest-user-secrets.md, also for the coder command line. The roles of an owner: docs/rbac.md#the-owner-of-a-namespace\n"))
 	})
 
 	It("says no value at any verbosity", func(ctx SpecContext) {

@@ -15,6 +15,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/latchkey-dev/latchkey/test/framework"
 	"github.com/latchkey-dev/latchkey/test/framework/specs"
@@ -22,6 +23,7 @@ import (
 
 var (
 	cluster *framework.Cluster
+	stack   *framework.Stack
 	api     client.Client // the administrator's, without a cache
 	plugin  string        // the built plugin
 	keep    = true        // the logs
@@ -32,10 +34,11 @@ func TestCommandLine(t *testing.T) {
 }
 
 var _ = BeforeSuite(func(ctx SpecContext) {
+	log.SetLogger(GinkgoLogr)
 	started, err := framework.Start(ctx, framework.AuditBodies)
 	Expect(err).NotTo(HaveOccurred())
 	cluster = started
-	stack, err := framework.StackOn(ctx, started, "--key-check-interval=300ms", "--reseal-rate=1000")
+	stack, err = framework.StackOn(ctx, started, "--key-check-interval=300ms", "--reseal-rate=1000")
 	Expect(err).NotTo(HaveOccurred())
 	api = stack.Client
 	plugin = filepath.Join(cluster.Dir, "kubectl-latchkey")

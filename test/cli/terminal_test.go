@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 
 	"github.com/creack/pty"
@@ -28,9 +29,15 @@ type terminal struct {
 
 func onTerminal(ctx context.Context, namespace string, args ...string) *terminal {
 	GinkgoHelper()
+	return onTerminalWith(ctx, "", namespace, args...)
+}
+
+// onTerminalWith is onTerminal with a variable in the environment.
+func onTerminalWith(ctx context.Context, variable, namespace string, args ...string) *terminal {
+	GinkgoHelper()
 	t := &terminal{done: make(chan struct{})}
 	t.command = exec.CommandContext(ctx, plugin, append([]string{"-n", namespace}, args...)...)
-	t.command.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + cluster.Dir, "KUBECONFIG=" + filepath.Join(cluster.Dir, "admin.kubeconfig")}
+	t.command.Env = []string{variable, "PATH=" + os.Getenv("PATH"), "HOME=" + cluster.Dir, "KUBECONFIG=" + filepath.Join(cluster.Dir, "admin.kubeconfig")}
 	var err error
 	t.file, err = pty.Start(t.command)
 	Expect(err).NotTo(HaveOccurred())
@@ -74,6 +81,23 @@ func (t *terminal) end() int {
 }
 
 var _ = Describe("a terminal", func() {
+	It("has colours, but for those who want none", func(ctx SpecContext) {
+		ns := newTenant(ctx)
+		succeed(ctx, ns, "", "set", "t", "--env", "T", "--from", "missing/key")
+		Eventually(func() string { return succeed(ctx, ns, "", "list") }).Should(And(ContainSubstring("Not ready: SourceNotFound"), Not(ContainSubstring("\x1b"))))
+		for variable, coloured := range map[string]bool{"": true, "NO_COLOR=1": false, "TERM=dumb": false} {
+			for _, args := range [][]string{{"usage", "t"}, {"describe", "t"}, {"doctor", "--tenant"}} {
+				t := onTerminalWith(ctx, variable, ns, args...)
+				t.end()
+				Expect(strings.Contains(t.screen(), "\x1b[31m")).To(Equal(coloured), "%s with %q: %q", args, variable, t.screen())
+				Expect(strings.Contains(t.screen(), "\x1b")).To(Equal(coloured), "%s with %q: %q", args, variable, t.screen())
+			}
+			t := onTerminalWith(ctx, variable, ns, "list")
+			t.end()
+			Expect(t.screen()).To(MatchRegexp(`t +UserSecret +Not ready: SourceNotFound +T `), "tables show no codes of colours")
+		}
+	})
+
 	It("asks for a value, and shows nothing of it", func(ctx SpecContext) {
 		ns := newTenant(ctx)
 		t := onTerminal(ctx, ns, "set", "t", "--env", "T", "--wait")

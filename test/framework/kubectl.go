@@ -25,6 +25,9 @@ func NewKubectl(path, kubeconfig, cacheDir string) Kubectl {
 	return Kubectl{path: path, kubeconfig: kubeconfig, cacheDir: cacheDir}
 }
 
+// Path returns where kubectl is.
+func (k Kubectl) Path() string { return k.path }
+
 // Run calls kubectl with stdin and returns what it prints on stdout. An error holds
 // what it printed on stderr.
 func (k Kubectl) Run(ctx context.Context, stdin string, args ...string) (string, error) {

@@ -52,6 +52,9 @@ func (c *Cluster) RemoveWebhooks(ctx context.Context) error {
 	})
 }
 
+// RestoreManifests applies the manifests again.
+func (c *Cluster) RestoreManifests(ctx context.Context) error { return c.applyManifests(ctx) }
+
 // RestoreWebhooks applies the manifests again and waits until values are sealed.
 func (c *Cluster) RestoreWebhooks(ctx context.Context) error {
 	if err := c.applyManifests(ctx); err != nil {

@@ -33,8 +33,12 @@ const (
 
 	// PublicKeysName is the ConfigMap that Latchkey publishes for clients.
 	PublicKeysName = "latchkey-public-keys"
-	limitsJSON     = "limits.json"
-	versionKey     = "version"
+	// PublicKeyID is its key for the id of the key that seals.
+	PublicKeyID = "key-id"
+	// LimitsJSON is its key for a tenant's limits.
+	LimitsJSON = "limits.json"
+	// VersionKey is its key for the server's version.
+	VersionKey = "version"
 
 	// pageSize is how many objects come with one request.
 	pageSize = 500
@@ -76,8 +80,17 @@ func New(f *cli.Factory) (*Cluster, error) {
 	return c, nil
 }
 
-// Unlogged returns a context for requests whose answers hold values: at high verbosity
-// the client logs bodies.
+// Open returns the cluster and the namespace that the flags lead to.
+func Open(f *cli.Factory) (c *Cluster, namespace string, err error) {
+	if c, err = New(f); err != nil {
+		return nil, "", err
+	}
+	namespace, _, err = f.Namespace()
+	return c, namespace, err
+}
+
+// Unlogged returns a context for requests that hold values or private keys, or whose
+// answers do: at high verbosity the client logs bodies.
 func Unlogged(ctx context.Context) context.Context { return klog.NewContext(ctx, logr.Discard()) }
 
 // Published is what Latchkey publishes for clients.
@@ -100,16 +113,17 @@ func (c *Cluster) Published(ctx context.Context) (Published, error) {
 	if err != nil {
 		return Published{}, Explain(err)
 	}
-	return parsePublished(found)
+	return ParsePublished(found.Data)
 }
 
-func parsePublished(found *corev1.ConfigMap) (Published, error) {
-	keys, err := sealer.KeysOf(found.Data)
+// ParsePublished reads the data of that ConfigMap.
+func ParsePublished(data map[string]string) (Published, error) {
+	keys, err := sealer.KeysOf(data)
 	if err != nil {
 		return Published{}, cli.Refused("ConfigMap %s holds no public key", PublicKeysName)
 	}
-	p := Published{Key: keys.Newest, Version: found.Data[versionKey], Limits: limits.Of(limits.DefaultUser(), limits.DefaultAgent())}
-	if text, has := found.Data[limitsJSON]; has {
+	p := Published{Key: keys.Newest, Version: data[VersionKey], Limits: limits.Of(limits.DefaultUser(), limits.DefaultAgent())}
+	if text, has := data[LimitsJSON]; has {
 		if err := json.Unmarshal([]byte(text), &p.Limits); err != nil {
 			return Published{}, cli.Refused("ConfigMap %s has limits that cannot be read", PublicKeysName)
 		}

@@ -5,18 +5,14 @@ package cluster
 
 import (
 	"errors"
-	"fmt"
-	"regexp"
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/cli"
 )
-
-// denied is how the API server says that a right is missing.
-var denied = regexp.MustCompile(`User "([^"]*)" cannot (\w+) resource "([^"]+)" in API group "([^"]*)"(?: in the namespace "([^"]*)")?`)
 
 // IsForbidden reports whether a right was missing.
 func IsForbidden(err error) bool { return apierrors.IsForbidden(err) }
@@ -28,8 +24,8 @@ func Explain(err error) error {
 	if !errors.As(err, &status) {
 		return err
 	}
-	if m := denied.FindStringSubmatch(err.Error()); m != nil && apierrors.IsForbidden(err) {
-		return missingRight(err, m[1], m[2], m[3], m[4], m[5])
+	if right, is := Denied(err); is {
+		return missingRight(err, right)
 	}
 	s := status.Status()
 	switch {
@@ -75,31 +71,14 @@ func causes(s metav1.Status) string {
 	return "\n  " + strings.Join(lines, "\n  ")
 }
 
-func missingRight(err error, user, verb, resource, group, namespace string) error {
-	what := resource
-	if group != "" {
-		what += "." + group
+func missingRight(err error, r Right) error {
+	who, commands := r.Granting()
+	text := r.User + " may not " + r.String() + "\n" + who + " grants it:"
+	for _, c := range commands {
+		text += "\n  " + c
 	}
-	where, flag := "in the whole cluster", ""
-	if namespace != "" {
-		where, flag = "in namespace "+namespace, " -n "+namespace
+	if r.Group == v1alpha1.GroupVersion.Group && r.Namespace != "" {
+		text += "\n" + WithoutRoles
 	}
-	var b strings.Builder
-	_, _ = fmt.Fprintf(&b, "%s may not %s %s %s", user, verb, what, where)
-	_, _ = fmt.Fprintf(&b, "\nThe ClusterRole %s has that right. An administrator of the namespace grants it:", roleFor(verb, resource))
-	_, _ = fmt.Fprintf(&b, "\n  kubectl%s create rolebinding latchkey-%s --clusterrole=%[2]s --user=%s", flag, roleFor(verb, resource), user)
-	if group == "latchkey.dev" {
-		_, _ = fmt.Fprint(&b, "\nThe user of a namespace by its label latchkey.dev/user needs no role for the REST API, such as with the coder command line: docs/rest-user-secrets.md")
-	}
-	return &cli.Error{Code: cli.CodeRefused, Err: &explained{message: b.String(), err: err}}
-}
-
-func roleFor(verb, resource string) string {
-	switch verb {
-	case "get", "list", "watch":
-		if resource != "secrets" && !strings.Contains(resource, "/") {
-			return "view"
-		}
-	}
-	return "edit"
+	return &cli.Error{Code: cli.CodeRefused, Err: &explained{message: text, err: err}}
 }

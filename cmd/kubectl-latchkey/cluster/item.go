@@ -96,6 +96,14 @@ func (i Item) File() string {
 	return i.Agent.Spec.FilePath
 }
 
+// Sealed returns the sealed value; "" where there is none.
+func (i Item) Sealed() string {
+	if i.User != nil {
+		return i.User.Spec.SealedValue
+	}
+	return i.Agent.Spec.SealedValue
+}
+
 // Ready returns the condition that sums the item up, if it speaks of the item as it is.
 func (i Item) Ready() *metav1.Condition {
 	c := apimeta.FindStatusCondition(i.Status().Conditions, v1alpha1.ConditionReady)

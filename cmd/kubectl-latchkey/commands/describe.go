@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/fatih/color"
 	"github.com/spf13/cobra"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
@@ -65,7 +66,11 @@ func describe(f *cli.Factory, i cluster.Item) {
 	for _, c := range i.Status().Claims {
 		line("Claims", fmt.Sprintf("%s %s, since version %s", strings.ToLower(string(c.Kind)), c.Value, c.Since))
 	}
-	line("State", state(f, i))
+	if ready := i.Ready(); ready != nil && ready.Status == "False" {
+		line("State", f.Paint(color.FgRed, state(i)))
+	} else {
+		line("State", state(i))
+	}
 	line("Message", message(i))
 	if ready := i.Ready(); ready != nil && ready.Status != "True" {
 		if fix := fixes.Of(ready.Reason, false); fix != "" {
@@ -86,16 +91,11 @@ func target(wanted string, landed *v1alpha1.Landing) string {
 
 // valueOf says where the value comes from, and nothing of it.
 func valueOf(i cluster.Item) string {
-	text := ""
-	if i.User != nil {
-		if from := i.User.Spec.ValueFrom; from != nil {
-			return fmt.Sprintf("from key %s of Secret %s", from.SecretKeyRef.Key, from.SecretKeyRef.Name)
-		}
-		text = i.User.Spec.SealedValue
-	} else {
-		text = i.Agent.Spec.SealedValue
+	if i.User != nil && i.User.Spec.ValueFrom != nil {
+		from := i.User.Spec.ValueFrom.SecretKeyRef
+		return fmt.Sprintf("from key %s of Secret %s", from.Key, from.Name)
 	}
-	sealed, err := seal.Parse(text)
+	sealed, err := seal.Parse(i.Sealed())
 	if err != nil {
 		return "none"
 	}

@@ -59,11 +59,7 @@ func findAll(cmd *cobra.Command, f *cli.Factory, which *kinds, dryRun string, na
 	if err := checkDryRun(dryRun); err != nil {
 		return nil, nil, err
 	}
-	c, err := cluster.New(f)
-	if err != nil {
-		return nil, nil, err
-	}
-	namespace, _, err := f.Namespace()
+	c, namespace, err := cluster.Open(f)
 	if err != nil {
 		return nil, nil, err
 	}

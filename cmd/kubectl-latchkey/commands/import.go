@@ -81,11 +81,7 @@ func (o *importer) run(ctx context.Context, f *cli.Factory, path string) error {
 	if err != nil {
 		return err
 	}
-	c, err := cluster.New(f)
-	if err != nil {
-		return err
-	}
-	namespace, _, err := f.Namespace()
+	c, namespace, err := cluster.Open(f)
 	if err != nil {
 		return err
 	}

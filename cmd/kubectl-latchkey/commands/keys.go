@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/cli"
+	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/cluster"
 	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/keys"
 )
 
@@ -135,6 +136,9 @@ func newKeysBackup(f *cli.Factory) *cobra.Command {
 				return err
 			}
 			f.Printf("%s has %d keys: %s\n", file, len(ids), strings.Join(ids, ", "))
+			if err := k.MarkBackedUp(cmd.Context(), ids, time.Now()); err != nil {
+				f.Notice("The backup is written. That it was made could not be noted on the keys, so doctor does not know of it: %s", cluster.Explain(err))
+			}
 			return nil
 		}),
 	}

@@ -6,7 +6,6 @@ package commands
 import (
 	"time"
 
-	"github.com/fatih/color"
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -37,11 +36,7 @@ func newList(f *cli.Factory) *cobra.Command {
 			if err := output.Check(); err != nil {
 				return err
 			}
-			c, err := cluster.New(f)
-			if err != nil {
-				return err
-			}
-			namespace, _, err := f.Namespace()
+			c, namespace, err := cluster.Open(f)
 			if err != nil {
 				return err
 			}
@@ -99,7 +94,7 @@ func printList(f *cli.Factory, output *cli.Output, items []cluster.Item, all boo
 	var rows [][]any
 	for _, i := range items {
 		row := []any{
-			i.Meta().Name, i.Kind(), state(f, i), i.Env(), i.File(), age(i.Meta().CreationTimestamp.Time), i.Known(), message(i),
+			i.Meta().Name, i.Kind(), state(i), i.Env(), i.File(), age(i.Meta().CreationTimestamp.Time), i.Known(), message(i),
 		}
 		if all {
 			row = append([]any{i.Meta().Namespace}, row...)
@@ -109,8 +104,9 @@ func printList(f *cli.Factory, output *cli.Output, items []cluster.Item, all boo
 	return output.Table(f.Out, columns, rows)
 }
 
-// state says in a word or two how a secret is.
-func state(f *cli.Factory, i cluster.Item) string {
+// state says in a word or two how a secret is. It has no colour: a table shows the codes
+// of one as text.
+func state(i cluster.Item) string {
 	ready := i.Ready()
 	switch {
 	case ready == nil || ready.Status == metav1.ConditionUnknown:
@@ -118,7 +114,7 @@ func state(f *cli.Factory, i cluster.Item) string {
 	case ready.Status == metav1.ConditionTrue:
 		return ready.Reason
 	}
-	return f.Paint(color.FgRed, "Not ready: "+ready.Reason)
+	return "Not ready: " + ready.Reason
 }
 
 func message(i cluster.Item) string {

@@ -72,6 +72,9 @@ func NewRoot(streams cli.Streams, version string) *cobra.Command {
 		newValidate(f),
 		newAgent(f),
 		newKeys(f),
+		newDoctor(f),
+		newWhoami(f),
+		newCanI(f),
 		newVersion(f),
 	)
 	return root

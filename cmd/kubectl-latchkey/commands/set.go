@@ -121,11 +121,7 @@ func (o *setOptions) run(ctx context.Context, f *cli.Factory, name string) error
 	if err := o.check(name); err != nil {
 		return err
 	}
-	c, err := cluster.New(f)
-	if err != nil {
-		return err
-	}
-	namespace, _, err := f.Namespace()
+	c, namespace, err := cluster.Open(f)
 	if err != nil {
 		return err
 	}

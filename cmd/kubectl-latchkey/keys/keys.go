@@ -30,10 +30,6 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/seal"
 )
 
-const (
-	publicKeyID = "key-id"
-)
-
 var (
 	secrets    = corev1.SchemeGroupVersion.WithResource("secrets")
 	configMaps = corev1.SchemeGroupVersion.WithResource("configmaps")
@@ -67,6 +63,8 @@ type Key struct {
 	Seals bool `json:"seals"`
 	// RotateRequested is the request for a successor that stands on it.
 	RotateRequested string `json:"rotateRequested,omitempty"`
+	// BackedUp is when this plugin last wrote it into a backup; nil where it never did.
+	BackedUp *time.Time `json:"backedUp,omitempty"`
 	// Objects is how many objects it seals; nil where the caller may not list them.
 	Objects *int `json:"objects,omitempty"`
 }
@@ -85,10 +83,14 @@ func (k *Keys) List(ctx context.Context, count bool) ([]Key, error) {
 		if err != nil {
 			continue // Latchkey does not use it either
 		}
-		all = append(all, Key{
+		key := Key{
 			ID: strings.TrimPrefix(s.Name, v1alpha1.SealingKeyPrefix), Created: created,
 			RotateRequested: s.Annotations[v1alpha1.AnnotationRotateRequested],
-		})
+		}
+		if at, err := time.Parse(time.RFC3339, s.Annotations[v1alpha1.AnnotationBackedUp]); err == nil {
+			key.BackedUp = &at
+		}
+		all = append(all, key)
 	}
 	slices.SortFunc(all, func(a, b Key) int { return cmp.Or(b.Created.Compare(a.Created), cmp.Compare(b.ID, a.ID)) })
 	if len(all) > 0 {
@@ -150,6 +152,18 @@ func requestAt(created, now time.Time) string {
 	return now.UTC().Format(time.RFC3339Nano)
 }
 
+// MarkBackedUp writes on keys when they were backed up, which doctor looks for.
+func (k *Keys) MarkBackedUp(ctx context.Context, ids []string, now time.Time) error {
+	patch := fmt.Appendf(nil, `{"metadata":{"annotations":{%q:%q}}}`, v1alpha1.AnnotationBackedUp, now.UTC().Format(time.RFC3339))
+	for _, id := range ids {
+		if _, err := k.metadata.Resource(secrets).Namespace(k.namespace).
+			Patch(ctx, v1alpha1.SealingKeyPrefix+id, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: cluster.FieldManager}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Await waits until another key than old is published, and returns its id.
 func (k *Keys) Await(ctx context.Context, old string) (string, error) {
 	var id string
@@ -158,7 +172,7 @@ func (k *Keys) Await(ctx context.Context, old string) (string, error) {
 		if err != nil {
 			return false, err
 		}
-		id, _, _ = unstructured.NestedString(published.Object, "data", publicKeyID)
+		id, _, _ = unstructured.NestedString(published.Object, "data", cluster.PublicKeyID)
 		return id != "" && id != old, nil
 	})
 	return id, err

@@ -127,7 +127,7 @@ func containersOf(pod *corev1.Pod) []container {
 func (q Question) container(pod *corev1.Pod, c container) []Use {
 	var uses []Use
 	for _, as := range waysOf(pod, &c.spec, q.Places) {
-		u := Use{Workload: workloadOf(pod), Pod: pod.Name, Container: c.spec.Name, As: as}
+		u := Use{Workload: WorkloadOf(pod), Pod: pod.Name, Container: c.spec.Name, As: as}
 		u.State = q.state(pod, c.status, as)
 		u.Fresh = q.state(pod, c.status, AsFile) == Current
 		if c.status != nil && c.status.State.Running != nil && (u.State == Old || u.State == Unsure) {

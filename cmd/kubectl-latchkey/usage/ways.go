@@ -118,8 +118,8 @@ func itemPath(items []corev1.KeyToPath, key string) (string, bool) {
 	return items[i].Path, true
 }
 
-// workloadOf names what made the pod, as kubectl rollout takes it.
-func workloadOf(pod *corev1.Pod) string {
+// WorkloadOf names what made the pod, as kubectl rollout takes it.
+func WorkloadOf(pod *corev1.Pod) string {
 	owner := metav1.GetControllerOf(pod)
 	if owner == nil {
 		return "pod/" + pod.Name
