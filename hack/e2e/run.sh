@@ -97,6 +97,6 @@ export HELM=$PWD/bin/tools/helm
 
 started=$SECONDS
 rc=0
-go test -tags e2e -count=1 -timeout 15m -v ./test/e2e -ginkgo.no-color "$@" || rc=$?
+go test -tags e2e -count=1 -timeout 25m -v ./test/e2e -ginkgo.no-color "$@" || rc=$?
 say "the specs took $((SECONDS - started)) s and $( ((rc == 0)) && echo passed || echo FAILED)"
 exit "$((rc != 0))"

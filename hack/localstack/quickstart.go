@@ -153,22 +153,23 @@ func (t *tour) show(ctx context.Context, args ...string) error {
 }
 
 func (t *tour) showWayOn(context.Context) error {
-	namespace, resource := "default", "latchkey"
+	namespace, name := "default", "NAME"
 	for _, s := range t.samples {
 		if s.isSecret() {
-			namespace, resource = s.Metadata.Namespace, strings.ToLower(s.Kind)+"/"+s.Metadata.Name
+			namespace, name = s.Metadata.Namespace, s.Metadata.Name
 			break
 		}
 	}
 	t.Linef(`
-The stack stays up. Go on with:
+The stack stays up. Go on with the plugin, which is "kubectl latchkey" where its folder is in PATH:
 
-  source %s
-  $KUBECTL get latchkey -A
-  $KUBECTL -n %s get %s -o yaml      # sealed: the value is nowhere in it
-  $KUBECTL -n %s get secrets
-  $KUBECTL -n %s run shell --image=busybox --dry-run=server -o yaml      # what a pod gets
+  source %[1]s
+  bin/kubectl-latchkey list -A
+  bin/kubectl-latchkey -n %[2]s describe %[3]s
+  bin/kubectl-latchkey -n %[2]s set my-token --env MY_TOKEN --wait      # asks for the value, and seals it here
+  bin/kubectl-latchkey -n %[2]s doctor
+  $KUBECTL -n %[2]s run shell --image=busybox --dry-run=server -o yaml      # what a pod gets
   curl --cacert $LATCHKEY_CA -H "Authorization: Bearer $LATCHKEY_TOKEN" $LATCHKEY_URL/api/v2/users/me/secrets
-  make down`, t.relative(t.env()), namespace, resource, namespace, namespace)
+  make down`, t.relative(t.env()), namespace, name)
 	return nil
 }

@@ -1,0 +1,79 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// The page's commands run as they are written, but for the namespace and the installation.
+// Those that take a node are run by the end-to-end tests; here, the spec does what a node
+// would.
+var _ = Describe("The page of a first secret", func() {
+	It("is true", func(ctx SpecContext) {
+		page, err := os.ReadFile(filepath.Join(cluster.Root, "docs", "first-secret.md"))
+		Expect(err).NotTo(HaveOccurred())
+		const ns = "first-secret" // which the page makes
+		var printed strings.Builder
+		for text, block := range blocksOf(string(page)) {
+			if strings.HasSuffix(text, "<!-- takes a node -->\n") {
+				if strings.Contains(block, "rollout restart") {
+					pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "web-1-a"}}
+					Expect(api.Delete(ctx, pod, client.GracePeriodSeconds(0))).To(Succeed())
+				}
+				continue
+			}
+			if strings.HasPrefix(block, "make build\n") {
+				block = "kubectl latchkey version\n"
+			}
+			script := strings.NewReplacer("namespace alice", "namespace "+ns, "-n alice", "-n "+ns, "user=alice", "user="+ns).Replace(block)
+			command := exec.CommandContext(ctx, "bash", "-euo", "pipefail", "-c", script)
+			command.Env = []string{
+				"PATH=" + filepath.Dir(plugin) + ":" + filepath.Dir(cluster.Kubectl.Path()) + ":" + os.Getenv("PATH"),
+				"HOME=" + cluster.Dir, "KUBECONFIG=" + filepath.Join(cluster.Dir, "admin.kubeconfig"),
+			}
+			out, err := command.CombinedOutput()
+			Expect(err).NotTo(HaveOccurred(), "%s%s", script, out)
+			printed.Write(out)
+			if strings.Contains(block, "create deployment") {
+				Eventually(ctx, func() error { return projectedPod(ctx, ns) }).Should(Succeed())
+				pod := &corev1.Pod{}
+				Expect(api.Get(ctx, client.ObjectKey{Namespace: ns, Name: "web-1-a"}, pod)).To(Succeed())
+				pod.Status = corev1.PodStatus{Phase: corev1.PodRunning, ContainerStatuses: []corev1.ContainerStatus{{
+					Name: "app", State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: metav1.NewTime(time.Now().Add(-time.Hour))}},
+				}}}
+				Expect(api.Status().Update(ctx, pod)).To(Succeed())
+			}
+		}
+		Expect(printed.String()).To(And(ContainSubstring("\nyes\n"), ContainSubstring("Nothing is wrong."), ContainSubstring("github-token   UserSecret   Projected   GITHUB_TOKEN   ~/.config/gh/token"),
+			MatchRegexp(`deploy/web +web-1-a +app +variable +old`), MatchRegexp(`deploy/web +web-1-a +app +file +old`), MatchRegexp(`deploy/web +web-1-a +app +live +settling`),
+			ContainSubstring("NOT SAFE to revoke: 1 container has an older value. Try: kubectl rollout restart deploy/web"), ContainSubstring("Safe to revoke the old value")))
+	})
+})
+
+// blocksOf yields the blocks of commands of a page, each with the text since the last one.
+func blocksOf(page string) func(yield func(text, block string) bool) {
+	return func(yield func(text, block string) bool) {
+		for {
+			text, rest, found := strings.Cut(page, "```sh\n")
+			if !found {
+				return
+			}
+			var block string
+			if block, page, _ = strings.Cut(rest, "```"); !yield(text, block) {
+				return
+			}
+		}
+	}
+}
