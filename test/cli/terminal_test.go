@@ -16,6 +16,10 @@ import (
 	"github.com/creack/pty"
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+	"github.com/latchkey-dev/latchkey/test/framework"
 )
 
 // terminal is the plugin on a terminal.
@@ -96,6 +100,26 @@ var _ = Describe("a terminal", func() {
 			t.end()
 			Expect(t.screen()).To(MatchRegexp(`t +UserSecret +Not ready: SourceNotFound +T `), "tables show no codes of colours")
 		}
+	})
+
+	It("is not moved by what others wrote", func(ctx SpecContext) {
+		ns := newTenant(ctx)
+		const evil = "\x1b]0;title\x07\x1b[2J\u009b2J\u202e\r"
+		kubectl(ctx, "label", "namespace", ns, "latchkey.dev/user="+ns, "latchkey.dev/injection=enabled")
+		for _, name := range []string{"a", "b"} {
+			spec := v1alpha1.UserSecretSpec{Name: name + evil + "x", EnvName: "T", FilePath: "~/" + evil + name, Description: "line" + evil + "\nState: fine", Value: v1alpha1.WriteOnlyString(canary)}
+			if name == "b" {
+				spec.EnvName = "U"
+			}
+			Expect(api.Create(ctx, framework.UserSecret(ns, name, spec))).To(Succeed())
+		}
+		webPod(ctx, ns, func(p *corev1.Pod) { p.Annotations = map[string]string{"latchkey.dev/skip-containers": evil} })
+		for _, args := range [][]string{{"describe", "a"}, {"list", "-o", "wide"}, {"usage", "a"}, {"doctor", "--tenant"}, {"delete", "a", "b", "--dry-run=server"}, {"describe", "c"}} {
+			t := onTerminalWith(ctx, "NO_COLOR=1", ns, args...)
+			t.end()
+			Expect(strings.ReplaceAll(t.screen(), "\r\n", "")).NotTo(MatchRegexp("[\x00-\x08\x0b-\x1f\x7f-\u009f\u202e]"), "%s: %q", args, t.screen())
+		}
+		Expect(succeed(ctx, ns, "", "describe", "a")).To(MatchRegexp(`\nDescription: +line.*\n {14}State: fine\n`))
 	})
 
 	It("asks for a value, and shows nothing of it", func(ctx SpecContext) {

@@ -48,7 +48,10 @@ func pluginEnvironment() (folder string, environment []string) {
 	Expect(err).NotTo(HaveOccurred())
 	kubeconfig, err := filepath.Abs(os.Getenv("KUBECONFIG"))
 	Expect(err).NotTo(HaveOccurred())
-	path := folder + ":" + filepath.Dir(valueOr(os.Getenv("KUBECTL"), "kubectl")) + ":" + os.Getenv("PATH")
+	path := folder + ":" + os.Getenv("PATH")
+	if own := os.Getenv("KUBECTL"); own != "" {
+		path = filepath.Dir(own) + ":" + path
+	}
 	return folder, []string{"PATH=" + path, "HOME=" + folder, "KUBECONFIG=" + kubeconfig}
 }
 

@@ -93,7 +93,13 @@ func (o *Output) Table(w io.Writer, columns []Column, rows [][]any) error {
 		if len(cells) != len(columns) {
 			return fmt.Errorf("a row has %d cells, the table %d columns", len(cells), len(columns))
 		}
-		table.Rows = append(table.Rows, metav1.TableRow{Cells: cells})
+		plain := slices.Clone(cells)
+		for i, cell := range plain {
+			if text, is := cell.(string); is {
+				plain[i] = Plain(text)
+			}
+		}
+		table.Rows = append(table.Rows, metav1.TableRow{Cells: plain})
 	}
 	return printers.NewTablePrinter(printers.PrintOptions{Wide: o.Format == "wide"}).PrintObj(table, w)
 }

@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"unicode"
 
 	"github.com/fatih/color"
 	"golang.org/x/term"
@@ -53,6 +54,17 @@ func (s Streams) Paint(attribute color.Attribute, text string) string {
 	c := color.New(attribute)
 	c.EnableColor()
 	return c.Sprint(text)
+}
+
+// Plain returns text that others wrote, such as a description, as a terminal may have it:
+// what would move the cursor, change colours or turn around what is read is replaced.
+func Plain(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r != '\n' && r != '\t' && unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, text)
 }
 
 // CanPrompt reports whether there is somebody to ask.

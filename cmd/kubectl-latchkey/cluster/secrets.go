@@ -82,7 +82,7 @@ func Pick(items []Item, name string) (*Item, error) {
 	var b strings.Builder
 	_, _ = fmt.Fprintf(&b, "%q may mean several secrets: say which by its metadata.name, or by --kind", name)
 	for _, i := range found {
-		_, _ = fmt.Fprintf(&b, "\n  %s %s, known as %s", i.Kind(), i.Meta().Name, i.Known())
+		_, _ = fmt.Fprintf(&b, "\n  %s %s, known as %s", i.Kind(), i.Meta().Name, cli.Plain(i.Known()))
 	}
 	return nil, cli.Usage("%s", b.String())
 }

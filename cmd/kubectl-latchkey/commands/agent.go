@@ -183,7 +183,7 @@ func newAgentGet(f *cli.Factory) *cobra.Command {
 				value = "none"
 			}
 			f.Printf("Path:      %s\nType:      %s\nRevision:  %d\nValue:     %s\nReady:     %s\nName:      %s/%s\n",
-				agents.PathText(s.Spec.Path), typeText(s), s.Spec.Revision, value, readyText(s), s.Namespace, s.Name)
+				agents.PathText(s.Spec.Path), cli.Plain(typeText(s)), s.Spec.Revision, value, cli.Plain(readyText(s)), s.Namespace, s.Name)
 			return nil
 		}),
 	}

@@ -43,8 +43,12 @@ func newDescribe(f *cli.Factory) *cobra.Command {
 
 func describe(f *cli.Factory, i cluster.Item) {
 	line := func(label, text string) {
+		text = cli.Plain(text)
+		if label == "State" && strings.HasPrefix(text, notReady) {
+			text = f.Paint(color.FgRed, text)
+		}
 		if text != "" {
-			f.Printf("%-13s %s\n", label+":", text)
+			f.Printf("%-13s %s\n", label+":", strings.ReplaceAll(text, "\n", "\n"+strings.Repeat(" ", 14)))
 		}
 	}
 	line("Name", i.Meta().Name)
@@ -66,11 +70,7 @@ func describe(f *cli.Factory, i cluster.Item) {
 	for _, c := range i.Status().Claims {
 		line("Claims", fmt.Sprintf("%s %s, since version %s", strings.ToLower(string(c.Kind)), c.Value, c.Since))
 	}
-	if ready := i.Ready(); ready != nil && ready.Status == "False" {
-		line("State", f.Paint(color.FgRed, state(i)))
-	} else {
-		line("State", state(i))
-	}
+	line("State", state(i))
 	line("Message", message(i))
 	if ready := i.Ready(); ready != nil && ready.Status != "True" {
 		if fix := fixes.Of(ready.Reason, false); fix != "" {

@@ -133,7 +133,7 @@ func (d diagnosis) part(f *cli.Factory, title string, found []doctor.Finding) {
 	f.Printf("%s\n", title)
 	for _, finding := range found {
 		mark := marks[finding.State]
-		f.Printf("  %s %-22s %s\n", f.Paint(mark.colour, mark.text), finding.Check, strings.ReplaceAll(finding.Text, "\n", "\n"+strings.Repeat(" ", 27)))
+		f.Printf("  %s %-22s %s\n", f.Paint(mark.colour, mark.text), finding.Check, strings.ReplaceAll(cli.Plain(finding.Text), "\n", "\n"+strings.Repeat(" ", 27)))
 		if finding.Fix != "" {
 			f.Printf("%s Try: %s\n", strings.Repeat(" ", 26), finding.Fix)
 		}

@@ -104,6 +104,9 @@ func printList(f *cli.Factory, output *cli.Output, items []cluster.Item, all boo
 	return output.Table(f.Out, columns, rows)
 }
 
+// notReady begins the state of what is not ready.
+const notReady = "Not ready: "
+
 // state says in a word or two how a secret is. It has no colour: a table shows the codes
 // of one as text.
 func state(i cluster.Item) string {
@@ -114,7 +117,7 @@ func state(i cluster.Item) string {
 	case ready.Status == metav1.ConditionTrue:
 		return ready.Reason
 	}
-	return "Not ready: " + ready.Reason
+	return notReady + ready.Reason
 }
 
 func message(i cluster.Item) string {

@@ -39,5 +39,5 @@ func awaitReady(ctx context.Context, c *cluster.Cluster, item cluster.Item, time
 		return cli.Timeout("%s was stored, and no controller looked at it within %s. Try: kubectl -n latchkey-system get deployments", item.Meta().Name, timeout)
 	}
 	return cli.Timeout("%s was stored, and is not ready after %s: %s: %s. Try: kubectl latchkey describe %[1]s -n %[5]s",
-		item.Meta().Name, timeout, last.Reason, last.Message, item.Meta().Namespace)
+		item.Meta().Name, timeout, last.Reason, cli.Plain(last.Message), item.Meta().Namespace)
 }

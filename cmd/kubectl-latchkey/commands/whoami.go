@@ -122,9 +122,9 @@ func identify(ctx context.Context, f *cli.Factory) (identity, error) {
 }
 
 func (me identity) show(f *cli.Factory) {
-	f.Printf("You are:    %s\n", me.User)
+	f.Printf("You are:    %s\n", cli.Plain(me.User))
 	if len(me.Groups) > 0 {
-		f.Printf("Groups:     %s\n", strings.Join(me.Groups, ", "))
+		f.Printf("Groups:     %s\n", cli.Plain(strings.Join(me.Groups, ", ")))
 	}
 	f.Printf("Namespace:  %s, %s\n", me.Namespace, me.tenant())
 	if len(me.May) > 0 {
