@@ -35,7 +35,7 @@ func block(page, heading string) []string {
 	return strings.Split(strings.TrimSpace(commands), "\n")
 }
 
-var _ = Describe("A caller", func() {
+var _ = Describe("whoami and can-i: a caller", func() {
 	const hint = "The label latchkey.dev/user gives the user of a namespace no right in the Kubernetes API"
 
 	It("who is a user by label alone is told of the REST API and of the roles, which the documented recipe grants", func(ctx SpecContext) {

@@ -107,7 +107,7 @@ var _ = Describe("a terminal", func() {
 		const evil = "\x1b]0;title\x07\x1b[2J\u009b2J\u202e\r"
 		kubectl(ctx, "label", "namespace", ns, "latchkey.dev/user="+ns, "latchkey.dev/injection=enabled")
 		for _, name := range []string{"a", "b"} {
-			spec := v1alpha1.UserSecretSpec{Name: name + evil + "x", EnvName: "T", FilePath: "~/" + evil + name, Description: "line" + evil + "\nState: fine", Value: v1alpha1.WriteOnlyString(canary)}
+			spec := v1alpha1.UserSecretSpec{Name: name + evil + "x", EnvName: "T", FilePath: "~/" + evil + name, Description: "line" + evil + "\nState: fine", Value: v1alpha1.WriteOnlyString("a plain value")}
 			if name == "b" {
 				spec.EnvName = "U"
 			}
