@@ -18,16 +18,16 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/latchkey-dev/latchkey/internal/active"
-	"github.com/latchkey-dev/latchkey/internal/apiserver"
 	"github.com/latchkey-dev/latchkey/internal/caches"
 	"github.com/latchkey-dev/latchkey/internal/certs"
-	"github.com/latchkey-dev/latchkey/internal/directory"
 	"github.com/latchkey-dev/latchkey/internal/keyring"
-	"github.com/latchkey-dev/latchkey/internal/rest/backend"
-	"github.com/latchkey-dev/latchkey/internal/rest/coder"
-	"github.com/latchkey-dev/latchkey/internal/rest/golem"
-	"github.com/latchkey-dev/latchkey/internal/store"
+	"github.com/latchkey-dev/latchkey/internal/server/active"
+	"github.com/latchkey-dev/latchkey/internal/server/apiserver"
+	"github.com/latchkey-dev/latchkey/internal/server/backend"
+	"github.com/latchkey-dev/latchkey/internal/server/coder"
+	"github.com/latchkey-dev/latchkey/internal/server/directory"
+	"github.com/latchkey-dev/latchkey/internal/server/golem"
+	"github.com/latchkey-dev/latchkey/internal/server/store"
 )
 
 // addREST adds the REST APIs.

@@ -24,12 +24,12 @@ import (
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/internal/admissionport"
-	"github.com/latchkey-dev/latchkey/internal/apiserver"
 	"github.com/latchkey-dev/latchkey/internal/approval"
 	"github.com/latchkey-dev/latchkey/internal/caches"
 	"github.com/latchkey-dev/latchkey/internal/certs"
 	"github.com/latchkey-dev/latchkey/internal/keyring"
 	"github.com/latchkey-dev/latchkey/internal/projector"
+	"github.com/latchkey-dev/latchkey/internal/server/apiserver"
 	"github.com/latchkey-dev/latchkey/webhook/agentsecret"
 	"github.com/latchkey-dev/latchkey/webhook/pod"
 	"github.com/latchkey-dev/latchkey/webhook/sealing"

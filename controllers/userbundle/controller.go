@@ -17,7 +17,7 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/digest"
 	"github.com/latchkey-dev/latchkey/internal/limits"
 	"github.com/latchkey-dev/latchkey/internal/rules"
-	"github.com/latchkey-dev/latchkey/internal/store"
+	"github.com/latchkey-dev/latchkey/internal/server/store"
 )
 
 // Adapter returns what is particular to UserSecrets: what they may be projected to, and

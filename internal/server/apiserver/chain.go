@@ -1,0 +1,75 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package apiserver
+
+import (
+	"net/http"
+	"strings"
+
+	"k8s.io/apiserver/pkg/endpoints/filters"
+	"k8s.io/apiserver/pkg/endpoints/request"
+	genericapiserver "k8s.io/apiserver/pkg/server"
+	genericfilters "k8s.io/apiserver/pkg/server/filters"
+
+	"github.com/latchkey-dev/latchkey/internal/server/active"
+	"github.com/latchkey-dev/latchkey/internal/server/coder"
+	"github.com/latchkey-dev/latchkey/internal/server/exchange"
+)
+
+// How many requests may have the cluster asked who they come from at once, in total and
+// from one address. What the cluster said of a token is remembered, so this is far more
+// than there are clients that just began.
+const askingAtOnce, askingOfAddress = 256, 64
+
+// buildChain puts the filters around the router. It reads from the inside out, in the
+// order of k8s.io/apiserver's own chain, without CORS (no browser calls us),
+// impersonation (a caller is who they are), and priority and fairness (which would
+// need to read the cluster's configuration of it). Instead of its deadline, which
+// reads a query parameter that the dialects do not know, and its limit, its recovery and
+// its authorisation stand our own.
+func buildChain(router http.Handler, c *genericapiserver.Config, l limits, t *active.Tenure) http.Handler {
+	handler := withRecovery(withHeadroom(withLease(router)))
+	handler = withTurns(handler, l)
+	handler = withDoor(handler, c.Authorization.Authorizer)
+	handler = withFace(handler)
+	handler = filters.WithAudit(handler, c.AuditBackend, c.AuditPolicyRuleEvaluator, c.LongRunningFunc)
+
+	failed := filters.WithFailedAuthenticationAudit(withFace(http.HandlerFunc(notAuthenticated)), c.AuditBackend, c.AuditPolicyRuleEvaluator)
+	asking := exchange.NewTurns(askingAtOnce, askingOfAddress)
+	handler = filters.WithAuthentication(handler, remembering(c.Authentication.Authenticator, asking), failed, c.Authentication.APIAudiences,
+		c.Authentication.RequestHeaderConfig)
+	handler = withFailure(handler)
+
+	handler = coder.Open(CoderRoot, handler)
+	handler = genericfilters.WithTimeoutForNonLongRunningRequests(handler, c.LongRunningFunc)
+	handler = withTimeout(handler, c.RequestTimeout)
+	handler = genericfilters.WithWaitGroup(handler, c.LongRunningFunc, c.NonLongRunningRequestWaitGroup)
+	handler = filters.WithCacheControl(handler)
+	handler = genericfilters.WithHTTPLogging(handler)
+	handler = filters.WithLatencyTrackers(handler)
+	handler = filters.WithRequestInfo(handler, c.RequestInfoResolver)
+	handler = filters.WithRequestReceivedTimestamp(handler)
+	handler = withRecovery(handler)
+	handler = filters.WithAuditInit(handler)
+	handler = withBodyDeadline(handler, c.RequestTimeout/2)
+	handler = withActive(handler, t)
+	handler = withMetrics(handler)
+	return withCoderCredentials(handler)
+}
+
+// noneLongRunning: nothing here is watched, so every request is bounded, whatever its
+// query says.
+func noneLongRunning(*http.Request, *request.RequestInfo) bool { return false }
+
+// lenientInfo takes a path that looks like a resource's and is none for a plain one,
+// instead of failing.
+type lenientInfo struct{ request.RequestInfoResolver }
+
+// NewRequestInfo implements request.RequestInfoResolver.
+func (l lenientInfo) NewRequestInfo(r *http.Request) (*request.RequestInfo, error) {
+	if info, err := l.RequestInfoResolver.NewRequestInfo(r); err == nil {
+		return info, nil
+	}
+	return &request.RequestInfo{Path: r.URL.Path, Verb: strings.ToLower(r.Method)}, nil
+}

@@ -1,0 +1,71 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package apiserver
+
+import (
+	"net/http"
+
+	"k8s.io/apiserver/pkg/authentication/user"
+	"k8s.io/apiserver/pkg/endpoints/metrics"
+	"k8s.io/apiserver/pkg/endpoints/request"
+
+	"github.com/latchkey-dev/latchkey/internal/recheck"
+	"github.com/latchkey-dev/latchkey/internal/server/exchange"
+)
+
+// limits bounds what callers can occupy of a server.
+type limits struct {
+	reads, writes *exchange.Turns // nil is no limit
+}
+
+func newLimits(o Options) limits {
+	turns := func(total int) *exchange.Turns {
+		if total == 0 {
+			return nil
+		}
+		perCaller := o.MaxRequestsPerCaller
+		if perCaller == 0 {
+			perCaller = total
+		}
+		return exchange.NewTurns(total, perCaller)
+	}
+	return limits{reads: turns(o.MaxRequestsInFlight), writes: turns(o.MaxMutatingRequestsInFlight)}
+}
+
+// withTurns serves so many reads and so many writes at once, and of each caller fewer, so
+// that nobody occupies what all share. It stands where k8s.io/apiserver limits how many
+// requests are in flight, but counts only those that are worked on: while a request waits
+// for its body, its turn is another's. A probe is answered however busy the server is,
+// since restarting it would not help.
+func withTurns(handler http.Handler, l limits) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		turns, mutating := l.reads, r.Method != http.MethodGet && r.Method != http.MethodHead
+		if mutating {
+			turns = l.writes
+		}
+		if turns == nil || isProbe(r.URL.Path) {
+			handler.ServeHTTP(w, r)
+			return
+		}
+		turn, err := turns.Enter(exchange.CallerOf(callerOf(r)))
+		if err == nil {
+			defer turn.Leave()
+			err = turn.Begin(r.Context())
+		}
+		if err != nil {
+			info, _ := request.RequestInfoFrom(r.Context())
+			metrics.RecordDroppedRequest(r, info, metrics.APIServerComponent, mutating)
+			tooBusy.write(w, r)
+			return
+		}
+		handler.ServeHTTP(w, r.WithContext(recheck.WithPauser(exchange.WithTurn(r.Context(), turn), turn)))
+	})
+}
+
+func callerOf(r *http.Request) user.Info {
+	if u, ok := request.UserFrom(r.Context()); ok {
+		return u
+	}
+	return &user.DefaultInfo{}
+}

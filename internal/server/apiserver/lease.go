@@ -1,0 +1,97 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package apiserver
+
+import (
+	"net/http"
+
+	"github.com/latchkey-dev/latchkey/internal/server/active"
+)
+
+// withActive has the dialects' requests wait until this replica is the active one, and
+// refuses those for which it does not become so. A client that is refused is to connect
+// again, which leads it to the active one. Everything else is answered by every replica.
+func withActive(handler http.Handler, t *active.Tenure) http.Handler {
+	if t == nil {
+		return handler
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if t.Leaving() {
+			w.Header().Set("Connection", "close")
+		}
+		if dialectOf(r.URL.Path) == noDialect {
+			handler.ServeHTTP(w, r)
+			return
+		}
+		term, err := t.Begin(r.Context())
+		if err != nil {
+			w.Header().Set("Connection", "close")
+			inactive.write(w, r)
+			return
+		}
+		defer term.End()
+		handler.ServeHTTP(w, r.WithContext(active.WithTerm(r.Context(), term)))
+	})
+}
+
+// withLease lets an answer out only if this replica is still the active one when the
+// answer is ready: what was read for it is then all that was acknowledged by anybody. It
+// stands around the dialects, which begin to write when the answer is whole, and within
+// audit, which shall see what the client sees.
+func withLease(handler http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if dialectOf(r.URL.Path) == noDialect {
+			handler.ServeHTTP(w, r)
+			return
+		}
+		handler.ServeHTTP(&leasedWriter{ResponseWriter: w, request: r}, r)
+	})
+}
+
+// leasedWriter checks the Lease before the first byte.
+type leasedWriter struct {
+	http.ResponseWriter
+	request       *http.Request
+	begun, refuse bool
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (w *leasedWriter) WriteHeader(status int) {
+	if w.begun || status < http.StatusOK {
+		if !w.refuse {
+			w.ResponseWriter.WriteHeader(status)
+		}
+		return
+	}
+	w.begun = true
+	if active.Held(w.request.Context()) == nil {
+		w.ResponseWriter.WriteHeader(status)
+		return
+	}
+	w.refuse = true
+	header := w.Header()
+	for name := range header {
+		switch name {
+		case "Audit-Id", "Cache-Control":
+		default:
+			header.Del(name) // the answer's own
+		}
+	}
+	header.Set("Connection", "close")
+	inactive.write(w.ResponseWriter, w.request)
+}
+
+// Write implements http.ResponseWriter.
+func (w *leasedWriter) Write(p []byte) (int, error) {
+	if !w.begun {
+		w.WriteHeader(http.StatusOK)
+	}
+	if w.refuse {
+		return len(p), nil
+	}
+	return w.ResponseWriter.Write(p)
+}
+
+// Unwrap serves http.ResponseController.
+func (w *leasedWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

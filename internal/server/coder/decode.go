@@ -1,0 +1,126 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package coder
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/latchkey-dev/latchkey/internal/seal"
+	"github.com/latchkey-dev/latchkey/internal/server/exchange"
+	"github.com/latchkey-dev/latchkey/internal/typedvalue"
+)
+
+// How much of a body is read.
+const (
+	maxBodyBytes       = 4 << 20
+	maxImportBodyBytes = 8 << 20
+	maxBodyDepth       = 10000 // as deep as encoding/json reads
+)
+
+// createBody is the body of a create: an absent member is like its zero value,
+// but for enabled.
+type createBody struct {
+	Name        string `json:"name"`
+	Value       string `json:"value"`
+	Description string `json:"description"`
+	EnvName     string `json:"env_name"`
+	FilePath    string `json:"file_path"`
+	Enabled     *bool  `json:"enabled"`
+}
+
+func (b createBody) newSecret() NewSecret {
+	return NewSecret{
+		Name:        b.Name,
+		Value:       seal.ValueOf(b.Value),
+		Description: b.Description,
+		EnvName:     b.EnvName,
+		FilePath:    b.FilePath,
+		Enabled:     b.Enabled == nil || *b.Enabled,
+	}
+}
+
+// updateBody is the body of an update: absent and null both mean unchanged.
+type updateBody struct {
+	Value       *string `json:"value"`
+	Description *string `json:"description"`
+	EnvName     *string `json:"env_name"`
+	FilePath    *string `json:"file_path"`
+	Enabled     *bool   `json:"enabled"`
+}
+
+func (b updateBody) change() Change {
+	c := Change{Description: b.Description, EnvName: b.EnvName, FilePath: b.FilePath, Enabled: b.Enabled}
+	if b.Value != nil {
+		value := seal.ValueOf(*b.Value)
+		c.Value = &value
+	}
+	return c
+}
+
+// importBody is the body of an import.
+type importBody struct {
+	Format  string `json:"format"`
+	Content string `json:"content"`
+}
+
+// readJSON reads the first JSON value of a body into a struct. The whole body
+// is read first, so that its size is judged before its content. Members that
+// the struct lacks and data after the first value are ignored, and so is the
+// content type.
+func readJSON(w http.ResponseWriter, r *http.Request, limit int64, into any) error {
+	body, err := exchange.ReadBody(w, r, limit)
+	if errors.Is(err, exchange.ErrBrokeOff) {
+		return &malformedBodyError{detail: decoderMessage(io.ErrUnexpectedEOF)}
+	}
+	if err != nil {
+		return err
+	}
+	return decodeJSON(body, into)
+}
+
+func decodeJSON(body []byte, into any) error {
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	if err := decoder.Decode(into); err != nil {
+		return &malformedBodyError{detail: decoderMessage(err)}
+	}
+	// The decoder would replace invalid bytes and halves of surrogate pairs, so a secret
+	// would be stored that is not the one that was sent.
+	read := body[:decoder.InputOffset()]
+	if !utf8.Valid(read) {
+		return &malformedBodyError{detail: "invalid UTF-8"}
+	}
+	if err := typedvalue.VetJSON("invalid JSON", read, maxBodyDepth); err != nil {
+		return &malformedBodyError{detail: err.Error()}
+	}
+	return nil
+}
+
+// decoderMessage is what encoding/json says about an error, less what it might
+// repeat of the input: a type error ends in the literal for numbers ("number
+// 1234"). A syntax error names at most the one character where it stopped.
+func decoderMessage(err error) string {
+	var (
+		syntax    *json.SyntaxError
+		wrongType *json.UnmarshalTypeError
+	)
+	switch {
+	case errors.Is(err, io.EOF):
+		return io.EOF.Error()
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return io.ErrUnexpectedEOF.Error()
+	case errors.As(err, &syntax):
+		return syntax.Error()
+	case errors.As(err, &wrongType):
+		safe := *wrongType
+		safe.Value, _, _ = strings.Cut(wrongType.Value, " ")
+		return safe.Error()
+	}
+	return "invalid JSON"
+}

@@ -1,0 +1,178 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package exchange
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"time"
+
+	"k8s.io/apiserver/pkg/endpoints/request"
+
+	"github.com/latchkey-dev/latchkey/internal/budget"
+	"github.com/latchkey-dev/latchkey/internal/server/store"
+)
+
+const (
+	// roomBytes is how much the bodies of all requests may take together, beyond a
+	// first piece of each, and callerBytes how much those of one caller: the largest
+	// body, while it is copied. What decoding makes of them comes on top, some times as
+	// much. It is far more than ordinary requests need.
+	roomBytes   = 64 << 20
+	callerBytes = 20 << 20
+	// firstPiece is what every request may take, whatever the others do.
+	firstPiece = 64 << 10
+
+	// glance is for how long a refused request's body is looked at.
+	glance = 500 * time.Millisecond
+)
+
+// ErrBusy says that there is no room for one more large body at the moment. It is an
+// outage.
+var ErrBusy = fmt.Errorf("%w: too many large bodies at once", store.ErrUnavailable)
+
+// ErrSlow says that a body did not arrive in time.
+var ErrSlow = errors.New("the body took too long to arrive")
+
+// ErrBrokeOff says that a body ended too early. It is an error of its own, since requests
+// to the cluster can break off too.
+var ErrBrokeOff = errors.New("the body broke off")
+
+var room = budget.New(roomBytes, callerBytes)
+
+type accountKey struct{}
+
+// Account makes ReadBody count what it reads of r against the room that all requests
+// share, and the caller's own. Done is called when the request was answered.
+func Account(r *http.Request) (accounted *http.Request, done func()) {
+	caller := ""
+	if u, ok := request.UserFrom(r.Context()); ok {
+		caller = CallerOf(u)
+	}
+	share := &share{caller: caller, held: room.Share(caller)}
+	return r.WithContext(context.WithValue(r.Context(), accountKey{}, share)), func() { share.held.Release() }
+}
+
+// share is what a request's body takes of the room.
+type share struct {
+	caller string
+	held   *budget.Share
+}
+
+// ReadBody reads a body to its end, so that its size is judged before its content. While
+// it waits for the body, the request's turn is another's. A body over the limit is a
+// *http.MaxBytesError, one that is too slow ErrSlow, and one for which there is no room
+// ErrBusy, or ErrTooMany where it is the caller's own that is full. Every other failure is
+// ErrBrokeOff: that is all that its sender is told, not what the network said about it.
+func ReadBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
+	if r.ContentLength > limit {
+		Unread(w, r)
+		return nil, &http.MaxBytesError{Limit: limit}
+	}
+	turn, _ := r.Context().Value(turnKey{}).(*Turn)
+	if turn != nil {
+		turn.Pause()
+	}
+	body, err := readAll(w, r, limit)
+	if err != nil {
+		Unread(w, r)
+	}
+	if err == nil && turn != nil {
+		err = turn.Begin(r.Context())
+	}
+	return body, err
+}
+
+// Glance is ReadBody for a request that will be refused whatever its body says, in a
+// contract that tells what is wrong with a body first. What is short and there at once is
+// read; of all others ok is false, and nobody waits for them.
+func Glance(w http.ResponseWriter, r *http.Request, limit int64) (body []byte, ok bool, err error) {
+	if r.ContentLength > firstPiece {
+		Unread(w, r)
+		if r.ContentLength > limit {
+			return nil, true, &http.MaxBytesError{Limit: limit}
+		}
+		return nil, false, nil
+	}
+	if d, is := r.Body.(interface{ Within(time.Duration) }); is {
+		d.Within(glance)
+	}
+	body, err = ReadBody(w, r, firstPiece)
+	if errors.Is(err, ErrSlow) || errors.As(err, new(*http.MaxBytesError)) {
+		return nil, false, nil
+	}
+	return body, true, err
+}
+
+// Unread prepares for the answer to a request whose body is not read. Net/http would wait
+// for the body before it sends the answer, since the connection could be used again. A
+// short body is dropped as it comes and the connection stays, so that refused clients do
+// not shake hands for each request. After a long or a slow one the connection is closed.
+func Unread(w http.ResponseWriter, r *http.Request) {
+	if r.ProtoMajor == 1 && r.Body != nil && r.Body != http.NoBody && !dropped(r) {
+		w.Header().Set("Connection", "close")
+	}
+}
+
+// dropped reads a short body to its end without keeping it, and reports whether it came in
+// time. The turn is another's meanwhile.
+func dropped(r *http.Request) bool {
+	if r.ContentLength < 0 || r.ContentLength > firstPiece || r.Header.Get("Expect") != "" {
+		return false
+	}
+	if turn, ok := r.Context().Value(turnKey{}).(*Turn); ok {
+		turn.Pause()
+	}
+	_, err := io.Copy(io.Discard, r.Body)
+	return err == nil
+}
+
+func readAll(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
+	taken, _ := r.Context().Value(accountKey{}).(*share)
+	from := http.MaxBytesReader(w, r.Body, limit)
+	body := make([]byte, 0, 512)
+	for {
+		n, err := from.Read(body[len(body):cap(body)])
+		body = body[:len(body)+n]
+		if errors.Is(err, io.EOF) {
+			return body, nil
+		}
+		if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
+			return nil, tooLarge
+		}
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return nil, ErrSlow
+		}
+		if err != nil {
+			return nil, ErrBrokeOff
+		}
+		if len(body) == cap(body) {
+			if body, err = grow(body, limit, taken); err != nil {
+				return nil, err
+			}
+		}
+	}
+}
+
+// grow doubles the capacity of a body, if there is room. The old one is given back
+// once it was copied.
+func grow(body []byte, limit int64, taken *share) ([]byte, error) {
+	is := min(2*int64(cap(body)), limit+1)
+	if taken != nil && is > firstPiece {
+		larger := room.Share(taken.caller)
+		switch err := larger.Take(is); {
+		case errors.Is(err, budget.ErrCaller):
+			return nil, ErrTooMany
+		case err != nil:
+			return nil, ErrBusy
+		}
+		taken.held.Release()
+		taken.held = larger
+	}
+	return append(make([]byte, 0, is), body...), nil
+}

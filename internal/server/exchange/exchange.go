@@ -1,0 +1,39 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package exchange is what the REST dialects have in common of one HTTP
+// exchange: reading the request's body whole, in memory that all requests share,
+// writing the answer whole, and telling an outage from a fault. It knows no dialect's
+// words, reads nothing but the body and keeps nothing.
+package exchange
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+
+	"github.com/latchkey-dev/latchkey/internal/server/store"
+)
+
+// WriteJSON writes a whole answer at once. An answer that cannot be encoded
+// becomes a status of 500 with the body fault, and not half a body.
+func WriteJSON(w http.ResponseWriter, status int, body, fault any) {
+	var out bytes.Buffer
+	if err := json.NewEncoder(&out).Encode(body); err != nil {
+		status = http.StatusInternalServerError
+		out.Reset()
+		_ = json.NewEncoder(&out).Encode(fault) // else the status alone must do
+	}
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = w.Write(out.Bytes()) // the client is gone: nobody is left to tell
+}
+
+// Outage says whether an error means that the request was fine and cannot be
+// served at the moment, so that the same request may succeed shortly.
+func Outage(err error) bool {
+	return errors.Is(err, store.ErrUnavailable) ||
+		errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+}

@@ -1,0 +1,214 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package golem
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"mime"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/latchkey-dev/latchkey/internal/server/exchange"
+	"github.com/latchkey-dev/latchkey/internal/server/store"
+	"github.com/latchkey-dev/latchkey/internal/typedvalue"
+)
+
+const (
+	// maxBodyBytes is how much of a body is read.
+	maxBodyBytes = 4 << 20
+	// maxPathBytes bounds the JSON text of a path. What a canonical path loses
+	// on the way there (separators, escapes) fits in many times over.
+	maxPathBytes = 64 << 10
+	// maxBodyDepth lets through the deepest type there is (three levels of JSON for
+	// each of its own) and ends what nests for its own sake.
+	maxBodyDepth = 512
+)
+
+const expectedRevision = "expected an integer from 0 to 18446744073709551615"
+
+// createBody is the body of a create. The type and the value are read, but not
+// looked into.
+type createBody struct {
+	path        []string // canonical
+	secretType  json.RawMessage
+	secretValue json.RawMessage // nil for no value yet
+}
+
+// updateBody is the body of an update. The value is not looked into.
+type updateBody struct {
+	revision uint64
+	op       Op
+	value    json.RawMessage // with Set
+}
+
+// readBody reads the body of a request and judges its form. Who may send what was asked
+// before: the body of a request that is refused is looked at only if it is short and
+// comes at once, since the contract tells what is wrong with it first. Nobody without a
+// right makes anybody wait for a body.
+func readBody(c *call, refusal error) ([]byte, error) {
+	if !isJSON(c.r.Header) {
+		exchange.Unread(c.w, c.r)
+		return nil, errMediaType
+	}
+	var body []byte
+	var err error
+	switch {
+	case refusal == nil:
+		body, err = exchange.ReadBody(c.w, c.r, maxBodyBytes)
+	case isRefusal(refusal):
+		var read bool
+		if body, read, err = exchange.Glance(c.w, c.r, maxBodyBytes); !read {
+			err = refusal
+		}
+	default:
+		exchange.Unread(c.w, c.r)
+		err = refusal
+	}
+	if errors.Is(err, exchange.ErrBrokeOff) {
+		return nil, invalidRequest("body: it broke off")
+	}
+	return body, err
+}
+
+// isRefusal reports whether an error says that the caller may not do what they ask.
+func isRefusal(err error) bool {
+	return errors.Is(err, errForbidden) || errors.Is(err, ErrUnknownEnvironment) || errors.Is(err, store.ErrNotFound)
+}
+
+// isJSON reports whether a request says that its body is application/json or
+// application/*+json.
+func isJSON(header http.Header) bool {
+	values := header.Values("Content-Type")
+	if len(values) != 1 {
+		return false
+	}
+	mediaType, _, err := mime.ParseMediaType(values[0])
+	if err != nil {
+		return false
+	}
+	subtype, ok := strings.CutPrefix(mediaType, "application/")
+	return ok && (subtype == "json" || len(subtype) > len("+json") && strings.HasSuffix(subtype, "+json"))
+}
+
+// object returns the members that names lists of the object that a body must
+// be. An empty body counts as null.
+func object(body []byte, names ...string) (map[string]json.RawMessage, error) {
+	if len(bytes.TrimSpace(body)) > 0 {
+		if err := typedvalue.VetJSON("body", body, maxBodyDepth); err != nil {
+			return nil, invalidRequest(err.Error())
+		}
+	}
+	found, ok := members(body, names...)
+	if !ok {
+		return nil, invalidRequest("body: expected an object with the members " + strings.Join(names, ", "))
+	}
+	return found, nil
+}
+
+func decodeCreate(body []byte) (createBody, error) {
+	found, err := object(body, "path", "secretType", "secretValue")
+	if err != nil {
+		return createBody{}, err
+	}
+	var (
+		problems []string
+		create   createBody
+	)
+	if create.path, err = decodePath(found["path"]); err != nil {
+		problems = append(problems, err.Error())
+	}
+	if create.secretType = found["secretType"]; absent(create.secretType) {
+		problems = append(problems, "secretType: expected a type: an object with the member type")
+	}
+	if value := found["secretValue"]; !absent(value) {
+		create.secretValue = value
+	}
+	return create, invalidRequest(problems...)
+}
+
+func decodePath(text json.RawMessage) ([]string, error) {
+	if len(text) > maxPathBytes {
+		return nil, fmt.Errorf("path: longer than %d bytes", maxPathBytes)
+	}
+	var segments []*string
+	if absent(text) || json.Unmarshal(text, &segments) != nil {
+		return nil, errors.New("path: expected an array of strings")
+	}
+	path := make([]string, len(segments))
+	for i, segment := range segments {
+		if segment == nil {
+			return nil, fmt.Errorf("path[%d]: expected a string", i)
+		}
+		path[i] = *segment
+	}
+	return typedvalue.CanonicalPath(path)
+}
+
+func decodeUpdate(body []byte) (updateBody, error) {
+	found, err := object(body, "currentRevision", "secretValue")
+	if err != nil {
+		return updateBody{}, err
+	}
+	var (
+		problems []string
+		update   updateBody
+	)
+	if update.revision, err = parseRevision(string(found["currentRevision"])); err != nil {
+		problems = append(problems, "currentRevision: "+expectedRevision)
+	}
+	if update.op, update.value, err = decodeOp(found["secretValue"]); err != nil {
+		problems = append(problems, err.Error())
+	}
+	return update, invalidRequest(problems...)
+}
+
+// decodeOp reads what becomes of the value, and the value with Set.
+func decodeOp(text json.RawMessage) (Op, json.RawMessage, error) {
+	if absent(text) {
+		return Keep, nil, nil
+	}
+	found, ok := members(text, "op", "value")
+	if !ok {
+		return Keep, nil, errors.New("secretValue: expected null or an object with the member op")
+	}
+	var op string
+	if json.Unmarshal(found["op"], &op) != nil {
+		op = ""
+	}
+	switch {
+	case op == "unset":
+		return Unset, nil, nil
+	case op == "set" && found["value"] != nil:
+		return Set, found["value"], nil
+	case op == "set":
+		return Keep, nil, errors.New("secretValue.value: expected the value to set")
+	}
+	return Keep, nil, errors.New(`secretValue.op: expected "set" or "unset"`)
+}
+
+// queryRevision reads the revision of a deletion. With two of them it would be
+// unclear which one the caller saw.
+func queryRevision(rawQuery string) (uint64, error) {
+	query, err := url.ParseQuery(rawQuery)
+	if err != nil {
+		return 0, invalidRequest("query: expected current_revision=N")
+	}
+	given := query["current_revision"]
+	if len(given) != 1 {
+		return 0, invalidRequest("current_revision: expected it once in the query")
+	}
+	revision, err := parseRevision(given[0])
+	if err != nil {
+		return 0, invalidRequest("current_revision: " + expectedRevision)
+	}
+	return revision, nil
+}
+
+// parseRevision reads digits and nothing else: no sign, point or exponent.
+func parseRevision(text string) (uint64, error) { return strconv.ParseUint(text, 10, 64) }

@@ -1,0 +1,211 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package golem
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"k8s.io/klog/v2"
+
+	"github.com/latchkey-dev/latchkey/internal/server/exchange"
+	"github.com/latchkey-dev/latchkey/internal/server/store"
+)
+
+// errorBody is the contract's error: with Errors for 400, else with Error.
+type errorBody struct {
+	Code   string   `json:"code"`
+	Error  string   `json:"error,omitempty"`
+	Errors []string `json:"errors,omitempty"`
+}
+
+// The codes of the contract, and of what it leaves without one: a route, a
+// method or a media type that there is not, an outage, and what the cluster refuses.
+const (
+	codeMismatch           = "AGENT_SECRET_VALUE_TYPE_MISMATCH"
+	codeInvalid            = "INVALID_REQUEST"
+	codeUnauthenticated    = "AUTH_UNAUTHORIZED"
+	codeForbidden          = "AUTH_FORBIDDEN"
+	codeUnknownEnvironment = "ENVIRONMENT_NOT_FOUND"
+	codeUnknownSecret      = "AGENT_SECRET_NOT_FOUND"
+	codeNoRoute            = "ROUTE_NOT_FOUND"
+	codeNoMethod           = "METHOD_NOT_ALLOWED"
+	codePathTaken          = "AGENT_SECRET_ALREADY_EXISTS"
+	codeRevision           = "CONCURRENT_UPDATE"
+	codeTooLarge           = "REQUEST_TOO_LARGE"
+	codeMediaType          = "UNSUPPORTED_MEDIA_TYPE"
+	codeLimit              = "LIMIT_EXCEEDED"
+	codeUnavailable        = "SERVICE_UNAVAILABLE"
+	codeTooMany            = "TOO_MANY_REQUESTS"
+	codeSlow               = "REQUEST_TIMEOUT"
+	codeTerminating        = "ENVIRONMENT_TERMINATING"
+	codeRefused            = "REFUSED_BY_CLUSTER"
+	codeFault              = "INTERNAL_UNKNOWN"
+)
+
+// Why this package itself refuses a request.
+var (
+	errUnauthenticated = errors.New("no caller in the request's context")
+	errNoRoute         = errors.New("no such path")
+	errNoMethod        = errors.New("the path does not have this method")
+	errMediaType       = errors.New("the body is not said to be JSON")
+	errForbidden       = errors.New("the caller may not do this with the environment's secrets")
+	errValueTooLarge   = errors.New("the value is over every limit, whatever its type")
+)
+
+// invalidError says what is wrong with a request.
+type invalidError struct {
+	code     string
+	problems []string
+}
+
+func (e *invalidError) Error() string { return strings.Join(e.problems, "; ") }
+
+// invalidRequest turns problems into the error that says them, or nil.
+func invalidRequest(problems ...string) error {
+	if len(problems) == 0 {
+		return nil
+	}
+	return &invalidError{code: codeInvalid, problems: problems}
+}
+
+// Unauthenticated answers a request whose caller could not be authenticated, in
+// this dialect's words. It is for the authentication in front of a [Handler].
+// The contract has one wording whatever the reason, so the detail is not told.
+func Unauthenticated(w http.ResponseWriter, _ string) {
+	writeJSON(w, http.StatusUnauthorized, errorBody{
+		Code: codeUnauthenticated, Error: "Could not authenticate user using token",
+	})
+}
+
+// writeError answers a request that failed. What is not the caller's doing is
+// logged, with nothing of the request but its verb and place, and answered
+// without detail.
+func writeError(c *call, err error) {
+	if errors.Is(err, errUnauthenticated) {
+		Unauthenticated(c.w, "")
+		return
+	}
+	status, body := answer(c, err)
+	if status >= http.StatusInternalServerError && !errors.Is(err, context.Canceled) {
+		klog.FromContext(c.ctx()).Error(err, "Agent secrets request failed",
+			"verb", c.op.verb, "namespace", c.environment.Namespace, "status", status)
+	}
+	if status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests {
+		c.w.Header().Set("Retry-After", "1")
+	}
+	writeJSON(c.w, status, body)
+}
+
+// answer is the one place that maps errors to answers.
+func answer(c *call, err error) (int, errorBody) {
+	var (
+		invalid  *invalidError
+		tooLarge *http.MaxBytesError
+	)
+	switch {
+	case errors.Is(err, errNoRoute):
+		return http.StatusNotFound, errorBody{Code: codeNoRoute, Error: "Route not found"}
+	case errors.Is(err, errNoMethod):
+		return http.StatusMethodNotAllowed, errorBody{Code: codeNoMethod, Error: "Method not allowed"}
+	case errors.Is(err, errMediaType):
+		return http.StatusUnsupportedMediaType, errorBody{
+			Code: codeMediaType, Error: "Content-Type must be application/json or application/*+json",
+		}
+	case errors.As(err, &tooLarge):
+		return http.StatusRequestEntityTooLarge, errorBody{
+			Code: codeTooLarge, Error: fmt.Sprintf("Request body is larger than %d bytes", tooLarge.Limit),
+		}
+	case errors.Is(err, exchange.ErrSlow):
+		return http.StatusRequestTimeout, errorBody{Code: codeSlow, Error: "Request body took too long to arrive"}
+	case errors.Is(err, exchange.ErrTooMany):
+		return http.StatusTooManyRequests, errorBody{Code: codeTooMany, Error: "Too many requests at the moment"}
+	case errors.As(err, &invalid):
+		return http.StatusBadRequest, errorBody{Code: invalid.code, Errors: invalid.problems}
+	case errors.Is(err, errForbidden):
+		return http.StatusForbidden, errorBody{
+			Code: codeForbidden, Error: fmt.Sprintf("The environment action %s is not allowed", c.op.action),
+		}
+	case errors.Is(err, errValueTooLarge):
+		return http.StatusUnprocessableEntity, errorBody{
+			Code: codeLimit, Error: "The environment's limit of bytes per value is exceeded",
+		}
+	}
+	return answerStore(c, err)
+}
+
+// answerStore maps what the store and the directory refuse. The order is that
+// of the contract's checks, for refusals that come joined.
+func answerStore(c *call, err error) (int, errorBody) {
+	var (
+		limit    *store.LimitError
+		conflict *store.ConflictError
+		refused  *store.RefusedError
+	)
+	switch {
+	case errors.Is(err, ErrUnknownEnvironment), errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrNoTenant):
+		return http.StatusNotFound, notFoundBody(c.target)
+	case errors.Is(err, store.ErrRevision):
+		return http.StatusConflict, errorBody{Code: codeRevision, Error: "Concurrent update attempt"}
+	case errors.As(err, &limit):
+		return http.StatusUnprocessableEntity, errorBody{Code: codeLimit, Error: limitText(limit)}
+	case errors.As(err, &conflict):
+		return http.StatusConflict, errorBody{
+			Code: codePathTaken,
+			Error: fmt.Sprintf("Agent secret for path %s already exists in environment",
+				strings.Join(c.path, ".")),
+		}
+	case errors.Is(err, store.ErrTerminating):
+		return http.StatusConflict, errorBody{Code: codeTerminating, Error: "The environment is being deleted"}
+	case errors.As(err, &refused):
+		return http.StatusConflict, errorBody{
+			Code:  codeRefused,
+			Error: fmt.Sprintf("A quota, a policy or a rule of the cluster does not allow it (%s)", refused.Reason),
+		}
+	case errors.Is(err, ErrUnreadable):
+		return http.StatusServiceUnavailable, errorBody{
+			Code:  codeUnavailable,
+			Error: "What is stored cannot be read: the status of the AgentSecret says why",
+		}
+	case exchange.Outage(err):
+		return http.StatusServiceUnavailable, errorBody{
+			Code: codeUnavailable, Error: "The service is not available at the moment, try again",
+		}
+	}
+	return http.StatusInternalServerError, faultBody
+}
+
+// faultBody tells nothing of a fault of the server.
+var faultBody = errorBody{Code: codeFault, Error: "Internal error"}
+
+// notFoundBody names what the path addresses, which the caller knows already.
+func notFoundBody(t target) errorBody {
+	if t.resource == environmentSecrets {
+		return errorBody{Code: codeUnknownEnvironment, Error: fmt.Sprintf("Environment %s not found", t.id)}
+	}
+	return errorBody{Code: codeUnknownSecret, Error: fmt.Sprintf("Agent secret %s not found", t.id)}
+}
+
+func limitText(e *store.LimitError) string {
+	switch e.Kind {
+	case store.LimitCount:
+		return fmt.Sprintf("The environment's limit of %d secrets is reached", e.Max)
+	case store.LimitOneValueBytes:
+		return fmt.Sprintf("The environment's limit of %d bytes per value is exceeded", e.Max)
+	case store.LimitBundleBytes:
+		return fmt.Sprintf("The environment's secrets would take %d bytes where they are delivered together, and can take %d", e.Would, e.Max)
+	default:
+		return fmt.Sprintf("The environment's limit of %d bytes for all values is reached", e.Max)
+	}
+}
+
+// writeJSON writes an answer that nobody in between may keep: it can hold a
+// value.
+func writeJSON(w http.ResponseWriter, status int, body any) {
+	w.Header().Set("Cache-Control", "no-store")
+	exchange.WriteJSON(w, status, body, faultBody)
+}

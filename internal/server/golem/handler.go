@@ -1,0 +1,186 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package golem
+
+import (
+	"cmp"
+	"context"
+	"net/http"
+	"slices"
+	"strings"
+
+	"k8s.io/apiserver/pkg/endpoints/request"
+
+	"github.com/latchkey-dev/latchkey/internal/server/exchange"
+)
+
+// Config is what a [Handler] needs.
+type Config struct {
+	// Prefix is the path before envs, agent-secrets and agent-secret, with a
+	// slash at both ends: "/v1/" or "/apis/golem.latchkey.dev/v1/".
+	Prefix string
+	// Directory, Authorizer and Secrets are all required.
+	Directory  Directory
+	Authorizer Authorizer
+	Secrets    Secrets
+}
+
+// Handler serves the dialect below one prefix. It is safe for concurrent use.
+type Handler struct {
+	config Config
+	// checking holds a place for every large value that is being checked.
+	checking chan struct{}
+}
+
+// New returns a Handler. The caller of every request it serves must already be
+// authenticated and be in the request's context.
+func New(c Config) *Handler {
+	return &Handler{config: c, checking: make(chan struct{}, maxChecking)}
+}
+
+// call is one request on its way through an operation.
+type call struct {
+	w http.ResponseWriter
+	r *http.Request
+	// target is set once there is a route; its id is that of the environment or
+	// the secret, in lower case, once there is an operation.
+	target target
+	op     *operation
+	// environment is set once it is known, be it visible to the caller or not.
+	environment Environment
+	// path is the canonical path of the secret to create.
+	path []string
+}
+
+func (c *call) ctx() context.Context { return c.r.Context() }
+
+// operation is one row of the contract's table of paths.
+type operation struct {
+	method string
+	verb   string // what the caller must be allowed on the agentsecrets
+	action string // what the contract calls it when it is refused
+	run    func(*Handler, *call) (any, error)
+}
+
+var operations = map[resource][]operation{
+	environmentSecrets: {
+		{http.MethodGet, "list", "ViewAgentSecret", (*Handler).list},
+		{http.MethodPost, "create", "CreateAgentSecret", (*Handler).create},
+	},
+	oneSecret: {
+		{http.MethodGet, "get", "ViewAgentSecret", (*Handler).get},
+		{http.MethodPatch, "patch", "UpdateAgentSecret", (*Handler).update},
+	},
+	deletion: {
+		{http.MethodDelete, "delete", "DeleteAgentSecret", (*Handler).remove},
+	},
+}
+
+// ServeHTTP implements [http.Handler].
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	r, done := exchange.Account(r)
+	defer done()
+	c := &call{w: w, r: r}
+	body, err := h.serve(c)
+	if err != nil {
+		writeError(c, err)
+		return
+	}
+	writeJSON(w, http.StatusOK, body)
+}
+
+// serve finds the operation of a request and runs it.
+func (h *Handler) serve(c *call) (any, error) {
+	if _, ok := request.UserFrom(c.ctx()); !ok {
+		return nil, errUnauthenticated
+	}
+	var found bool
+	if c.target, found = parsePath(h.config.Prefix, c.r.URL.EscapedPath()); !found {
+		return nil, errNoRoute
+	}
+	var allow string
+	if c.op, allow = route(c.target.resource, c.r.Method); c.op == nil {
+		c.w.Header().Set("Allow", allow)
+		return nil, errNoMethod
+	}
+	id, ok := parseID(c.target.id)
+	if !ok {
+		return nil, invalidRequest(c.target.resource.idName() + ": expected a UUID")
+	}
+	c.target.id = id
+	return c.op.run(h, c)
+}
+
+func (r resource) idName() string {
+	if r == environmentSecrets {
+		return "environment_id"
+	}
+	return "agent_secret_id"
+}
+
+// route finds the operation of a method on a resource, or which methods there
+// are. HEAD is GET: net/http drops the body.
+func route(of resource, method string) (op *operation, allow string) {
+	if method == http.MethodHead {
+		method = http.MethodGet
+	}
+	var methods []string
+	for i := range operations[of] {
+		op := &operations[of][i]
+		if op.method == method {
+			return op, ""
+		}
+		methods = append(methods, op.method)
+		if op.method == http.MethodGet {
+			methods = append(methods, http.MethodHead)
+		}
+	}
+	slices.Sort(methods)
+	return nil, strings.Join(methods, ", ")
+}
+
+func (h *Handler) list(c *call) (any, error) {
+	e, err := h.environment(c)
+	if err != nil {
+		return nil, err
+	}
+	secrets, err := h.config.Secrets.List(c.ctx(), e)
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(secrets, func(a, b Secret) int {
+		return cmp.Or(slices.Compare(a.Path, b.Path), cmp.Compare(a.ID, b.ID))
+	})
+	// One question for all: a right to single names is honoured where a single
+	// secret is addressed.
+	reveal := slices.ContainsFunc(secrets, func(s Secret) bool { return s.Sealed != "" })
+	if reveal {
+		if reveal, err = h.config.Authorizer.MayReveal(c.ctx(), e, ""); err != nil {
+			return nil, err
+		}
+	}
+	values := make([]agentSecret, 0, len(secrets)) // an empty array, never null
+	for _, s := range secrets {
+		shown, err := h.show(c.ctx(), s, reveal)
+		if err != nil {
+			return nil, err
+		}
+		values = append(values, shown)
+	}
+	return agentSecrets{Values: values}, nil
+}
+
+func (h *Handler) get(c *call) (any, error) {
+	s, err := h.secret(c)
+	if err != nil {
+		return nil, err
+	}
+	reveal := false
+	if s.Sealed != "" {
+		if reveal, err = h.config.Authorizer.MayReveal(c.ctx(), s.Environment, s.Object); err != nil {
+			return nil, err
+		}
+	}
+	return h.show(c.ctx(), s, reveal)
+}

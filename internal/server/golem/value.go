@@ -1,0 +1,102 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package golem
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/latchkey-dev/latchkey/internal/seal"
+	"github.com/latchkey-dev/latchkey/internal/server/exchange"
+	"github.com/latchkey-dev/latchkey/internal/typedvalue"
+)
+
+const (
+	// maxChecking is how many large values are checked at once. A hostile value
+	// of 1 MiB grows to some fifty in a parser, so it is this number and not
+	// that of the clients which bounds the memory.
+	maxChecking = 2
+	// largeValueBytes is from where on a value waits for its turn. Others are
+	// checked at once, so that nobody stands behind a hostile one.
+	largeValueBytes = 64 << 10
+)
+
+// agentSecret is the contract's AgentSecret.
+type agentSecret struct {
+	ID            string           `json:"id"`
+	EnvironmentID string           `json:"environmentId"`
+	Path          []string         `json:"path"`
+	Revision      int64            `json:"revision"`
+	SecretType    *typedvalue.Type `json:"secretType"`
+	SecretValue   json.RawMessage  `json:"secretValue"` // nil is written as null
+}
+
+// agentSecrets is the answer to a list.
+type agentSecrets struct {
+	Values []agentSecret `json:"values"`
+}
+
+// view returns a secret as it is answered, with canonical JSON as its value or
+// nil for null.
+func view(s Secret, value []byte) agentSecret {
+	return agentSecret{
+		ID:            s.ID,
+		EnvironmentID: s.Environment.ID,
+		Path:          s.Path,
+		Revision:      s.Revision,
+		SecretType:    s.Type,
+		SecretValue:   value,
+	}
+}
+
+// show returns a secret as it is answered. A stored value is opened only if the
+// caller may see it, and never answered as null if that fails: null would say
+// that there is none.
+func (h *Handler) show(ctx context.Context, s Secret, reveal bool) (agentSecret, error) {
+	if !reveal || s.Sealed == "" {
+		return view(s, nil), nil
+	}
+	stored, err := h.config.Secrets.Open(ctx, s)
+	if exchange.Outage(err) {
+		return agentSecret{}, err
+	}
+	if err != nil {
+		return agentSecret{}, fmt.Errorf("%w: opening the value of agent secret %s/%s: %w", ErrUnreadable, s.Environment.Namespace, s.Object, err)
+	}
+	value, err := typedvalue.CheckStored(s.Type, stored.Reveal())
+	if err != nil {
+		return agentSecret{}, fmt.Errorf("%w: printing the value of agent secret %s/%s: %w", ErrUnreadable, s.Environment.Namespace, s.Object, err)
+	}
+	return view(s, value), nil
+}
+
+// check checks a value that was sent against its type and returns it in
+// canonical form.
+func (h *Handler) check(ctx context.Context, t *typedvalue.Type, text []byte) (seal.Value, error) {
+	if len(text) > typedvalue.MaxValueBytes {
+		return seal.Value{}, errValueTooLarge
+	}
+	if len(text) > largeValueBytes {
+		select {
+		case h.checking <- struct{}{}:
+			defer func() { <-h.checking }()
+		case <-ctx.Done():
+			return seal.Value{}, ctx.Err()
+		}
+	}
+	canonical, err := typedvalue.Check(t, text)
+	if mismatch := (*typedvalue.MismatchError)(nil); errors.As(err, &mismatch) {
+		return seal.Value{}, &invalidError{
+			code:     codeMismatch,
+			problems: []string{"Agent secret " + mismatch.Error()},
+		}
+	}
+	if err != nil {
+		return seal.Value{}, invalidRequest("secretValue: " + strings.TrimPrefix(err.Error(), "value: "))
+	}
+	return seal.NewValue(canonical), nil
+}
