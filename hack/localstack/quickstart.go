@@ -155,7 +155,7 @@ func (t *tour) show(ctx context.Context, args ...string) error {
 func (t *tour) showWayOn(context.Context) error {
 	namespace, name := "default", "NAME"
 	for _, s := range t.samples {
-		if s.isSecret() {
+		if s.Kind == "UserSecret" {
 			namespace, name = s.Metadata.Namespace, s.Metadata.Name
 			break
 		}

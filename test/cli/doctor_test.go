@@ -122,6 +122,7 @@ var _ = Describe("doctor --system", Serial, Ordered, func() {
 		Expect(got.code).To(Equal(0))
 		Expect(got.stdout).To(And(
 			HavePrefix("Installation in namespace latchkey-system\n  ✓ Kubernetes             v1."),
+			ContainSubstring("\n  ✓ API                    latchkey.dev/v1alpha1 is served\n"),
 			ContainSubstring("\n  ✓ CRDs                   both are established\n"),
 			ContainSubstring("\nNamespace "+ns+"\n  ✓ Labels                 it is user "+ns+"\n"),
 			ContainSubstring("\n  ✓ Dry run                you may create secrets, admission answers, and the published key opens\n"),
@@ -144,7 +145,7 @@ var _ = Describe("doctor --system", Serial, Ordered, func() {
 		})
 		Eventually(ctx, func() []string { return unwell(ctx, ns, "--system") }).Should(And(
 			finding("CRDs failed: agentsecrets.latchkey.dev does not serve v1alpha1"),
-			finding("API latchkey.dev/v1alpha1 failed: the cluster does not serve agentsecrets")))
+			finding("API failed: the cluster does not serve agentsecrets of latchkey.dev/v1alpha1")))
 	})
 
 	It("names missing webhooks, and that admission is not asked", func(ctx SpecContext) {

@@ -103,16 +103,16 @@ func kubernetes(f SystemFacts) []Finding {
 }
 
 func served(f SystemFacts) []Finding {
-	check := "API " + v1alpha1.GroupVersion.String()
+	const check = "API"
 	if found, is := f.Served.unread(check); is {
 		return found
 	}
 	for _, resource := range []string{cluster.UserSecrets, cluster.AgentSecrets} {
 		if f.Served.Absent || !slices.Contains(f.Served.Value, resource) {
-			return []Finding{failed(check, f.reinstall(), "the cluster does not serve %s", resource)}
+			return []Finding{failed(check, f.reinstall(), "the cluster does not serve %s of %s", resource, v1alpha1.GroupVersion)}
 		}
 	}
-	return []Finding{ok(check, "served")}
+	return []Finding{ok(check, "%s is served", v1alpha1.GroupVersion)}
 }
 
 func workloads(f SystemFacts) []Finding {

@@ -169,9 +169,9 @@ func TestSystem_BrokenInOneWay_NamesThatWayAlone(t *testing.T) {
 		},
 			"Kubernetes failed: it is v1.34.2, and Latchkey needs 1.35 or newer"},
 		"the API is not served": {func(f *SystemFacts) { f.Served = Read[[]string]{Absent: true} },
-			"API latchkey.dev/v1alpha1 failed: the cluster does not serve usersecrets"},
+			"API failed: the cluster does not serve usersecrets of latchkey.dev/v1alpha1"},
 		"one kind is not served": {func(f *SystemFacts) { f.Served.Value = []string{"usersecrets"} },
-			"API latchkey.dev/v1alpha1 failed: the cluster does not serve agentsecrets"},
+			"API failed: the cluster does not serve agentsecrets of latchkey.dev/v1alpha1"},
 		"a CRD is missing": {func(f *SystemFacts) { f.CRDs["agentsecrets.latchkey.dev"] = Read[CRD]{Absent: true} },
 			"CRDs failed: agentsecrets.latchkey.dev is missing"},
 		"a CRD is not established": {func(f *SystemFacts) {
