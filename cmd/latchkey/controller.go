@@ -23,7 +23,7 @@ import (
 	"github.com/latchkey-dev/latchkey/controllers/agentbundle"
 	"github.com/latchkey-dev/latchkey/controllers/aggregation"
 	"github.com/latchkey-dev/latchkey/controllers/bundler"
-	"github.com/latchkey-dev/latchkey/controllers/imports"
+	"github.com/latchkey-dev/latchkey/controllers/cleanup"
 	"github.com/latchkey-dev/latchkey/controllers/keyrotation"
 	"github.com/latchkey-dev/latchkey/controllers/rollout"
 	"github.com/latchkey-dev/latchkey/controllers/userbundle"
@@ -235,7 +235,7 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, o *controllerOptions,
 	}
 	return errors.Join(
 		mgr.Add(&keyrotation.Controller{Client: mgr.GetClient(), Store: store, Ring: ring, Clock: clock.RealClock{}, Options: o.keys()}),
-		mgr.Add(&imports.Controller{Client: mgr.GetClient(), Clock: clock.RealClock{}}),
+		mgr.Add(&cleanup.Controller{Client: mgr.GetClient(), Clock: clock.RealClock{}}),
 	)
 }
 

@@ -1,10 +1,10 @@
 // Copyright The Latchkey Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package imports clears up after requests whose server replica died: an import that
-// was committed is finished, one that was not is deleted, and what an update held is
-// released. It reads UserSecrets from the cache and writes them, on the leader only.
-package imports
+// Package cleanup clears up after requests whose server replica died: an import that
+// was committed is finished, and one that was not is deleted.
+// It reads UserSecrets from the cache and writes them, on the leader only.
+package cleanup
 
 import (
 	"context"
@@ -33,7 +33,7 @@ func (c *Controller) NeedLeaderElection() bool { return true }
 
 // Start runs rounds until ctx ends.
 func (c *Controller) Start(ctx context.Context) error {
-	log := ctrl.LoggerFrom(ctx).WithName("imports")
+	log := ctrl.LoggerFrom(ctx).WithName("cleanup")
 	ticker := c.Clock.NewTicker(interval)
 	defer ticker.Stop()
 	for {
