@@ -217,39 +217,3 @@ var _ = Describe("A credential that is rotated", Ordered, func() {
 		expectStates(ctx, fresh, "current", "current", "assumed")
 	}, SpecTimeout(4*time.Minute))
 })
-
-// The page for newcomers is run as it is written, but for the namespace, the image and the
-// installation, which are this run's.
-var _ = Describe("The page of a first secret", func() {
-	It("is true", func(ctx SpecContext) {
-		page, err := os.ReadFile("../../docs/first-secret.md")
-		Expect(err).NotTo(HaveOccurred())
-		name := tenantName("first")
-		DeferCleanup(func(ctx SpecContext) {
-			run(ctx, "delete", "namespace", name, "--ignore-not-found", "--wait=false")
-		})
-		_, environment := pluginEnvironment()
-		var printed strings.Builder
-		blocks := strings.Split(string(page), "```sh\n")[1:]
-		Expect(len(blocks)).To(BeNumerically(">", 8))
-		for _, block := range blocks {
-			script, _, _ := strings.Cut(block, "```")
-			if strings.HasPrefix(script, "make build\n") {
-				script = "kubectl latchkey version\n"
-			}
-			if strings.HasPrefix(script, "printf second-token") {
-				// As the page's reader, who is slower than this: a container that has just
-				// started may be of after the change.
-				awaitAge(ctx, time.Now(), 35*time.Second)
-			}
-			script = strings.NewReplacer("namespace alice", "namespace "+name, "-n alice", "-n "+name, "user=alice", "user="+name, "busybox:stable", busybox).Replace(script)
-			command := exec.CommandContext(ctx, "bash", "-euo", "pipefail", "-c", script)
-			command.Env = environment
-			out, err := command.CombinedOutput()
-			Expect(err).NotTo(HaveOccurred(), "%s%s", script, out)
-			printed.Write(out)
-		}
-		Expect(printed.String()).To(And(ContainSubstring("first-token"), ContainSubstring("variable   old"), ContainSubstring("file       old"),
-			ContainSubstring("Safe to revoke the old value"), ContainSubstring("second-token")))
-	}, SpecTimeout(8*time.Minute))
-})
