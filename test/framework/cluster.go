@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 )
@@ -193,6 +194,12 @@ func (c *Cluster) process(name, command string, webhookPort int, flags []string)
 	}, flags...)
 	c.processes = append(c.processes, p)
 	return p, nil
+}
+
+// ControllerConfig returns how the controller's account reaches the API server, for a
+// controller in the caller's own process.
+func (c *Cluster) ControllerConfig() (*rest.Config, error) {
+	return clientcmd.BuildConfigFromFlags("", c.kubeconfig("controller"))
 }
 
 // Binary returns the latchkey binary.
