@@ -19,6 +19,7 @@ BENCH ?= .
 FUZZTIME ?= 30s
 REQUESTS ?= 600
 OBJECTS ?= 2000
+JSON ?=
 DURATION ?= 30m
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 IMAGE ?= ghcr.io/latchkey-dev/latchkey:v0.1.0-dev
@@ -109,6 +110,11 @@ linearizability: ## Look for answers that fit no order, under all faults, for DU
 	assets=$$(hack/controlplane/build.sh --print-assets | tail -n 1); \
 	KUBEBUILDER_ASSETS=$$assets DURATION=$(DURATION) go test -count 1 -timeout 0 -v $(TESTFLAGS) -run TestServers ./test/linearizability
 
+.PHONY: model
+model: ## Do random things to tenants whose controller dies all the time, for DURATION=30m, or once with SEED=.
+	assets=$$(hack/controlplane/build.sh --print-assets | tail -n 1); \
+	KUBEBUILDER_ASSETS=$$assets DURATION=$(DURATION) go test -race -count 1 -timeout 0 $(TESTFLAGS) ./test/model
+
 .PHONY: e2e
 e2e: ## Run the end-to-end tests on a real node, or on the cluster of KUBECONFIG=. E2EFLAGS= go to go test.
 	hack/e2e/run.sh $(E2EFLAGS)
@@ -140,9 +146,20 @@ bench: ## Run the benchmarks that match BENCH=. with their allocations.
 bench-rest: up ## Measure the REST API beside the same operations through kube-apiserver. REQUESTS=600 each.
 	source bin/dev/env; go run ./test/perf/rest -n $(REQUESTS)
 
+# bench runs test/perf/load on a control plane of its own.
+bench = assets=$$(hack/controlplane/build.sh --print-assets | tail -n 1); KUBEBUILDER_ASSETS=$$assets go run ./test/perf/load $(if $(JSON),-json $(JSON)) $(1)
+
 .PHONY: bench-load
-bench-load: up ## Measure how fast UserSecrets become Ready, beside a client that writes each by itself. OBJECTS=2000.
-	source bin/dev/env; go run ./test/perf/load -n $(OBJECTS)
+bench-load: ## Measure how fast UserSecrets become Ready, beside a client that writes each by itself, and one change. OBJECTS=2000 JSON=.
+	$(call bench,-n $(OBJECTS) load)
+
+.PHONY: bench-scale
+bench-scale: ## Measure memory, restart and one change with 20,000 objects among 50,000 foreign Secrets. JSON=.
+	$(call bench,-n 20000 -foreign 50000 scale)
+
+.PHONY: bench-gate
+bench-gate: ## Count requests, opened values and allocations, and fail where they are above test/perf/load/budget.json. JSON=.
+	$(call bench,-rounds 1 -budget test/perf/load/budget.json gate)
 
 .PHONY: bench-fairness
 bench-fairness: ## Measure what others' load does to one tenant's REST requests, on a control plane of its own.

@@ -98,6 +98,9 @@ func (c *Cluster) component(name string, ready func(context.Context) error) (*Co
 	return nil, fmt.Errorf("no %s was started here", name)
 }
 
+// PID returns the id of the process.
+func (p *Component) PID() int { return p.pid }
+
 // Pause stops the process until Resume.
 func (p *Component) Pause() error { return syscall.Kill(p.pid, syscall.SIGSTOP) }
 
