@@ -93,6 +93,8 @@ type Kind string
 const (
 	// Count limits the number of secrets.
 	Count Kind = "Count"
+	// OneValueBytes limits each value of an agent secret.
+	OneValueBytes Kind = "OneValueBytes"
 	// ValueBytes limits the sum of values.
 	ValueBytes Kind = "ValueBytes"
 	// EnvValueBytes limits the sum of values that have a variable.
@@ -103,7 +105,7 @@ const (
 	FilesBundle Kind = "FilesBundle"
 )
 
-// Excess says which limit was exceeded.
+// Excess is the error that a limit was exceeded; of several, the first is told.
 type Excess struct {
 	// Kind is the limit.
 	Kind Kind
@@ -116,6 +118,8 @@ func (e *Excess) Error() string {
 	switch e.Kind {
 	case Count:
 		return fmt.Sprintf("%d secrets exceed the tenant's limit of %d: delete some", e.Would, e.Max)
+	case OneValueBytes:
+		return fmt.Sprintf("a value of %d bytes exceeds the tenant's limit of %d: shorten it", e.Would, e.Max)
 	case EnvValueBytes:
 		return fmt.Sprintf("%d bytes of values in environment variables exceed the tenant's limit of %d: shorten them, or project some as files", e.Would, e.Max)
 	case EnvBundle:

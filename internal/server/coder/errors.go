@@ -13,6 +13,7 @@ import (
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/internal/imports"
+	"github.com/latchkey-dev/latchkey/internal/limits"
 	"github.com/latchkey-dev/latchkey/internal/server/exchange"
 	"github.com/latchkey-dev/latchkey/internal/server/store"
 )
@@ -126,7 +127,7 @@ func answer(op *operation, err error) (int, errorBody) {
 // limits, every other write the other way round.
 func answerStore(op *operation, err error) (int, errorBody) {
 	var (
-		limit    *store.LimitError
+		limit    *limits.Excess
 		conflict *store.ConflictError
 		refused  *store.RefusedError
 	)
@@ -178,21 +179,21 @@ func conflictValidations(op *operation, e *store.ConflictError) []validation {
 	return validations
 }
 
-func limitBody(e *store.LimitError) errorBody {
+func limitBody(e *limits.Excess) errorBody {
 	switch e.Kind {
-	case store.LimitCount:
+	case limits.Count:
 		return errorBody{
 			Message: "User secrets limit reached.",
 			Detail:  fmt.Sprintf("Each user can have at most %d secrets.", e.Max),
 		}
-	case store.LimitEnvValueBytes:
+	case limits.EnvValueBytes:
 		return errorBody{
 			Message: "Environment-injected user secrets bytes limit reached.",
 			Detail: fmt.Sprintf("Values delivered as environment variables would take %d bytes and exceed the "+
 				"per-user budget (%d bytes over all secrets with an env_name). "+
 				"To deliver a large value as a file instead, clear its env_name and set a file_path.", e.Would, e.Max),
 		}
-	case store.LimitBundleBytes:
+	case limits.EnvBundle, limits.FilesBundle:
 		return errorBody{
 			Message: "User secrets delivery limit reached.",
 			Detail: fmt.Sprintf("The secrets delivered together would take %d bytes and exceed what can be delivered (%d bytes). "+

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/klog/v2"
 
+	"github.com/latchkey-dev/latchkey/internal/limits"
 	"github.com/latchkey-dev/latchkey/internal/server/store"
 )
 
@@ -24,7 +25,7 @@ func TestStoreErrorsBecomeAnswers(t *testing.T) {
 		unavailable = `{"message":"The service is not available at the moment. Please try again."}`
 		tooMany     = `{"message":"User secrets limit reached.","detail":"Each user can have at most 7 secrets."}`
 	)
-	count := &store.LimitError{Kind: store.LimitCount, Max: 7, Would: 8}
+	count := &limits.Excess{Kind: limits.Count, Max: 7, Would: 8}
 	taken := &store.ConflictError{Conflicts: []store.Conflict{{Field: store.FieldEnvName}}}
 	for name, tc := range map[string]struct {
 		err    error
@@ -42,12 +43,12 @@ func TestStoreErrorsBecomeAnswers(t *testing.T) {
 		},
 		"too many secrets": {err: count, status: 400, want: tooMany},
 		"too many bytes": {
-			err: &store.LimitError{Kind: store.LimitValueBytes, Max: 204800, Would: 204801}, status: 400,
+			err: &limits.Excess{Kind: limits.ValueBytes, Max: 204800, Would: 204801}, status: 400,
 			want: `{"message":"User secrets value-bytes limit reached.","detail":"All values together would take 204801 bytes ` +
 				`and exceed the per-user budget (204800 bytes). Delete or shorten secrets to make room."}`,
 		},
 		"too many bytes for the environment": {
-			err: &store.LimitError{Kind: store.LimitEnvValueBytes, Max: 24576, Would: 24577}, status: 400,
+			err: &limits.Excess{Kind: limits.EnvValueBytes, Max: 24576, Would: 24577}, status: 400,
 			want: `{"message":"Environment-injected user secrets bytes limit reached.","detail":"Values delivered as ` +
 				`environment variables would take 24577 bytes and exceed the per-user budget (24576 bytes over all secrets ` +
 				`with an env_name). To deliver a large value as a file instead, clear its env_name and set a file_path."}`,

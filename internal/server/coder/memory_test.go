@@ -17,6 +17,7 @@ import (
 	"k8s.io/apiserver/pkg/authentication/user"
 	"k8s.io/apiserver/pkg/endpoints/request"
 
+	"github.com/latchkey-dev/latchkey/internal/limits"
 	"github.com/latchkey-dev/latchkey/internal/server/store"
 )
 
@@ -161,11 +162,11 @@ func limitsOf(all []NewSecret) error {
 	}
 	switch {
 	case len(all) > 50:
-		return &store.LimitError{Kind: store.LimitCount, Max: 50, Would: len(all)}
+		return &limits.Excess{Kind: limits.Count, Max: 50, Would: len(all)}
 	case values > 204800:
-		return &store.LimitError{Kind: store.LimitValueBytes, Max: 204800, Would: values}
+		return &limits.Excess{Kind: limits.ValueBytes, Max: 204800, Would: values}
 	case envValues > 24576:
-		return &store.LimitError{Kind: store.LimitEnvValueBytes, Max: 24576, Would: envValues}
+		return &limits.Excess{Kind: limits.EnvValueBytes, Max: 24576, Would: envValues}
 	}
 	return nil
 }

@@ -100,7 +100,7 @@ type Reader interface {
 // and whoever reads after it was acknowledged sees it.
 type Writer interface {
 	// Create creates all the secrets, or none, and returns them in the order
-	// given. It is refused with a *store.LimitError, a *store.ConflictError or
+	// given. It is refused with a *limits.Excess, a *store.ConflictError or
 	// both joined.
 	Create(ctx context.Context, t Tenant, secrets []NewSecret) ([]Secret, error)
 	// Update changes one secret, refused like Create or with store.ErrNotFound.

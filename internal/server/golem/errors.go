@@ -12,6 +12,7 @@ import (
 
 	"k8s.io/klog/v2"
 
+	"github.com/latchkey-dev/latchkey/internal/limits"
 	"github.com/latchkey-dev/latchkey/internal/server/exchange"
 	"github.com/latchkey-dev/latchkey/internal/server/store"
 )
@@ -142,7 +143,7 @@ func answer(c *call, err error) (int, errorBody) {
 // of the contract's checks, for refusals that come joined.
 func answerStore(c *call, err error) (int, errorBody) {
 	var (
-		limit    *store.LimitError
+		limit    *limits.Excess
 		conflict *store.ConflictError
 		refused  *store.RefusedError
 	)
@@ -190,13 +191,13 @@ func notFoundBody(t target) errorBody {
 	return errorBody{Code: codeUnknownSecret, Error: fmt.Sprintf("Agent secret %s not found", t.id)}
 }
 
-func limitText(e *store.LimitError) string {
+func limitText(e *limits.Excess) string {
 	switch e.Kind {
-	case store.LimitCount:
+	case limits.Count:
 		return fmt.Sprintf("The environment's limit of %d secrets is reached", e.Max)
-	case store.LimitOneValueBytes:
+	case limits.OneValueBytes:
 		return fmt.Sprintf("The environment's limit of %d bytes per value is exceeded", e.Max)
-	case store.LimitBundleBytes:
+	case limits.EnvBundle, limits.FilesBundle:
 		return fmt.Sprintf("The environment's secrets would take %d bytes where they are delivered together, and can take %d", e.Would, e.Max)
 	default:
 		return fmt.Sprintf("The environment's limit of %d bytes for all values is reached", e.Max)

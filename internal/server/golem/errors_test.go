@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/klog/v2"
 
+	"github.com/latchkey-dev/latchkey/internal/limits"
 	"github.com/latchkey-dev/latchkey/internal/server/store"
 )
 
@@ -28,7 +29,7 @@ func TestStoreErrorsBecomeAnswers(t *testing.T) {
 		revision    = `{"code":"CONCURRENT_UPDATE","error":"Concurrent update attempt"}`
 		tooMany     = `{"code":"LIMIT_EXCEEDED","error":"The environment's limit of 7 secrets is reached"}`
 	)
-	count := &store.LimitError{Kind: store.LimitCount, Max: 7, Would: 8}
+	count := &limits.Excess{Kind: limits.Count, Max: 7, Would: 8}
 	conflict := &store.ConflictError{Conflicts: []store.Conflict{{Field: store.FieldName}}}
 	for name, tc := range map[string]struct {
 		method string
@@ -47,11 +48,11 @@ func TestStoreErrorsBecomeAnswers(t *testing.T) {
 		"the limit is told before a taken path": {"POST", errors.Join(conflict, count), 422, tooMany},
 		"too many secrets":                      {"POST", count, 422, tooMany},
 		"too many bytes": {
-			"POST", &store.LimitError{Kind: store.LimitValueBytes, Max: 921600, Would: 921601}, 422,
+			"POST", &limits.Excess{Kind: limits.ValueBytes, Max: 921600, Would: 921601}, 422,
 			`{"code":"LIMIT_EXCEEDED","error":"The environment's limit of 921600 bytes for all values is reached"}`,
 		},
 		"too many bytes of one value": {
-			"PATCH", &store.LimitError{Kind: store.LimitOneValueBytes, Max: 65536, Would: 65537}, 422,
+			"PATCH", &limits.Excess{Kind: limits.OneValueBytes, Max: 65536, Would: 65537}, 422,
 			`{"code":"LIMIT_EXCEEDED","error":"The environment's limit of 65536 bytes per value is exceeded"}`,
 		},
 		"a store that is not available":  {"PATCH", fmt.Errorf("x: %w", store.ErrUnavailable), 503, unavailable},

@@ -17,6 +17,7 @@ import (
 	"k8s.io/apiserver/pkg/authentication/user"
 	"k8s.io/apiserver/pkg/endpoints/request"
 
+	"github.com/latchkey-dev/latchkey/internal/limits"
 	"github.com/latchkey-dev/latchkey/internal/seal"
 	"github.com/latchkey-dev/latchkey/internal/server/store"
 )
@@ -112,7 +113,7 @@ func (m *memory) Create(_ context.Context, e Environment, n NewSecret) (Secret, 
 		}
 	}
 	if count > maxSecrets {
-		full = &store.LimitError{Kind: store.LimitCount, Max: maxSecrets, Would: count}
+		full = &limits.Excess{Kind: limits.Count, Max: maxSecrets, Would: count}
 	}
 	if n.Value != nil {
 		full = errors.Join(full, limitOf(*n.Value))
@@ -139,7 +140,7 @@ const (
 
 func limitOf(v seal.Value) error {
 	if v.Len() > maxValueBytes {
-		return &store.LimitError{Kind: store.LimitOneValueBytes, Max: maxValueBytes, Would: v.Len()}
+		return &limits.Excess{Kind: limits.OneValueBytes, Max: maxValueBytes, Would: v.Len()}
 	}
 	return nil
 }

@@ -128,12 +128,12 @@ type Opener interface {
 // sees it.
 type Writer interface {
 	// Create creates a secret with revision 0. It is refused with a
-	// *store.LimitError, a *store.ConflictError if the path is taken, both
+	// *limits.Excess, a *store.ConflictError if the path is taken, both
 	// joined, or ErrUnknownEnvironment.
 	Create(ctx context.Context, e Environment, n NewSecret) (Secret, error)
 	// Update changes s, raises its revision by exactly 1 and returns it as it is
 	// now. It is refused with store.ErrNotFound, with store.ErrRevision if
-	// change.Revision is not the current one, or a *store.LimitError. Of several
+	// change.Revision is not the current one, or a *limits.Excess. Of several
 	// with the same revision exactly one succeeds, whichever replicas they go to.
 	Update(ctx context.Context, s Secret, change Change) (Secret, error)
 	// Delete deletes s and returns it as it last was. It is refused with

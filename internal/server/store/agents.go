@@ -157,7 +157,7 @@ func (s *Agents) seal(a *v1alpha1.AgentSecret, v seal.Value) (string, error) {
 }
 
 // Create creates one agent secret with revision 0. It is refused with a
-// *ConflictError on FieldName where the path is taken, or a *LimitError.
+// *ConflictError on FieldName where the path is taken, or a *limits.Excess.
 func (s *Agents) Create(ctx context.Context, namespace string, n NewAgent) (*v1alpha1.AgentSecret, error) {
 	if err := s.fits(n.Value); err != nil {
 		return nil, err
@@ -180,7 +180,7 @@ func (s *Agents) Create(ctx context.Context, namespace string, n NewAgent) (*v1a
 // fits refuses a value that is larger than one may be.
 func (s *Agents) fits(v *seal.Value) error {
 	if v != nil && v.Len() > s.limits.ValueBytes {
-		return &LimitError{Kind: LimitOneValueBytes, Max: s.limits.ValueBytes, Would: v.Len()}
+		return &limits.Excess{Kind: limits.OneValueBytes, Max: s.limits.ValueBytes, Would: v.Len()}
 	}
 	return nil
 }

@@ -91,35 +91,3 @@ func (e *ConflictError) Error() string {
 	}
 	return "already in use: " + strings.Join(claims, ", ")
 }
-
-// LimitKind says what a tenant has too much of.
-type LimitKind string
-
-// The limits of a tenant, in the order in which they are checked.
-const (
-	// LimitCount is the number of secrets.
-	LimitCount LimitKind = "count"
-	// LimitOneValueBytes is the size of a single value, in plaintext bytes. Only
-	// agent secrets have it.
-	LimitOneValueBytes LimitKind = "bytes of one value"
-	// LimitValueBytes is the sum of all values, in plaintext bytes.
-	LimitValueBytes LimitKind = "value bytes"
-	// LimitEnvValueBytes is the sum of the values that have an environment
-	// variable name, in plaintext bytes.
-	LimitEnvValueBytes LimitKind = "env value bytes"
-	// LimitBundleBytes is what one native Secret of the tenant can take.
-	LimitBundleBytes LimitKind = "bytes of one native Secret"
-)
-
-// LimitError says that a write was refused, as a whole, because the tenant
-// would exceed a limit. Of several limits exceeded the first is told.
-type LimitError struct {
-	Kind LimitKind
-	// Max is the limit, Would what the tenant would have had.
-	Max, Would int
-}
-
-// Error implements error.
-func (e *LimitError) Error() string {
-	return fmt.Sprintf("the limit of %s is %d, the tenant would have %d", e.Kind, e.Max, e.Would)
-}

@@ -7,17 +7,17 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+
+	"github.com/latchkey-dev/latchkey/internal/limits"
 )
 
 func TestRefusalsSayWhat(t *testing.T) {
 	conflict := &ConflictError{Conflicts: []Conflict{{Index: 0, Field: FieldName}, {Index: 2, Field: FieldFilePath}}}
-	limit := &LimitError{Kind: LimitCount, Max: 50, Would: 51}
 	for name, tc := range map[string]struct {
 		err  error
 		want string
 	}{
-		"a conflict names every claim":      {conflict, "already in use: name of secret 0, file_path of secret 2"},
-		"a limit names itself and the size": {limit, "the limit of count is 50, the tenant would have 51"},
+		"a conflict names every claim": {conflict, "already in use: name of secret 0, file_path of secret 2"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := tc.err.Error(); got != tc.want {
@@ -28,12 +28,12 @@ func TestRefusalsSayWhat(t *testing.T) {
 }
 
 func TestJoinedRefusalsAreBothFound(t *testing.T) {
-	err := fmt.Errorf("creating: %w", errors.Join(&LimitError{Kind: LimitValueBytes}, &ConflictError{}))
+	err := fmt.Errorf("creating: %w", errors.Join(&limits.Excess{Kind: limits.ValueBytes}, &ConflictError{}))
 	var (
-		limit    *LimitError
+		limit    *limits.Excess
 		conflict *ConflictError
 	)
-	if !errors.As(err, &limit) || limit.Kind != LimitValueBytes {
+	if !errors.As(err, &limit) || limit.Kind != limits.ValueBytes {
 		t.Error("the limit is not found")
 	}
 	if !errors.As(err, &conflict) {

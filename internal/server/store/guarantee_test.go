@@ -100,7 +100,7 @@ func TestALimitIsReachedAndNotExceeded(t *testing.T) {
 			switch limit := problemsOf(err).Limit; {
 			case err == nil:
 				created++
-			case limit == nil || limit.Kind != LimitCount:
+			case limit == nil || limit.Kind != limits.Count:
 				t.Fatalf("%d failed with %v", i, err)
 			}
 		}
@@ -323,7 +323,7 @@ func TestAgentValuesThatTogetherExceedALimitAreTakenBack(t *testing.T) {
 			_, err := agents.Update(ctx, all[i], 0, AgentChange{Set: &large})
 			return err
 		})
-		one(t, results, func(err error) bool { l := problemsOf(err).Limit; return l != nil && l.Kind == LimitValueBytes })
+		one(t, results, func(err error) bool { l := problemsOf(err).Limit; return l != nil && l.Kind == limits.ValueBytes })
 		stored, err := agents.List(t.Context(), "prod")
 		if err != nil {
 			t.Fatal(err)

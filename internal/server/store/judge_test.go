@@ -45,7 +45,7 @@ func update(before, after record) proposal { return proposal{record: after, befo
 // problems is what a test wants of an error.
 type problems struct {
 	Conflicts []Conflict
-	Limit     *LimitError
+	Limit     *limits.Excess
 }
 
 func problemsOf(err error) problems {
@@ -105,24 +105,24 @@ func TestJudge(t *testing.T) {
 		},
 		"above the count there is none": {
 			[]proposal{creation("a", "", "", 0)}, []record{stored("b", "", "", 0), stored("c", "", "", 0), stored("d", "", "", 0)},
-			problems{Limit: &LimitError{LimitCount, 3, 4}},
+			problems{Limit: &limits.Excess{Kind: limits.Count, Max: 3, Would: 4}},
 		},
 		"above the sum there is none": {
-			[]proposal{creation("a", "", "", 60)}, []record{stored("b", "", "", 41)}, problems{Limit: &LimitError{LimitValueBytes, 100, 101}},
+			[]proposal{creation("a", "", "", 60)}, []record{stored("b", "", "", 41)}, problems{Limit: &limits.Excess{Kind: limits.ValueBytes, Max: 100, Would: 101}},
 		},
 		"above the sum of variables there is none": {
-			[]proposal{creation("a", "A", "", 30)}, []record{stored("b", "B", "", 21)}, problems{Limit: &LimitError{LimitEnvValueBytes, 50, 51}},
+			[]proposal{creation("a", "A", "", 30)}, []record{stored("b", "B", "", 21)}, problems{Limit: &limits.Excess{Kind: limits.EnvValueBytes, Max: 50, Would: 51}},
 		},
 		"above what a native Secret can take there is none, each secret counted as it is stored": {
 			[]proposal{creation("a", "", "~/a", 0)}, []record{{use: limits.Use{FilesBundle: limits.MaxBundleBytes - 69}}},
-			problems{Limit: &LimitError{LimitBundleBytes, 983040, 983041}},
+			problems{Limit: &limits.Excess{Kind: limits.FilesBundle, Max: 983040, Would: 983041}},
 		},
 		"an update to a longer variable's name needs the room that it takes": {
 			[]proposal{update(stored("a", "A", "", 0), stored("a", "AB", "", 0))}, []record{stored("a", "A", "", 0), {use: limits.Use{EnvBundle: limits.MaxBundleBytes - 35}}},
-			problems{Limit: &LimitError{LimitBundleBytes, 983040, 983041}},
+			problems{Limit: &limits.Excess{Kind: limits.EnvBundle, Max: 983040, Would: 983041}},
 		},
 		"the parts of one import add up": {
-			[]proposal{creation("a", "", "", 60), creation("b", "", "", 41)}, nil, problems{Limit: &LimitError{LimitValueBytes, 100, 101}},
+			[]proposal{creation("a", "", "", 60), creation("b", "", "", 41)}, nil, problems{Limit: &limits.Excess{Kind: limits.ValueBytes, Max: 100, Would: 101}},
 		},
 		"an update's own old size does not count": {
 			[]proposal{update(stored("a", "", "", 90), stored("a", "", "", 95))}, []record{stored("a", "", "", 90)}, problems{},
@@ -135,18 +135,18 @@ func TestJudge(t *testing.T) {
 		},
 		"above a limit that was lowered, an update that grows is not": {
 			[]proposal{update(stored("a", "", "", 90), stored("a", "", "", 91))}, []record{stored("a", "", "", 90), stored("b", "", "", 90)},
-			problems{Limit: &LimitError{LimitValueBytes, 100, 181}},
+			problems{Limit: &limits.Excess{Kind: limits.ValueBytes, Max: 100, Would: 181}},
 		},
 		"a value that becomes a variable grows": {
 			[]proposal{update(stored("a", "", "", 60), stored("a", "A", "", 60))}, []record{stored("a", "", "", 60)},
-			problems{Limit: &LimitError{LimitEnvValueBytes, 50, 60}},
+			problems{Limit: &limits.Excess{Kind: limits.EnvValueBytes, Max: 50, Would: 60}},
 		},
 		"who lost a claim is about to be taken back, and takes nobody's room": {
 			[]proposal{creation("a", "", "", 0)}, []record{stored("b", "X", "", 1), stored("c", "X", "", 1), stored("d", "X", "", 1)}, problems{},
 		},
 		"a conflict and a limit are both told": {
 			[]proposal{creation("a", "", "", 101)}, []record{stored("a", "", "", 0)},
-			problems{Conflicts: []Conflict{{0, FieldName}}, Limit: &LimitError{LimitValueBytes, 100, 101}},
+			problems{Conflicts: []Conflict{{0, FieldName}}, Limit: &limits.Excess{Kind: limits.ValueBytes, Max: 100, Would: 101}},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -182,7 +182,7 @@ func TestWhoSharesAVariableWithAnotherPathTakesRoom(t *testing.T) {
 	third := agent("a", "bC")
 	third.uid, third.holder.UID = "", ""
 	err := c.judge([]proposal{{record: third}}, []record{agent("a", "b", "c"), agent("aB", "c")})
-	if diff := cmp.Diff(problems{Limit: &LimitError{LimitCount, 2, 3}}, problemsOf(err)); diff != "" {
+	if diff := cmp.Diff(problems{Limit: &limits.Excess{Kind: limits.Count, Max: 2, Would: 3}}, problemsOf(err)); diff != "" {
 		t.Errorf("judge (-want +got):\n%s", diff)
 	}
 }
@@ -190,7 +190,7 @@ func TestWhoSharesAVariableWithAnotherPathTakesRoom(t *testing.T) {
 func TestAnAgentSecretThatIsTooLargeIsRefusedAsOneValue(t *testing.T) {
 	s := &Agents{limits: limits.Agent{ValueBytes: 3}}
 	large, small := seal.ValueOf("1234"), seal.ValueOf("123")
-	if diff := cmp.Diff(problems{Limit: &LimitError{LimitOneValueBytes, 3, 4}}, problemsOf(s.fits(&large))); diff != "" {
+	if diff := cmp.Diff(problems{Limit: &limits.Excess{Kind: limits.OneValueBytes, Max: 3, Would: 4}}, problemsOf(s.fits(&large))); diff != "" {
 		t.Errorf("fits (-want +got):\n%s", diff)
 	}
 	if err := errors.Join(s.fits(&small), s.fits(nil)); err != nil {
@@ -216,7 +216,7 @@ func TestSettle(t *testing.T) {
 		"who came later has lost":                            {[]record{at(rival, "8")}, problems{}},
 		"who was written again still came before":            {[]record{at(rival, "9", name, v1alpha1.Claim{Kind: v1alpha1.ClaimEnv, Value: "X", Since: "5"})}, lost},
 		"who came before and took the claim later, has lost": {[]record{at(rival, "9", name, v1alpha1.Claim{Kind: v1alpha1.ClaimEnv, Value: "X", Since: "9"})}, problems{}},
-		"who came before takes room":                         {[]record{at(stored("c", "", "", 1), "5"), at(stored("d", "", "", 1), "6")}, problems{Limit: &LimitError{LimitCount, 2, 3}}},
+		"who came before takes room":                         {[]record{at(stored("c", "", "", 1), "5"), at(stored("d", "", "", 1), "6")}, problems{Limit: &limits.Excess{Kind: limits.Count, Max: 2, Would: 3}}},
 		"who came later takes none":                          {[]record{at(stored("c", "", "", 1), "5"), at(stored("d", "", "", 1), "8")}, problems{}},
 	} {
 		t.Run(what, func(t *testing.T) {

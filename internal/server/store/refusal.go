@@ -13,21 +13,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
-	"github.com/latchkey-dev/latchkey/internal/limits"
 )
-
-// limitError says a limit in this package's words.
-func limitError(e *limits.Excess) *LimitError {
-	kinds := map[limits.Kind]LimitKind{
-		limits.Count:         LimitCount,
-		limits.ValueBytes:    LimitValueBytes,
-		limits.EnvValueBytes: LimitEnvValueBytes,
-		limits.EnvBundle:     LimitBundleBytes,
-		limits.FilesBundle:   LimitBundleBytes,
-	}
-	return &LimitError{Kind: kinds[e.Kind], Max: e.Max, Would: e.Would}
-}
 
 // refused tells what the API server said of a write: what will pass, and what is to be
 // changed by the caller or by whoever runs the cluster. Its text may quote the object, so

@@ -15,8 +15,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-
-	"github.com/latchkey-dev/latchkey/internal/limits"
 )
 
 // canary stands for what an API server may quote of an object.
@@ -98,17 +96,6 @@ func TestRefused(t *testing.T) {
 				t.Errorf("unavailable = %t, want %t", !tt.wantUnavailable, tt.wantUnavailable)
 			}
 		})
-	}
-}
-
-func TestLimitError(t *testing.T) {
-	for kind, want := range map[limits.Kind]LimitKind{
-		limits.Count: LimitCount, limits.ValueBytes: LimitValueBytes, limits.EnvValueBytes: LimitEnvValueBytes,
-	} {
-		got := limitError(&limits.Excess{Kind: kind, Max: 1, Would: 2})
-		if diff := cmp.Diff(&LimitError{Kind: want, Max: 1, Would: 2}, got); diff != "" {
-			t.Errorf("limit %s (-want +got):\n%s", kind, diff)
-		}
 	}
 }
 

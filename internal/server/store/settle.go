@@ -107,7 +107,7 @@ func (c *core) judge(ps []proposal, all []record) error {
 		errs = append(errs, &ConflictError{Conflicts: conflicts})
 	}
 	if excess := c.limit(was, is); excess != nil {
-		errs = append(errs, limitError(excess))
+		errs = append(errs, excess)
 	}
 	return errors.Join(errs...)
 }

@@ -129,7 +129,7 @@ func (s *Users) cachedNamed(ctx context.Context, namespace, name string) (*v1alp
 }
 
 // Create creates all the secrets or none. It is refused with a *ConflictError, a
-// *LimitError, or both joined.
+// *limits.Excess, or both joined.
 func (s *Users) Create(ctx context.Context, namespace string, secrets []NewUser) ([]*v1alpha1.UserSecret, error) {
 	unlock, err := s.lock(ctx, namespace)
 	if err != nil {
