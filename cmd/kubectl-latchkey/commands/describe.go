@@ -14,6 +14,7 @@ import (
 	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/cli"
 	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/cluster"
 	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/fixes"
+	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/revoke"
 	"github.com/latchkey-dev/latchkey/internal/seal"
 )
 
@@ -34,7 +35,7 @@ func newDescribe(f *cli.Factory) *cobra.Command {
 				return cli.Exit(cli.CodeNo)
 			}
 			f.Printf("\nUse: ")
-			return answerOf(items[0], pods).show(f)
+			return showUsage(f, revoke.Of(items[0], pods))
 		},
 	}
 	which.addFlag(cmd.Flags())

@@ -84,7 +84,7 @@ func diagnose(ctx context.Context, f *cli.Factory, system, tenant bool) (d diagn
 			return d, "", err
 		}
 		for _, i := range facts.Items() {
-			facts.Places = append(facts.Places, placesOf(i)...)
+			facts.Places = append(facts.Places, i.Places()...)
 		}
 		d.Tenant = doctor.Tenant(facts)
 	}

@@ -16,8 +16,7 @@ import (
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/cli"
 	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/cluster"
-	"github.com/latchkey-dev/latchkey/internal/binding"
-	"github.com/latchkey-dev/latchkey/internal/naming"
+	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/users"
 	"github.com/latchkey-dev/latchkey/internal/rules"
 	"github.com/latchkey-dev/latchkey/internal/seal"
 )
@@ -104,15 +103,12 @@ func (o *setOptions) check(name string) error {
 	if err := o.output.Check(); err != nil {
 		return err
 	}
-	for _, c := range []struct{ field, problem string }{
-		{"NAME", rules.Name(name)},
-		{"--env", rules.EnvName(o.env)},
-		{"--file", rules.FilePath(o.file)},
-		{"--description", rules.Description(o.description)},
-	} {
-		if c.problem != "" {
-			return cli.Refused("%s: %s", c.field, c.problem)
+	for _, p := range o.draft(name, seal.Value{}, false).Check() {
+		field := "NAME"
+		if p.Field != users.FieldName {
+			field = "--" + string(p.Field)
 		}
+		return cli.Refused("%s: %s", field, p.Text)
 	}
 	return nil
 }
@@ -144,9 +140,9 @@ func (o *setOptions) run(ctx context.Context, f *cli.Factory, name string) error
 	var done cluster.Item
 	word := "created"
 	if present == nil {
-		done, err = o.create(ctx, c, namespace, name, value, found)
+		done, err = o.create(ctx, c, namespace, o.draft(name, value, found))
 	} else {
-		done, word, err = o.change(ctx, c, *present, value, found)
+		done, word, err = o.change(ctx, c, *present, o.draft(name, value, found))
 	}
 	if err != nil {
 		return err
@@ -206,29 +202,25 @@ func (o *setOptions) fields() map[string]any {
 }
 
 func (o *setOptions) source() *v1alpha1.ValueSource {
+	if o.from == "" {
+		return nil
+	}
 	secret, key, _ := strings.Cut(o.from, "/")
 	return &v1alpha1.ValueSource{SecretKeyRef: v1alpha1.SecretKeyRef{Name: secret, Key: key}}
 }
 
-func (o *setOptions) create(ctx context.Context, c *cluster.Cluster, namespace, name string, value seal.Value, found bool) (cluster.Item, error) {
-	if !found && o.from == "" {
-		return cluster.Item{}, cli.Usage("a new secret needs a value: pipe it to standard input, or use --value-file, --from or --generate")
+func (o *setOptions) draft(name string, value seal.Value, found bool) users.Draft {
+	d := users.Draft{Name: name, Env: o.env, File: o.file, Description: o.description, Disabled: o.disabled, From: o.source()}
+	if found {
+		d.Value = &value
 	}
-	enabled := !o.disabled
-	obj := &v1alpha1.UserSecret{
-		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: naming.Object(name)},
-		Spec: v1alpha1.UserSecretSpec{
-			Name: name, EnvName: o.env, FilePath: o.file, Description: o.description, Enabled: &enabled,
-		},
-	}
-	if o.from != "" {
-		obj.Spec.ValueFrom = o.source()
-	} else {
-		text, err := sealFor(ctx, c, namespace, obj.Name, value)
-		if err != nil {
-			return cluster.Item{}, err
-		}
-		obj.Spec.SealedValue = text
+	return d
+}
+
+func (o *setOptions) create(ctx context.Context, c *cluster.Cluster, namespace string, draft users.Draft) (cluster.Item, error) {
+	obj, err := users.New(ctx, c, namespace, draft)
+	if err != nil {
+		return cluster.Item{}, err
 	}
 	if o.dryRun == "client" {
 		obj.APIVersion, obj.Kind = v1alpha1.GroupVersion.String(), "UserSecret"
@@ -237,18 +229,12 @@ func (o *setOptions) create(ctx context.Context, c *cluster.Cluster, namespace, 
 	return c.CreateUser(ctx, obj, o.dryRun == "server")
 }
 
-func (o *setOptions) change(ctx context.Context, c *cluster.Cluster, present cluster.Item, value seal.Value, found bool) (cluster.Item, string, error) {
+func (o *setOptions) change(ctx context.Context, c *cluster.Cluster, present cluster.Item, draft users.Draft) (cluster.Item, string, error) {
 	spec := o.fields()
-	switch {
-	case o.from != "":
-		spec["valueFrom"], spec["sealedValue"] = o.source(), nil
-	case found:
-		text, err := sealFor(ctx, c, present.Meta().Namespace, present.Meta().Name, value)
-		if err != nil {
-			return cluster.Item{}, "", err
-		}
-		spec["sealedValue"], spec["valueFrom"] = text, nil
-	case len(spec) == 0:
+	if err := draft.WithValue(ctx, c, present, spec); err != nil {
+		return cluster.Item{}, "", err
+	}
+	if len(spec) == 0 {
 		return cluster.Item{}, "", cli.Usage("nothing to change: give a value on standard input or by --value-file, or one of --env, --file, --description, --from")
 	}
 	if o.dryRun == "client" {
@@ -262,17 +248,4 @@ func (o *setOptions) change(ctx context.Context, c *cluster.Cluster, present clu
 		return done, "unchanged", nil
 	}
 	return done, "configured", nil
-}
-
-// sealFor seals a value for a UserSecret.
-func sealFor(ctx context.Context, c *cluster.Cluster, namespace, name string, value seal.Value) (string, error) {
-	published, err := c.Published(ctx)
-	if err != nil {
-		return "", err
-	}
-	sealed, err := seal.Seal(published.Key, binding.User(namespace, name), value)
-	if err != nil {
-		return "", err
-	}
-	return sealed.String(), nil
 }

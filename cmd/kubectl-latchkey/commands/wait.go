@@ -12,6 +12,7 @@ import (
 
 	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/cli"
 	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/cluster"
+	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/revoke"
 )
 
 // lookEvery is how often the pods are looked at. A state also changes with time alone, so
@@ -34,7 +35,7 @@ func newWait(f *cli.Factory) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			f.Printf("%s\n", a.verdict(f, strict))
+			f.Printf("%s\n", verdict(f, a, strict))
 			return nil
 		},
 	}
@@ -45,8 +46,8 @@ func newWait(f *cli.Factory) *cobra.Command {
 }
 
 // awaitSafe returns once the old value can be revoked.
-func awaitSafe(ctx context.Context, f *cli.Factory, c *cluster.Cluster, item cluster.Item, timeout time.Duration, strict bool) (answer, error) {
-	var last answer
+func awaitSafe(ctx context.Context, f *cli.Factory, c *cluster.Cluster, item cluster.Item, timeout time.Duration, strict bool) (revoke.Answer, error) {
+	var last revoke.Answer
 	said := ""
 	err := wait.PollUntilContextTimeout(ctx, lookEvery, timeout, true, func(ctx context.Context) (bool, error) {
 		now, err := c.Get(ctx, item)
@@ -57,11 +58,11 @@ func awaitSafe(ctx context.Context, f *cli.Factory, c *cluster.Cluster, item clu
 		if err != nil {
 			return false, err
 		}
-		last = answerOf(now, pods)
-		if last.Unknown == "" && last.Summary.Safe(strict) {
+		last = revoke.Of(now, pods)
+		if last.IsSafe(strict) {
 			return true, nil
 		}
-		if text := last.verdict(f, strict); text != said {
+		if text := verdict(f, last, strict); text != said {
 			said = text
 			f.Notice("%s", text)
 		}
@@ -73,7 +74,7 @@ func awaitSafe(ctx context.Context, f *cli.Factory, c *cluster.Cluster, item clu
 	case ctx.Err() != nil:
 		return last, ctx.Err()
 	case wait.Interrupted(err):
-		return last, cli.Timeout("after %s: %s", timeout, last.verdict(f, strict))
+		return last, cli.Timeout("after %s: %s", timeout, verdict(f, last, strict))
 	}
 	return last, err
 }
