@@ -107,6 +107,21 @@ func (a *Agents) Get(ctx context.Context, text string) (*v1alpha1.AgentSecret, e
 	return nil, nil
 }
 
+// Named returns the AgentSecret of a metadata.name.
+func (a *Agents) Named(ctx context.Context, name string) (*v1alpha1.AgentSecret, error) {
+	return typed(a.client.Resource(resource).Namespace(a.namespace).Get(ctx, name, metav1.GetOptions{}))
+}
+
+// TypeText returns the type of an AgentSecret for people.
+func TypeText(s *v1alpha1.AgentSecret) string {
+	if t, err := Type(s); err == nil {
+		if text, err := t.Notation(); err == nil {
+			return text
+		}
+	}
+	return "?"
+}
+
 // Type returns the type of an AgentSecret.
 func Type(s *v1alpha1.AgentSecret) (*typedvalue.Type, error) {
 	return typedvalue.ParseStoredType(s.Spec.SecretType.Raw)
@@ -160,6 +175,15 @@ type Write struct {
 	IfRevision *int64
 	// Key seals.
 	Key *seal.PublicKey
+}
+
+// AsJSON returns what a person gave as a value as JSON: text for a string, unless they say
+// that it is JSON already.
+func AsJSON(t *typedvalue.Type, value seal.Value, isJSON bool) []byte {
+	if t == nil || t.Kind() == "Str" && !isJSON {
+		return typedvalue.Quote(string(value.Reveal()))
+	}
+	return value.Reveal()
 }
 
 // Set stores a value in s, and makes an AgentSecret if that is nil. It reports whether it

@@ -62,7 +62,13 @@ func New(f *cli.Factory) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Cluster{Config: config, system: f.SystemNamespace}
+	return For(config, f.SystemNamespace)
+}
+
+// For returns the cluster that a config leads to; system is Latchkey's own namespace.
+func For(config *rest.Config, system string) (*Cluster, error) {
+	var err error
+	c := &Cluster{Config: config, system: system}
 	if c.Core, err = corev1client.NewForConfig(config); err != nil {
 		return nil, cli.Usage("%w", err)
 	}

@@ -11,6 +11,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/rest"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
@@ -90,6 +91,19 @@ func Pick(items []Item, name string) (*Item, error) {
 // Get reads an object anew.
 func (c *Cluster) Get(ctx context.Context, i Item) (Item, error) {
 	return c.into(ctx, in(c.latchkey.Get(), i.Meta().Namespace, i.Resource()).Name(i.Meta().Name), i.Resource())
+}
+
+// GetUser reads the UserSecret of a metadata.name.
+func (c *Cluster) GetUser(ctx context.Context, namespace, name string) (Item, error) {
+	return c.into(ctx, in(c.latchkey.Get(), namespace, UserSecrets).Name(name), UserSecrets)
+}
+
+// Watch tells of changes of a resource from now on, until ctx ends or the API server ends
+// it.
+func (c *Cluster) Watch(ctx context.Context, namespace, resource string) (watch.Interface, error) {
+	options := metav1.ListOptions{Watch: true}
+	w, err := in(c.latchkey.Get(), namespace, resource).VersionedParams(&options, c.parameters).Watch(ctx)
+	return w, Explain(err)
 }
 
 // CreateUser creates a UserSecret.

@@ -63,16 +63,6 @@ func agentsOf(f *cli.Factory) (*agents.Agents, string, error) {
 	return a, namespace, err
 }
 
-// typeText returns the type of an AgentSecret for people.
-func typeText(s *v1alpha1.AgentSecret) string {
-	if t, err := agents.Type(s); err == nil {
-		if text, err := t.Notation(); err == nil {
-			return text
-		}
-	}
-	return "?"
-}
-
 func readyText(s *v1alpha1.AgentSecret) string {
 	for _, c := range s.Status.Conditions {
 		if c.Type == v1alpha1.ConditionReady {
@@ -122,7 +112,7 @@ func newAgentList(f *cli.Factory) *cobra.Command {
 			rows := make([][]any, len(all))
 			for i := range all {
 				s := &all[i]
-				rows[i] = []any{agents.PathText(s.Spec.Path), typeText(s), s.Spec.Revision, readyText(s), s.Name}
+				rows[i] = []any{agents.PathText(s.Spec.Path), agents.TypeText(s), s.Spec.Revision, readyText(s), s.Name}
 			}
 			return out.Table(f.Out, []cli.Column{{Name: "PATH"}, {Name: "TYPE"}, {Name: "REVISION"}, {Name: "READY"}, {Name: "NAME", Wide: true}}, rows)
 		}),
@@ -183,7 +173,7 @@ func newAgentGet(f *cli.Factory) *cobra.Command {
 				value = "none"
 			}
 			f.Printf("Path:      %s\nType:      %s\nRevision:  %d\nValue:     %s\nReady:     %s\nName:      %s/%s\n",
-				agents.PathText(s.Spec.Path), cli.Plain(typeText(s)), s.Spec.Revision, value, cli.Plain(readyText(s)), s.Namespace, s.Name)
+				agents.PathText(s.Spec.Path), cli.Plain(agents.TypeText(s)), s.Spec.Revision, value, cli.Plain(readyText(s)), s.Namespace, s.Name)
 			return nil
 		}),
 	}

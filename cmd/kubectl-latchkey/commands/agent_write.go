@@ -92,7 +92,7 @@ func newAgentSet(f *cli.Factory) *cobra.Command {
 			if !found {
 				return cli.Usage("there is no value: pipe it in, or name a file with --value-file")
 			}
-			w.Value, w.Key = asJSON(t, value, isJSON), keys.Newest
+			w.Value, w.Key = agents.AsJSON(t, value, isJSON), keys.Newest
 			stored, created, err := a.Set(cmd.Context(), s, w)
 			if err != nil {
 				return err

@@ -75,6 +75,7 @@ func NewRoot(streams cli.Streams, version string) *cobra.Command {
 		newDoctor(f),
 		newWhoami(f),
 		newCanI(f),
+		newUI(f),
 		newVersion(f),
 	)
 	return root

@@ -10,13 +10,12 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/agents"
 	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/cli"
 	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/cluster"
 	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/sealing"
 	"github.com/latchkey-dev/latchkey/internal/manifest"
-	"github.com/latchkey-dev/latchkey/internal/seal"
 	"github.com/latchkey-dev/latchkey/internal/sealer"
-	"github.com/latchkey-dev/latchkey/internal/typedvalue"
 )
 
 // explained has what the API server refuses said in words for people.
@@ -172,7 +171,7 @@ func (o *sealOptions) one(ctx context.Context, f *cli.Factory, name string) erro
 	if !found {
 		return cli.Usage("there is no value: pipe it in, or name a file with --value-file")
 	}
-	checked, err := target.Check(asJSON(target.Type, value, o.asJSON))
+	checked, err := target.Check(agents.AsJSON(target.Type, value, o.asJSON))
 	if err != nil {
 		return cli.Refused("the value: %w", err)
 	}
@@ -183,13 +182,4 @@ func (o *sealOptions) one(ctx context.Context, f *cli.Factory, name string) erro
 	}
 	f.Printf("%s\n", text)
 	return nil
-}
-
-// asJSON returns what a person gave as a value as JSON: text for a string, unless they
-// say that it is JSON already.
-func asJSON(t *typedvalue.Type, value seal.Value, isJSON bool) []byte {
-	if t == nil || t.Kind() == "Str" && !isJSON {
-		return typedvalue.Quote(string(value.Reveal()))
-	}
-	return value.Reveal()
 }

@@ -103,12 +103,12 @@ func (o *setOptions) check(name string) error {
 	if err := o.output.Check(); err != nil {
 		return err
 	}
-	for _, p := range o.draft(name, seal.Value{}, false).Check() {
+	if problems := o.draft(name, seal.Value{}, false).Check(); len(problems) > 0 {
 		field := "NAME"
-		if p.Field != users.FieldName {
-			field = "--" + string(p.Field)
+		if problems[0].Field != users.FieldName {
+			field = "--" + string(problems[0].Field)
 		}
-		return cli.Refused("%s: %s", field, p.Text)
+		return cli.Refused("%s: %s", field, problems[0].Text)
 	}
 	return nil
 }

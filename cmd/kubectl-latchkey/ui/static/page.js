@@ -1,0 +1,199 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+'use strict';
+const kept = 'latchkey-session';
+const at = (id) => document.getElementById(id);
+const main = at('main'), dialog = at('dialog'), body = at('dialog-body');
+const secret = () => sessionStorage.getItem(kept) || '';
+let namespace = '', opener = '', stream = null, hide = 0;
+
+// The code leaves the address before anything else happens.
+const code = location.hash.slice(1);
+history.replaceState(null, '', location.pathname + location.search);
+
+async function enter() {
+  if (code && code !== 'main') {
+    try {
+      const answer = await fetch('/session', { method: 'POST', body: code });
+      if (answer.ok) sessionStorage.setItem(kept, await answer.text());
+      else if (!secret()) return ended();
+    } catch { return ended(); }
+  }
+  if (!secret()) return ended();
+  htmx.ajax('GET', '/namespaces', { target: at('namespaces'), swap: 'innerHTML', headers: { 'Latchkey-Live': '1' } });
+  go(location.pathname === '/' ? document.body.dataset.start : location.pathname, location.pathname === '/');
+}
+function ended() {
+  stream?.abort();
+  sessionStorage.removeItem(kept);
+  if (dialog.open) dialog.close();
+  main.replaceChildren(at('ended').content.cloneNode(true));
+  document.title = 'Session ended · Latchkey';
+  lively('Not live', false);
+}
+function go(path, push) {
+  if (push) history.pushState(null, '', path);
+  main.replaceChildren(at('loading').content.cloneNode(true));
+  return htmx.ajax('GET', path, { target: main, swap: 'innerHTML' });
+}
+addEventListener('popstate', () => go(location.pathname, false));
+document.addEventListener('htmx:configRequest', (e) => { e.detail.headers['Latchkey-Session'] = secret(); });
+document.addEventListener('htmx:beforeSwap', (e) => {
+  if (e.detail.xhr.status === 401) { e.detail.shouldSwap = false; ended(); }
+});
+document.addEventListener('htmx:sendError', (e) => {
+  if (e.target.closest?.('form') && at('e-form')) {
+    at('e-form').textContent = 'The page does not answer: is its command still running? What you typed is still here.';
+  } else if (!e.detail.requestConfig?.headers['Latchkey-Live']) ended();
+});
+
+// What is shown now: the title, the pages of its namespace, the stream of its changes.
+function settle() {
+  const head = main.querySelector('[data-title]');
+  document.title = (head ? head.dataset.title + ' · ' : '') + 'Latchkey';
+  const ns = head?.dataset.ns || namespace || document.body.dataset.start.split('/')[2];
+  for (const link of at('nav').children) {
+    if (link.dataset.page !== 'overview') link.href = `/ns/${ns}/${link.dataset.page}`;
+    const here = link.dataset.page === head?.dataset.page;
+    if (here) link.setAttribute('aria-current', 'page'); else link.removeAttribute('aria-current');
+  }
+  if (document.activeElement !== at('namespace')) at('namespace').value = ns;
+  if (ns !== namespace || !stream) { namespace = ns; live(); }
+  filter();
+}
+document.addEventListener('htmx:afterSettle', (e) => {
+  if (e.target === main || main.contains(e.target)) settle();
+  if (e.target === main) main.focus({ preventScroll: true });
+  if (e.target === body && !dialog.open && body.childElementCount) {
+    dialog.showModal();
+    (body.querySelector('[autofocus], form input:not([type=hidden]), form textarea, form button') || dialog).focus();
+  }
+  body.querySelector('#import-result [data-focus]')?.focus();
+});
+document.addEventListener('htmx:beforeRequest', (e) => {
+  if (e.target.closest?.('form')) for (const slot of document.querySelectorAll('.error[id]')) slot.replaceChildren();
+});
+document.addEventListener('htmx:afterRequest', (e) => {
+  const form = e.target.closest?.('form');
+  if (!form || !body.contains(form) || e.target.id === 'import') return;
+  let first = null;
+  for (const slot of body.querySelectorAll('[data-for]')) {
+    const field = at(slot.dataset.for), bad = slot.textContent.trim() !== '';
+    field?.setAttribute('aria-invalid', bad);
+    if (bad && !first) first = field;
+  }
+  if (!first && at('e-form')?.textContent.trim()) first = at('e-form');
+  first?.focus();
+});
+document.addEventListener('saved', (e) => {
+  const leave = e.target.dataset?.leave;
+  if (dialog.open) dialog.close();
+  if (leave) go(leave, true); else refresh(false);
+  setTimeout(() => at('said').replaceChildren(), 8000);
+});
+dialog.addEventListener('close', () => {
+  clearTimeout(hide);
+  body.replaceChildren(); // with whatever was typed or revealed
+  (at(opener) || main).focus();
+});
+
+// A revealed value goes after 30 seconds, and when the person looks elsewhere.
+const conceal = () => { if (body.querySelector('[data-revealed]')) { body.querySelector('[data-revealed]').textContent = ''; dialog.close(); } };
+addEventListener('blur', conceal);
+addEventListener('pagehide', conceal);
+document.addEventListener('visibilitychange', () => { if (document.hidden) conceal(); });
+document.addEventListener('htmx:afterSwap', (e) => {
+  if (e.target === body && body.querySelector('[data-revealed]')) { clearTimeout(hide); hide = setTimeout(conceal, 30000); }
+});
+
+function open(method, path, button) {
+  opener = button.id;
+  return htmx.ajax(method, path, { target: body, swap: 'innerHTML' });
+}
+document.addEventListener('click', (e) => {
+  const on = (what) => e.target.closest?.(what);
+  const link = on('a[data-go]');
+  if (link && !e.ctrlKey && !e.metaKey && !e.shiftKey) { e.preventDefault(); go(link.getAttribute('href'), true); }
+  if (on('[data-open]')) open('GET', on('[data-open]').dataset.open, on('[data-open]'));
+  if (on('[data-open-post]')) open('POST', on('[data-open-post]').dataset.openPost, on('[data-open-post]'));
+  if (on('[data-close]')) dialog.close();
+});
+document.addEventListener('change', (e) => {
+  if (e.target.dataset.show) at(e.target.dataset.show).classList.toggle('shown', e.target.checked);
+});
+at('where').addEventListener('submit', (e) => {
+  e.preventDefault();
+  go(`/ns/${encodeURIComponent(at('namespace').value.trim())}/secrets`, true);
+});
+document.addEventListener('keydown', (e) => {
+  if (!at('keys').checked || dialog.open || e.ctrlKey || e.metaKey || e.altKey || e.target.closest('input, textarea, select')) return;
+  const to = { '/': at('filter'), n: main.querySelector('[data-add]') }[e.key];
+  if (to) { e.preventDefault(); e.key === '/' ? to.focus() : to.click(); }
+});
+
+// The filter, which stays while rows change.
+function filter() {
+  const field = at('filter');
+  if (!field) return;
+  const words = field.value.toLowerCase().split(/\s+/).filter(Boolean);
+  let shown = 0, all = 0;
+  for (const row of main.querySelectorAll('[data-row]')) {
+    const text = row.dataset.row.toLowerCase();
+    row.hidden = !words.every((w) => text.includes(w));
+    all++; if (!row.hidden) shown++;
+  }
+  for (const branch of main.querySelectorAll('[data-branch]')) branch.hidden = words.length > 0;
+  main.querySelector('.tree')?.classList.toggle('flat', words.length > 0);
+  at('matches').textContent = words.length ? `${shown} of ${all} shown` : '';
+}
+document.addEventListener('input', (e) => { if (e.target.id === 'filter') filter(); });
+
+// Files that are dropped go where a chosen one would.
+document.addEventListener('dragover', (e) => { if (e.target.closest?.('[data-drop], [data-drop-here]')) e.preventDefault(); });
+document.addEventListener('drop', async (e) => {
+  const empty = e.target.closest?.('[data-drop]');
+  if (!empty && !e.target.closest?.('[data-drop-here]')) return;
+  e.preventDefault();
+  const dropped = e.dataTransfer.files;
+  if (empty) await open('GET', empty.dataset.drop, empty);
+  if (at('f-import')) { at('f-import').files = dropped; htmx.trigger(at('import'), 'submit'); }
+});
+
+// Changes made elsewhere: an EventSource sends no headers, so the stream is read by hand.
+async function refresh(byItself) {
+  const open = new Set([...main.querySelectorAll('details[open]')].map((d) => d.id));
+  const focused = document.activeElement?.id;
+  for (const part of main.querySelectorAll('[data-live]')) {
+    await htmx.ajax('GET', part.dataset.live, { target: part, swap: 'outerHTML', headers: { 'Latchkey-Live': '1' } });
+  }
+  for (const details of main.querySelectorAll('details')) if (open.has(details.id)) details.open = true;
+  if (focused && document.activeElement === document.body) at(focused)?.focus({ preventScroll: true });
+  filter();
+  if (byItself && at('usage')) htmx.trigger(at('usage'), 'load');
+}
+function lively(text, on) {
+  at('live-text').textContent = text;
+  at('live').classList.toggle('on', on);
+}
+async function live() {
+  stream?.abort();
+  const mine = stream = new AbortController();
+  try {
+    const answer = await fetch(`/ns/${namespace}/events`, {
+      headers: { 'Latchkey-Session': secret(), 'Latchkey-Live': '1', 'HX-Request': 'true' }, signal: mine.signal,
+    });
+    if (answer.status === 401) return ended();
+    const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+    for (;;) {
+      const { value, done } = await reader.read();
+      if (done) break;
+      if (value.includes('event: lost')) { lively('Not live: reload to see changes', false); return; }
+      lively('Live', true);
+      if (value.includes('event: changed')) refresh(true);
+    }
+  } catch { /* the stream broke */ }
+  if (mine !== stream || mine.signal.aborted) return;
+  lively('Connecting again…', false);
+  setTimeout(() => { if (mine === stream) live(); }, 2000);
+}
+document.addEventListener('DOMContentLoaded', enter); // after htmx has begun

@@ -1,0 +1,104 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package ui
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/cli"
+	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/cluster"
+)
+
+// trouble is a screen that says what is missing, and the command that mends it.
+type trouble struct {
+	Title, Text string
+	Commands    []string
+	// Again tells whether trying again may help.
+	Again  bool
+	Path   string
+	status int
+}
+
+// troubleOf says what an error of the cluster means.
+func troubleOf(err error) trouble {
+	text, commands := splitCommands(strings.TrimPrefix(err.Error(), "refused: "))
+	t := trouble{Text: text, Commands: commands, Again: true, status: http.StatusBadGateway}
+	var refused *cli.Error
+	var missing *noNamespace
+	switch {
+	case errors.As(err, &missing):
+		t.Title, t.status = "There is no such namespace", http.StatusNotFound
+		t.Commands = []string{"kubectl latchkey ui -n NAMESPACE", "kubectl create namespace " + missing.name}
+		t.Text += " Choose another above, or have it made."
+	case cluster.IsForbidden(err):
+		t.Title, t.status = "You may not see this", http.StatusForbidden
+	case apierrors.IsUnauthorized(err):
+		t.Title, t.Text, t.status = "Your login has expired", "The cluster does not know you any more. Log in again, then try again here: the page takes your new login by itself.", http.StatusBadGateway
+		t.Commands = []string{"kubectl auth whoami"}
+	case apierrors.IsServiceUnavailable(err) || apierrors.IsInternalError(err) || apierrors.IsTimeout(err) || apierrors.IsServerTimeout(err) || apierrors.IsTooManyRequests(err):
+		t.Title, t.status = "The cluster cannot answer now", http.StatusServiceUnavailable
+	case errors.As(err, &refused) && refused.Code == cli.CodeRefused:
+		t.Title, t.status = "This does not work here", http.StatusConflict
+	case apierrors.IsNotFound(err):
+		t.Title, t.status = "It is not there", http.StatusNotFound
+	case isAPI(err):
+		t.Title = "The cluster refused"
+	default:
+		t.Title, t.Commands = "The cluster cannot be reached", []string{"kubectl version"}
+		t.Text = "There is no answer from the API server: " + err.Error()
+		if errors.Is(err, context.DeadlineExceeded) {
+			t.Text = "There was no answer from the API server in time."
+		}
+	}
+	return t
+}
+
+func isAPI(err error) bool {
+	var status apierrors.APIStatus
+	return errors.As(err, &status)
+}
+
+// splitCommands takes the commands out of what the command line would say.
+func splitCommands(text string) (string, []string) {
+	var lines, commands []string
+	for line := range strings.Lines(text) {
+		line = strings.TrimRight(line, "\n")
+		if trimmed := strings.TrimSpace(line); strings.HasPrefix(trimmed, "kubectl ") {
+			commands = append(commands, trimmed)
+			continue
+		}
+		if before, command, has := strings.Cut(line, " Try: "); has {
+			line = before
+			commands = append(commands, command)
+		}
+		lines = append(lines, line)
+	}
+	return strings.Join(lines, "\n"), commands
+}
+
+// fail shows an error as a screen.
+func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
+	t := troubleOf(err)
+	t.Path = r.URL.RequestURI()
+	s.render(w, t.status, "trouble", t)
+}
+
+// refuse answers a form: what concerns a field stands beside it.
+func (s *Server) refuse(w http.ResponseWriter, err error) {
+	t := troubleOf(err)
+	p := problemsOf(err)
+	if p.empty() {
+		p.Form = t.Title + ": " + t.Text
+		p.Commands = t.Commands
+	}
+	if t.status == http.StatusServiceUnavailable || t.status == http.StatusBadGateway {
+		p.Form += " What you typed is still here: try again."
+	}
+	s.render(w, t.status, "problems", p)
+}
