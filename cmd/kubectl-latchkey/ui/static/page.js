@@ -1,6 +1,8 @@
 // Copyright The Latchkey Authors.
 // SPDX-License-Identifier: Apache-2.0
 'use strict';
+// A request that got no answer is told of by htmx:sendError.
+const ask = (method, path, how) => htmx.ajax(method, path, how).catch(() => {});
 const kept = 'latchkey-session';
 const at = (id) => document.getElementById(id);
 const main = at('main'), dialog = at('dialog'), body = at('dialog-body');
@@ -20,7 +22,7 @@ async function enter() {
     } catch { return ended(); }
   }
   if (!secret()) return ended();
-  htmx.ajax('GET', '/namespaces', { target: at('namespaces'), swap: 'innerHTML', headers: { 'Latchkey-Live': '1' } });
+  ask('GET', '/namespaces', { target: at('namespaces'), swap: 'innerHTML', headers: { 'Latchkey-Live': '1' } });
   go(location.pathname === '/' ? document.body.dataset.start : location.pathname, location.pathname === '/');
 }
 function ended() {
@@ -34,7 +36,7 @@ function ended() {
 function go(path, push) {
   if (push) history.pushState(null, '', path);
   main.replaceChildren(at('loading').content.cloneNode(true));
-  return htmx.ajax('GET', path, { target: main, swap: 'innerHTML' });
+  return ask('GET', path, { target: main, swap: 'innerHTML' });
 }
 addEventListener('popstate', () => go(location.pathname, false));
 document.addEventListener('htmx:configRequest', (e) => { e.detail.headers['Latchkey-Session'] = secret(); });
@@ -108,7 +110,7 @@ document.addEventListener('htmx:afterSwap', (e) => {
 
 function open(method, path, button) {
   opener = button.id;
-  return htmx.ajax(method, path, { target: body, swap: 'innerHTML' });
+  return ask(method, path, { target: body, swap: 'innerHTML' });
 }
 document.addEventListener('click', (e) => {
   const on = (what) => e.target.closest?.(what);
@@ -164,7 +166,7 @@ async function refresh(byItself) {
   const open = new Set([...main.querySelectorAll('details[open]')].map((d) => d.id));
   const focused = document.activeElement?.id;
   for (const part of main.querySelectorAll('[data-live]')) {
-    await htmx.ajax('GET', part.dataset.live, { target: part, swap: 'outerHTML', headers: { 'Latchkey-Live': '1' } });
+    await ask('GET', part.dataset.live, { target: part, swap: 'outerHTML', headers: { 'Latchkey-Live': '1' } });
   }
   for (const details of main.querySelectorAll('details')) if (open.has(details.id)) details.open = true;
   if (focused && document.activeElement === document.body) at(focused)?.focus({ preventScroll: true });
