@@ -73,10 +73,13 @@ var _ = Describe("The page of a first secret", func() {
 			if strings.HasPrefix(script, "make build\n") {
 				script = "kubectl latchkey version\n"
 			}
-			if strings.HasPrefix(script, "printf second-token") {
-				// As the page's reader, who is slower than this: a container that has just
-				// started may be of after the change.
+			// The page's reader is slower than this: a container that has just started may be
+			// of after the change, and a pod that is made at once may be of before it.
+			switch {
+			case strings.HasPrefix(script, "printf second-token"):
 				awaitAge(ctx, time.Now(), 35*time.Second)
+			case strings.Contains(script, "rollout restart"):
+				awaitAge(ctx, time.Now(), 5*time.Second)
 			}
 			script = strings.NewReplacer("namespace alice", "namespace "+name, "-n alice", "-n "+name, "user=alice", "user="+name, "busybox:stable", busybox).Replace(script)
 			command := exec.CommandContext(ctx, "bash", "-euo", "pipefail", "-c", script)
