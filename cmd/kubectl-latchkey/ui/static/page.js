@@ -1,8 +1,9 @@
 // Copyright The Latchkey Authors.
 // SPDX-License-Identifier: Apache-2.0
 'use strict';
+// Each target has a queue of its own: in one for all, what the page asks by itself would push out what a person asks.
 // A request that got no answer is told of by htmx:sendError.
-const ask = (method, path, how) => htmx.ajax(method, path, how).catch(() => {});
+const ask = (method, path, how) => htmx.ajax(method, path, { ...how, source: how.target }).catch(() => {});
 const kept = 'latchkey-session';
 const at = (id) => document.getElementById(id);
 const main = at('main'), dialog = at('dialog'), body = at('dialog-body');
@@ -162,17 +163,33 @@ document.addEventListener('drop', async (e) => {
 });
 
 // Changes made elsewhere: an EventSource sends no headers, so the stream is read by hand.
+let refreshing = false, refreshAgain = false;
 async function refresh(byItself) {
-  const open = new Set([...main.querySelectorAll('details[open]')].map((d) => d.id));
-  const focused = document.activeElement?.id;
-  for (const part of main.querySelectorAll('[data-live]')) {
-    await ask('GET', part.dataset.live, { target: part, swap: 'outerHTML', headers: { 'Latchkey-Live': '1' } });
+  refreshAgain = true; // one at a time: each puts new elements in the place of those that the next one asks for
+  if (refreshing) return;
+  refreshing = true;
+  while (refreshAgain) {
+    refreshAgain = false;
+    for (const part of main.querySelectorAll('[data-live]')) {
+      await ask('GET', part.dataset.live, { target: part, swap: 'outerHTML', headers: { 'Latchkey-Live': '1' } });
+    }
   }
-  for (const details of main.querySelectorAll('details')) if (open.has(details.id)) details.open = true;
-  if (focused && document.activeElement === document.body) at(focused)?.focus({ preventScroll: true });
-  filter();
+  refreshing = false;
   if (byItself && at('usage')) htmx.trigger(at('usage'), 'load');
 }
+// What a person opened, and where they are, is as it was just before new rows come.
+let opened = [], focused = '';
+document.addEventListener('htmx:beforeSwap', (e) => {
+  if (!e.target.matches('[data-live]')) return;
+  opened = [...main.querySelectorAll('details[open]')].map((d) => d.id);
+  focused = e.target.contains(document.activeElement) ? document.activeElement.id : '';
+});
+document.addEventListener('htmx:afterSwap', () => {
+  for (const id of opened) if (at(id)) at(id).open = true;
+  if (focused && document.activeElement === document.body) at(focused)?.focus({ preventScroll: true });
+  opened = []; focused = '';
+  filter();
+});
 function lively(text, on) {
   at('live-text').textContent = text;
   at('live').classList.toggle('on', on);
