@@ -105,6 +105,19 @@ test-unit: ## Run the tests that need no API server.
 	packages=$$(go list ./... | grep -v /test/); go test -race -timeout 5m $$packages $(TESTFLAGS)
 	go -C $(PLUGIN) test -race -timeout 5m ./... $(TESTFLAGS)
 
+CHROMIUM ?= /usr/bin/chromium
+
+.PHONY: ui-test
+ui-test: ## Run the tests of the page in a real browser, CHROMIUM=/usr/bin/chromium. Needs node and npm.
+	assets=$$(hack/controlplane/build.sh --print-assets | tail -n 1); \
+	CHROMIUM=$(CHROMIUM) KUBEBUILDER_ASSETS=$$assets go test -count=1 -timeout 10m ./test/ui $(TESTFLAGS)
+
+.PHONY: ui-screenshots
+ui-screenshots: ## Take screenshots of every state of the page into dist/ui, and those of docs/ui.md into docs/ui.
+	rm -rf dist/ui && mkdir -p dist/ui docs/ui
+	SCREENSHOTS=$(CURDIR)/dist/ui $(MAKE) ui-test
+	for name in secrets-light detail-dark import-preview-light; do cp dist/ui/$$name-1280.png docs/ui/$$name.png; done
+
 .PHONY: linearizability
 linearizability: ## Look for answers that fit no order, under all faults, for DURATION=30m. SEED=, FAULTS=killed,paused, ARTIFACTS=.
 	assets=$$(hack/controlplane/build.sh --print-assets | tail -n 1); \
