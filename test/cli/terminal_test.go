@@ -22,7 +22,7 @@ import (
 	"github.com/latchkey-dev/latchkey/test/framework"
 )
 
-// terminal is the plugin on a terminal.
+// terminal is a command on a terminal.
 type terminal struct {
 	command *exec.Cmd
 	file    *os.File
@@ -31,6 +31,7 @@ type terminal struct {
 	done    chan struct{}
 }
 
+// onTerminal runs the plugin in a namespace.
 func onTerminal(ctx context.Context, namespace string, args ...string) *terminal {
 	GinkgoHelper()
 	return onTerminalWith(ctx, "", namespace, args...)
@@ -39,9 +40,15 @@ func onTerminal(ctx context.Context, namespace string, args ...string) *terminal
 // onTerminalWith is onTerminal with a variable in the environment.
 func onTerminalWith(ctx context.Context, variable, namespace string, args ...string) *terminal {
 	GinkgoHelper()
-	t := &terminal{done: make(chan struct{})}
-	t.command = exec.CommandContext(ctx, plugin, append([]string{"-n", namespace}, args...)...)
-	t.command.Env = []string{variable, "PATH=" + os.Getenv("PATH"), "HOME=" + cluster.Dir, "KUBECONFIG=" + filepath.Join(cluster.Dir, "admin.kubeconfig")}
+	command := exec.CommandContext(ctx, plugin, append([]string{"-n", namespace}, args...)...)
+	command.Env = []string{variable}
+	return commandOnTerminal(command)
+}
+
+func commandOnTerminal(command *exec.Cmd) *terminal {
+	GinkgoHelper()
+	t := &terminal{command: command, done: make(chan struct{})}
+	t.command.Env = append(t.command.Env, "PATH="+os.Getenv("PATH"), "HOME="+cluster.Dir, "KUBECONFIG="+filepath.Join(cluster.Dir, "admin.kubeconfig"))
 	var err error
 	t.file, err = pty.Start(t.command)
 	Expect(err).NotTo(HaveOccurred())
@@ -72,6 +79,11 @@ func (t *terminal) enter(text string) {
 	GinkgoHelper()
 	_, err := io.WriteString(t.file, text)
 	Expect(err).NotTo(HaveOccurred())
+}
+
+func (t *terminal) resize(rows, columns uint16) {
+	GinkgoHelper()
+	Expect(pty.Setsize(t.file, &pty.Winsize{Rows: rows, Cols: columns})).To(Succeed())
 }
 
 func (t *terminal) end() int {

@@ -23,12 +23,12 @@ func Run(ctx context.Context, streams cli.Streams, version string, args []string
 	root := NewRoot(streams, version)
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
-	if err != nil && ctx.Err() != nil {
-		return cli.CodeInterrupted
-	}
 	var known *cli.Error
 	if errors.As(err, &known) && known.Err == nil {
-		return known.Code
+		return known.Code // also after an interrupt: it was done
+	}
+	if err != nil && ctx.Err() != nil {
+		return cli.CodeInterrupted
 	}
 	if err != nil {
 		streams.Notice("error: %s", err)
@@ -70,7 +70,9 @@ func NewRoot(streams cli.Streams, version string) *cobra.Command {
 		newSeal(f),
 		newReseal(f),
 		newValidate(f),
+		newPlan(f),
 		newAgent(f),
+		newRun(f),
 		newKeys(f),
 		newDoctor(f),
 		newWhoami(f),

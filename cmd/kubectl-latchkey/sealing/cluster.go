@@ -78,12 +78,12 @@ func (c *Cluster) Keys(ctx context.Context, namespace string) (sealer.Keys, erro
 var resources = map[string]string{manifest.KindUser: "usersecrets", manifest.KindAgent: "agentsecrets"}
 
 // apply applies an object as a dry run, and returns what would be stored.
-func (c *Cluster) apply(ctx context.Context, kind, namespace string, metadata, spec map[string]any) (*unstructured.Unstructured, error) {
+func (c *Cluster) apply(ctx context.Context, manager, kind, namespace string, metadata, spec map[string]any) (*unstructured.Unstructured, error) {
 	u := &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": v1alpha1.GroupVersion.String(), "kind": kind, "metadata": metadata, "spec": spec,
 	}}
 	return c.client.Resource(v1alpha1.GroupVersion.WithResource(resources[kind])).Namespace(namespace).
-		Apply(ctx, u.GetName(), u, metav1.ApplyOptions{FieldManager: cluster.FieldManager, Force: true, DryRun: []string{metav1.DryRunAll}})
+		Apply(ctx, u.GetName(), u, metav1.ApplyOptions{FieldManager: manager, Force: true, DryRun: []string{metav1.DryRunAll}})
 }
 
 // errForUID says why a text that is bound to a UID is left alone.
@@ -104,7 +104,7 @@ func (c *Cluster) Again(ctx context.Context, namespace string, o *manifest.Objec
 		}
 	}
 	c.warnings.take()
-	answer, err := c.apply(ctx, o.Kind, namespace, metadata, spec)
+	answer, err := c.apply(ctx, cluster.FieldManager, o.Kind, namespace, metadata, spec)
 	if err != nil {
 		return "", err
 	}
@@ -121,16 +121,22 @@ func (c *Cluster) Again(ctx context.Context, namespace string, o *manifest.Objec
 // Validate returns nil where the cluster would take an object as it is written, with
 // sealed for its value, "" for none in plain: what is sent may be in an audit log.
 func (c *Cluster) Validate(ctx context.Context, namespace string, o *manifest.Object, sealed string) error {
+	_, err := c.DryRun(ctx, cluster.FieldManager, namespace, o, sealed)
+	return err
+}
+
+// DryRun returns an object as the cluster would store it if manager applied it as it is
+// written, with sealed for its value, "" for none in plain.
+func (c *Cluster) DryRun(ctx context.Context, manager, namespace string, o *manifest.Object, sealed string) (*unstructured.Unstructured, error) {
 	spec, metadata, err := written(namespace, o)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	delete(spec, "value")
 	if sealed != "" {
 		spec["sealedValue"] = sealed
 	}
-	_, err = c.apply(ctx, o.Kind, namespace, metadata, spec)
-	return err
+	return c.apply(ctx, manager, o.Kind, namespace, metadata, spec)
 }
 
 // written returns what a manifest says of an object: its spec, and of its metadata what

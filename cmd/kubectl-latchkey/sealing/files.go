@@ -56,6 +56,27 @@ func find(paths []string) ([]string, error) {
 	return files, nil
 }
 
+// Objects returns the objects of files and folders, and says what cannot be read.
+func Objects(paths []string, stdin io.Reader) (objects []*manifest.Object, unread []string, err error) {
+	if !slices.Contains(paths, Stdin) {
+		if paths, err = find(paths); err != nil {
+			return nil, nil, err
+		}
+	}
+	for _, path := range paths {
+		text, err := read(path, stdin)
+		if err != nil {
+			return nil, nil, err
+		}
+		found, skipped := manifest.Read(text)
+		objects = append(objects, found...)
+		for _, s := range skipped {
+			unread = append(unread, fmt.Sprintf("%s:%d: %s", path, s.Line, s.Reason))
+		}
+	}
+	return objects, unread, nil
+}
+
 // say writes a line for people. Where nobody reads it, nothing is lost.
 func say(to io.Writer, format string, args ...any) { _, _ = fmt.Fprintf(to, format, args...) }
 

@@ -1,0 +1,60 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"fmt"
+	"sync"
+	"time"
+)
+
+// quiet is how long something may take without a word.
+const quiet = time.Second
+
+// Progress says how far something is that takes longer than a second: on a terminal in
+// one line that is replaced, else in a line for every ten seconds.
+type Progress struct {
+	streams Streams
+	what    string
+	now     func() time.Time
+
+	mu          sync.Mutex
+	began, said time.Time
+	line        bool
+}
+
+// Progress begins one.
+func (s Streams) Progress(what string) *Progress {
+	return &Progress{streams: s, what: what, now: time.Now, began: time.Now()}
+}
+
+// Say tells how many are done of all.
+func (p *Progress) Say(done, all int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now, every := p.now(), 10*time.Second
+	if p.streams.ErrTerminal {
+		every = 100 * time.Millisecond
+	}
+	if now.Sub(p.began) < quiet || now.Sub(p.said) < every {
+		return
+	}
+	p.said = now
+	if p.streams.ErrTerminal {
+		_, _ = fmt.Fprintf(p.streams.ErrOut, "\r\x1b[K%s: %d of %d", p.what, done, all)
+		p.line = true
+		return
+	}
+	p.streams.Notice("%s: %d of %d", p.what, done, all)
+}
+
+// End takes the line away.
+func (p *Progress) End() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.line {
+		_, _ = fmt.Fprint(p.streams.ErrOut, "\r\x1b[K")
+		p.line = false
+	}
+}
