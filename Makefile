@@ -67,6 +67,10 @@ build: ## Build the commands of cmd/ into bin/.
 image: ## Build the container image IMAGE= for PLATFORMS= into dist/: an OCI layout, a tar for ctr, SBOMs, provenance. No Docker.
 	go -C hack/image run . --source $(CURDIR) --output $(CURDIR)/dist --tag $(IMAGE) --version $(VERSION) --platform $(PLATFORMS)
 
+.PHONY: dist
+dist: ## Build the plugin for people to download into dist/: archives for linux, darwin and windows, SHA256SUMS, a manifest for krew.
+	go run ./hack/dist --output dist --version $(VERSION)
+
 .PHONY: controlplane
 controlplane: ## Build etcd, kube-apiserver and kubectl into bin/k8s, once.
 	hack/controlplane/build.sh

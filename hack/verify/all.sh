@@ -6,7 +6,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
-checks=(generated lint files layout docs gomod shell image chart)
+checks=(generated lint files layout docs gomod shell platforms image chart)
 
 failed=()
 for check in "${checks[@]}"; do

@@ -1,7 +1,8 @@
 // Copyright The Latchkey Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Command gendoc writes the page of the command line from the commands themselves.
+// Command gendoc writes the page of the command line, or its manual pages, from the
+// commands themselves.
 package main
 
 import (
@@ -11,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/cobra/doc"
 
 	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/cli"
 	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/commands"
@@ -41,8 +43,15 @@ All commands take the flags of kubectl that lead to a cluster and a namespace, s
 `
 
 func main() {
+	if len(os.Args) == 3 && os.Args[1] == "--man" {
+		if err := manual(os.Args[2]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	if len(os.Args) != 2 {
-		fmt.Fprintln(os.Stderr, "usage: gendoc FILE")
+		fmt.Fprintln(os.Stderr, "usage: gendoc FILE | --man FOLDER")
 		os.Exit(2)
 	}
 	var page bytes.Buffer
@@ -55,6 +64,13 @@ func main() {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+}
+
+// manual writes a manual page for each command into a folder, dated by SOURCE_DATE_EPOCH.
+func manual(folder string) error {
+	root := commands.NewRoot(cli.Streams{}, "dev")
+	root.DisableAutoGenTag = true
+	return doc.GenManTree(root, &doc.GenManHeader{Section: "1", Source: "Latchkey", Manual: "kubectl latchkey"}, folder)
 }
 
 // section writes a command and those below it.
