@@ -44,8 +44,8 @@ var _ = Describe("keys", Serial, func() {
 		old := newestKey(ctx)
 		rotated := run(ctx, ns, "", "keys", "rotate", "--wait")
 		newest := newestKey(ctx)
-		Expect(rotated).To(Equal(result{stdout: "key " + newest + " seals now, key " + old + " opens\n"}))
-		Eventually(ctx, func() string { return succeed(ctx, ns, "", "agent", "get", "token", "-o", "yaml") }).Should(ContainSubstring("sealedValue: lk1." + newest + "."))
+		Expect(rotated).To(And(ends(0), prints(MatchRegexp("^key "+newest+" seals now, key "+old+" opens\nall \\d+ values are sealed with it\n$"))))
+		Expect(succeed(ctx, ns, "", "agent", "get", "token", "-o", "yaml")).To(ContainSubstring("sealedValue: lk1."+newest+"."), "it waited for that")
 		Expect(succeed(ctx, ns, "", "keys", "list")).
 			To(MatchRegexp(`^ID +CREATED +DOES +OBJECTS\n` + newest + ` +\S+ +seals and opens +\d+\n` + old + ` +\S+ +opens +\d+\n`))
 

@@ -136,12 +136,12 @@ var _ = Describe("a terminal", func() {
 
 	It("asks for a value, and shows nothing of it", func(ctx SpecContext) {
 		ns := newTenant(ctx)
-		t := onTerminal(ctx, ns, "set", "t", "--env", "T", "--wait")
+		t := onTerminal(ctx, ns, "set", "t", "--env", "T")
 		Eventually(t.screen).Should(Equal("Value of t (it is not shown): "))
 		t.enter(canary + "-typed\n")
 		Expect(t.end()).To(Equal(0), t.screen())
 		Expect(t.screen()).To(Equal("Value of t (it is not shown): \r\nusersecret.latchkey.dev/t created\r\n"))
-		Expect(projected(ctx, ns, "T")()).To(Equal(canary + "-typed"))
+		Eventually(projected(ctx, ns, "T")).Should(Equal(canary + "-typed"))
 	})
 
 	It("ends with 130 when it is interrupted, and stores nothing", func(ctx SpecContext) {

@@ -68,6 +68,43 @@ var _ = Describe("usage, wait and describe", func() {
 		Expect(succeed(ctx, ns, "", "usage", "t", "--exit-code", "-o", "json")).To(ContainSubstring(`"safe": true`))
 	})
 
+	It("sums up all secrets without a name", func(ctx SpecContext) {
+		ns := newTenant(ctx)
+		runningPod(ctx, ns, "web", 48*time.Hour)
+		succeed(ctx, ns, canary, "set", "t", "--env", "T", "--wait")
+		succeed(ctx, ns, canary, "set", "unseen", "--wait")
+		got := run(ctx, ns, "", "usage", "--exit-code")
+		Expect(got.code).To(Equal(4))
+		Expect(got.stdout).To(MatchRegexp(`^KIND +NAME +CHANGED +CONTAINERS +OLD +UNSURE +SETTLING +SAFE
+UserSecret +t +\S+ +1 +1 +0 +0 +no
+UserSecret +unseen +- +0 +0 +0 +0 +yes
+$`))
+	})
+
+	It("deletes when unused: disables, waits for the last container, not less, and deletes", func(ctx SpecContext) {
+		ns := newTenant(ctx)
+		pod := runningPod(ctx, ns, "web", 48*time.Hour)
+		succeed(ctx, ns, canary, "set", "t", "--env", "T", "--wait")
+		got := run(ctx, ns, "", "delete", "t", "--when-unused", "--yes", "--timeout", "3s")
+		Expect(got).To(And(ends(5), notices(And(ContainSubstring("UserSecret t is disabled.\n"), ContainSubstring("Try: kubectl delete pod web"), ContainSubstring("UserSecret t stay disabled")))))
+		Expect(succeed(ctx, ns, "", "list", "-o", "name")).To(Equal("usersecret.latchkey.dev/t\n"))
+		Expect(projected(ctx, ns, "T")()).To(BeEmpty(), "new containers have it no more")
+
+		ended := make(chan result)
+		go func() {
+			defer GinkgoRecover()
+			ended <- run(ctx, ns, "", "delete", "t", "--when-unused", "--yes", "--timeout", "1m")
+		}()
+		Consistently(ended, 3*time.Second).ShouldNot(Receive())
+		Expect(api.Delete(ctx, pod, client.GracePeriodSeconds(0))).To(Succeed())
+		Eventually(ended).Should(Receive(&got))
+		Expect(got).To(And(ends(0), prints("usersecret.latchkey.dev/t deleted\n")))
+		Expect(succeed(ctx, ns, "", "list", "-o", "name")).To(BeEmpty())
+
+		succeed(ctx, ns, canary, "agent", "set", "a", "--type", "string")
+		Expect(run(ctx, ns, "", "delete", "a", "--when-unused", "--yes")).To(ends(2), "an AgentSecret cannot be disabled")
+	})
+
 	It("shows what is in the way of a secret, with its fix", func(ctx SpecContext) {
 		ns := newTenant(ctx)
 		succeed(ctx, ns, "", "set", "t", "--env", "T", "--from", "missing/key")

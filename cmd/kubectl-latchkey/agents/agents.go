@@ -40,8 +40,8 @@ type Agents struct {
 	client    dynamic.Interface
 	rest      rest.Interface
 	namespace string
-	// DryRun has the cluster store nothing.
-	DryRun bool
+	// DryRun has the cluster store nothing; with SendNothing it is not even asked.
+	DryRun, SendNothing bool
 }
 
 // New returns the AgentSecrets of a namespace.
@@ -264,6 +264,9 @@ func (a *Agents) create(ctx context.Context, w Write) (*v1alpha1.AgentSecret, er
 		return nil, errors.New("the AgentSecret cannot be written")
 	}
 	delete(object, "status")
+	if a.SendNothing {
+		return s, nil
+	}
 	stored, err := a.client.Resource(resource).Namespace(a.namespace).
 		Create(ctx, &unstructured.Unstructured{Object: object}, metav1.CreateOptions{FieldManager: cluster.FieldManager, DryRun: a.dryRun()})
 	return typed(stored, err)
@@ -277,6 +280,9 @@ func (a *Agents) Unset(ctx context.Context, s *v1alpha1.AgentSecret, ifRevision 
 // patch stores a sealed value, or nil for none. With a revision, the object must be the
 // one that was read, and have that revision.
 func (a *Agents) patch(ctx context.Context, s *v1alpha1.AgentSecret, ifRevision *int64, sealed any) (*v1alpha1.AgentSecret, error) {
+	if a.SendNothing {
+		return s, onlyIf(s, s, ifRevision)
+	}
 	var stored *unstructured.Unstructured
 	err := a.guarded(ctx, s, ifRevision, func(resourceVersion *string) error {
 		metadata := map[string]any{"uid": s.UID}
@@ -302,8 +308,8 @@ func (a *Agents) guarded(ctx context.Context, s *v1alpha1.AgentSecret, ifRevisio
 	}
 	at := s
 	for {
-		if at.Spec.Revision != *ifRevision || at.UID != s.UID {
-			return cli.Refused("the revision is %d, not %d: read it again", at.Spec.Revision, *ifRevision)
+		if err := onlyIf(s, at, ifRevision); err != nil {
+			return err
 		}
 		err := write(&at.ResourceVersion)
 		if !apierrors.IsConflict(err) {
@@ -315,8 +321,19 @@ func (a *Agents) guarded(ctx context.Context, s *v1alpha1.AgentSecret, ifRevisio
 	}
 }
 
+// onlyIf refuses where what is there now is not s, or does not have the revision.
+func onlyIf(s, now *v1alpha1.AgentSecret, revision *int64) error {
+	if revision != nil && (now.Spec.Revision != *revision || now.UID != s.UID) {
+		return cli.Refused("the revision is %d, not %d: read it again", now.Spec.Revision, *revision)
+	}
+	return nil
+}
+
 // Delete deletes an AgentSecret.
 func (a *Agents) Delete(ctx context.Context, s *v1alpha1.AgentSecret, ifRevision *int64) error {
+	if a.SendNothing {
+		return onlyIf(s, s, ifRevision)
+	}
 	return a.guarded(ctx, s, ifRevision, func(resourceVersion *string) error {
 		return a.client.Resource(resource).Namespace(s.Namespace).Delete(ctx, s.Name, metav1.DeleteOptions{
 			Preconditions: &metav1.Preconditions{UID: &s.UID, ResourceVersion: resourceVersion}, DryRun: a.dryRun(),

@@ -30,7 +30,10 @@ func (s Streams) Progress(what string) *Progress {
 }
 
 // Say tells how many are done of all.
-func (p *Progress) Say(done, all int) {
+func (p *Progress) Say(done, all int) { p.Text(fmt.Sprintf("%d of %d", done, all)) }
+
+// Text tells it in other words.
+func (p *Progress) Text(text string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now, every := p.now(), 10*time.Second
@@ -42,11 +45,11 @@ func (p *Progress) Say(done, all int) {
 	}
 	p.said = now
 	if p.streams.ErrTerminal {
-		_, _ = fmt.Fprintf(p.streams.ErrOut, "\r\x1b[K%s: %d of %d", p.what, done, all)
+		_, _ = fmt.Fprintf(p.streams.ErrOut, "\r\x1b[K%s: %s", p.what, text)
 		p.line = true
 		return
 	}
-	p.streams.Notice("%s: %d of %d", p.what, done, all)
+	p.streams.Notice("%s: %s", p.what, text)
 }
 
 // End takes the line away.

@@ -17,14 +17,14 @@ import (
 // writeOptions are those of all that writes.
 type writeOptions struct {
 	revision int64
-	dryRun   bool
+	dryRun   string
 	flags    *pflag.FlagSet
 }
 
 func (o *writeOptions) addFlags(set *pflag.FlagSet) {
 	o.flags = set
 	set.Int64Var(&o.revision, "if-revision", 0, "write only if the secret has this revision")
-	set.BoolVar(&o.dryRun, "dry-run", false, "have the cluster check it and store nothing")
+	addDryRun(set, &o.dryRun)
 }
 
 func (o *writeOptions) ifRevision() *int64 {
@@ -35,10 +35,16 @@ func (o *writeOptions) ifRevision() *int64 {
 }
 
 func (o *writeOptions) done(what string) string {
-	if o.dryRun {
-		return what + " (dry run)"
+	if o.dryRun != "none" {
+		return what + " (" + o.dryRun + " dry run)"
 	}
 	return what
+}
+
+// apply has the agents' secrets written as the flags say.
+func (o *writeOptions) apply(a *agents.Agents) error {
+	a.DryRun, a.SendNothing = o.dryRun == "server", o.dryRun == "client"
+	return checkDryRun(o.dryRun)
 }
 
 func newAgentSet(f *cli.Factory) *cobra.Command {
@@ -66,7 +72,9 @@ func newAgentSet(f *cli.Factory) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			a.DryRun = o.dryRun
+			if err := o.apply(a); err != nil {
+				return err
+			}
 			s, err := a.Get(cmd.Context(), args[0])
 			if err != nil {
 				return err
@@ -119,7 +127,9 @@ func change(ctx context.Context, f *cli.Factory, o *writeOptions, path string, w
 	if err != nil {
 		return err
 	}
-	a.DryRun = o.dryRun
+	if err := o.apply(a); err != nil {
+		return err
+	}
 	s, err := a.Get(ctx, path)
 	if err != nil {
 		return err
@@ -159,7 +169,7 @@ func newAgentDelete(f *cli.Factory) *cobra.Command {
 		Args:  cobra.ExactArgs(1),
 		RunE: explained(func(cmd *cobra.Command, args []string) error {
 			return change(cmd.Context(), f, &o, args[0], func(a *agents.Agents, s *v1alpha1.AgentSecret) error {
-				if !yes && !o.dryRun {
+				if !yes && o.dryRun == "none" {
 					if err := f.Confirm(cmd.Context(), "Delete agent secret "+agents.PathText(s.Spec.Path)+" of namespace "+s.Namespace+"?"); err != nil {
 						return err
 					}

@@ -28,6 +28,10 @@ func newImport(f *cli.Factory) *cobra.Command {
 	o := &importer{}
 	cmd := &cobra.Command{
 		Use: "import FILE|-", Short: "Create a user secret for every key of a file: .env, JSON or YAML", Args: names(1, 1),
+		Long: "Create a user secret for every key of a file.\n\n" +
+			"What would be done is shown without values, from dry runs, and asked for. Where a key is refused, nothing is written. The Kubernetes API\n" +
+			"takes one object at a time: beside two requests for what is there, every key takes a dry run and a write. Run it again to go on\n" +
+			"after a failure: what is done stays as it is.",
 		Example: "  kubectl latchkey import .env\n  sops -d secrets.yaml | kubectl latchkey import - --format yaml --yes",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := checkDryRun(o.dryRun); err != nil {

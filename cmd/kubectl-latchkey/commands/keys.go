@@ -106,11 +106,11 @@ func newKeysRotate(f *cli.Factory) *cobra.Command {
 				return err
 			}
 			f.Printf("key %s seals now, key %s opens\n", id, old)
-			return nil
+			return awaitResealed(ctx, f, k, id, timeout, lookEvery)
 		}),
 	}
-	cmd.Flags().BoolVar(&await, "wait", false, "wait until the new key is published")
-	cmd.Flags().DurationVar(&timeout, "timeout", 2*time.Minute, "how long to wait")
+	cmd.Flags().BoolVar(&await, "wait", false, "wait until there is a new key and all objects are sealed with it")
+	cmd.Flags().DurationVar(&timeout, "timeout", 10*time.Minute, "how long to wait")
 	return cmd
 }
 

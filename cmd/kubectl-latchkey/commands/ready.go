@@ -17,15 +17,25 @@ import (
 // readyEvery is how often a secret that is to become ready is looked at.
 const readyEvery = 200 * time.Millisecond
 
+func stateOf(c *metav1.Condition) string {
+	if c == nil {
+		return "the controller has not looked at it yet"
+	}
+	return c.Reason
+}
+
 // awaitReady waits until a secret, as it is, is ready.
-func awaitReady(ctx context.Context, c *cluster.Cluster, item cluster.Item, timeout time.Duration) error {
+func awaitReady(ctx context.Context, f *cli.Factory, c *cluster.Cluster, item cluster.Item, timeout time.Duration) error {
 	var last *metav1.Condition
+	progress := f.Progress("waiting for " + item.Meta().Name)
+	defer progress.End()
 	err := wait.PollUntilContextTimeout(ctx, readyEvery, timeout, true, func(ctx context.Context) (bool, error) {
 		now, err := c.Get(ctx, item)
 		if err != nil {
 			return false, err
 		}
 		last = now.Ready()
+		progress.Text(stateOf(last))
 		return last != nil && last.Status == metav1.ConditionTrue, nil
 	})
 	switch {

@@ -33,7 +33,8 @@ func newRun(f *cli.Factory) *cobra.Command {
 			"ends. Where there is no file system in memory, as on macOS and Windows, a namespace with files needs `--env-only`.\n\n" +
 			"The exit code is the command's, 128 and the signal's number if a signal ended it, 127 if it was not found, or 126 if it\n" +
 			"could not be started. Signals and the terminal pass through. What the command prints is not masked. A variable that\n" +
-			"makes programs run code, such as `LD_PRELOAD`, is left out. Values are as of the start.",
+			"makes programs run code, such as `LD_PRELOAD`, is left out. Values are as of the start.\n\n" +
+			"It takes the right to get the Secrets `latchkey-user-env` and `latchkey-user-files` of the namespace, and the same of `latchkey-agent-`.",
 		Example: "  kubectl latchkey run -- make deploy\n  kubectl latchkey run --agent -- sh -c 'jq . $LATCHKEY_FILES/agent/secrets.json'",
 		Args: func(cmd *cobra.Command, args []string) error {
 			switch {

@@ -159,7 +159,7 @@ func (o *setOptions) run(ctx context.Context, f *cli.Factory, name string) error
 	if !o.wait || o.dryRun != "none" {
 		return nil
 	}
-	return awaitReady(ctx, c, done, o.timeout)
+	return awaitReady(ctx, f, c, done, o.timeout)
 }
 
 // read returns the value, if there is one. A prompt comes for a new secret, and for one

@@ -177,3 +177,16 @@ func (k *Keys) Await(ctx context.Context, old string) (string, error) {
 	})
 	return id, err
 }
+
+// Older counts the objects of the cluster, and those whose value is sealed with another key
+// than the newest.
+func (k *Keys) Older(ctx context.Context, newest string) (older, all int, err error) {
+	counts, err := k.objects(ctx)
+	for id, n := range counts {
+		all += n
+		if id != newest {
+			older += n
+		}
+	}
+	return older, all, err
+}
