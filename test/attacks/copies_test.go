@@ -22,7 +22,7 @@ import (
 	"github.com/latchkey-dev/latchkey/test/framework"
 )
 
-const annotated = "canary-7741"
+const annotated = "canary-mockingbird"
 
 // Whoever holds a backup of etcd, or may read objects and no Secrets, looks for values in
 // all that people and tools write beside them.
@@ -45,7 +45,7 @@ var _ = Describe("Plain text beside a value", func() {
 				obj := annotatedObject(tenant, kind, annotated, map[string]string{name: text(kind), "team": "green"})
 				Expect(api.Create(ctx, obj)).To(Succeed())
 				stored := allOf(ctx, obj)
-				Expect(stored).NotTo(ContainSubstring("7741"))
+				Expect(stored).NotTo(ContainSubstring("mockingbird"))
 				Expect(stored).NotTo(ContainSubstring(base64.StdEncoding.EncodeToString([]byte(annotated))))
 				Expect(stored).To(ContainSubstring(`"team":"green"`), "control: what holds no value stays")
 				bundle := map[string]string{"UserSecret": v1alpha1.BundleUserEnv, "AgentSecret": v1alpha1.BundleAgentEnv}[kind]
@@ -109,7 +109,7 @@ var _ = Describe("Plain text beside a value", func() {
 		}
 		Expect(unstructured.SetNestedMap(obj.Object, spec, "spec")).To(Succeed())
 		Expect(api.Create(ctx, obj)).To(Succeed())
-		Expect(allOf(ctx, obj)).To(And(Not(ContainSubstring("7741")), ContainSubstring("production, true and 1")))
+		Expect(allOf(ctx, obj)).To(And(Not(ContainSubstring("mockingbird")), ContainSubstring("production, true and 1")))
 	})
 
 	It("that is sealed already is taken out for a reader, and tells a manager nothing", func(ctx SpecContext) {
@@ -133,7 +133,7 @@ var _ = Describe("Plain text beside a value", func() {
 			Expect(note(manager, "canary-0001 or canary-0000", client.DryRunAll)).To(Equal("canary-0001 or canary-0000"))
 			Expect(note(reader, "canary-0000")).To(Equal("canary-0000"), "control: other text stays")
 			Expect(note(reader, annotated)).To(BeEmpty())
-			Expect(allOf(ctx, obj)).NotTo(ContainSubstring("7741"))
+			Expect(allOf(ctx, obj)).NotTo(ContainSubstring("mockingbird"))
 		}
 	})
 })

@@ -14,19 +14,19 @@ import (
 
 // What deploy tools keep of a manifest. The attacks on annotations have the encodings.
 var _ = Describe("A copy of a manifest", func() {
-	const secret = "canary-7741"
+	const secret = "canary-mockingbird"
 
 	DescribeTable("of kubectl holds no misspelt value", func(ctx SpecContext, kind, resource, spec string, flags ...string) {
 		tenant := newTenant(ctx)
 		apply(ctx, manifest(kind, tenant, "s", spec), flags...)
 		stored := run(ctx, "-n", tenant, "get", resource, "s", "-o", "yaml", "--show-managed-fields")
-		Expect(stored).NotTo(ContainSubstring("7741"))
+		Expect(stored).NotTo(ContainSubstring("mockingbird"))
 		Expect(stored).To(ContainSubstring("last-applied-configuration"), "control: the copy is there")
 		before := versions(ctx, tenant)
 		settled(ctx, tenant)
 		apply(ctx, manifest(kind, tenant, "s", spec), flags...)
 		Expect(before).To(HaveKey(tenant + "/s"))
-		Expect(run(ctx, "-n", tenant, "get", resource, "s", "-o", "yaml")).NotTo(ContainSubstring("7741"), "applied again")
+		Expect(run(ctx, "-n", tenant, "get", resource, "s", "-o", "yaml")).NotTo(ContainSubstring("mockingbird"), "applied again")
 	},
 		Entry("of an AgentSecret", "AgentSecret", "asec", "path: [s]\nsecretType: {type: Str}\nsecretValue: "+secret, "--validate=warn"),
 		Entry("of a UserSecret beside its value", "UserSecret", "usec", "envName: S\nvalue: another-one-1\nValue: "+secret, "--validate=ignore"),
@@ -38,7 +38,7 @@ var _ = Describe("A copy of a manifest", func() {
 		apply(ctx, userManifest(tenant, "s", "envName: S\nvalue: "+secret))
 		Eventually(ctx, data(tenant, v1alpha1.BundleUserEnv)).Should(Equal(values{"S": secret}))
 		apply(ctx, userManifest(tenant, "s", "envName: S\nValue: "+secret+"-b"), "--validate=ignore")
-		Expect(run(ctx, "-n", tenant, "get", "usec", "s", "-o", "yaml", "--show-managed-fields")).NotTo(ContainSubstring("7741"))
+		Expect(run(ctx, "-n", tenant, "get", "usec", "s", "-o", "yaml", "--show-managed-fields")).NotTo(ContainSubstring("mockingbird"))
 		Expect(data(tenant, v1alpha1.BundleUserEnv)(ctx)).To(Equal(values{"S": secret}), "what is misspelt is no value")
 	})
 
@@ -49,7 +49,7 @@ var _ = Describe("A copy of a manifest", func() {
 		for range 2 {
 			apply(ctx, text)
 			stored := run(ctx, "-n", tenant, "get", "usec", "s", "-o", "yaml", "--show-managed-fields")
-			Expect(stored).NotTo(ContainSubstring("7741"))
+			Expect(stored).NotTo(ContainSubstring("mockingbird"))
 			Expect(stored).To(And(ContainSubstring("team: green"), ContainSubstring(`{"kind":"UserSecret","spec":{"envName":"S"}}`)))
 		}
 		settled(ctx, tenant)
