@@ -101,7 +101,7 @@ clean: ## Remove what was built, not what the local stack and the node have.
 .PHONY: test
 test: $(CODER) ## Run the unit and integration tests with the race detector, against a real API server.
 	assets=$$(hack/controlplane/build.sh --print-assets | tail -n 1); \
-	KUBEBUILDER_ASSETS=$$assets go test -race -timeout 20m $(PACKAGES) $(TESTFLAGS)
+	KUBEBUILDER_ASSETS=$$assets go test -race -timeout 30m $(PACKAGES) $(TESTFLAGS)
 	$(if $(filter ./...,$(PACKAGES)),go -C $(PLUGIN) test -race -timeout 5m ./... $(TESTFLAGS))
 
 .PHONY: test-unit
