@@ -13,8 +13,7 @@ import (
 // View returns a view of what is known. A controller watches it as a source: requests says
 // what to reconcile when a Secret changed that was asked for, or whose name also names.
 func (v *Versions) View(also func(name string) bool, requests func(namespace, name string) []reconcile.Request) *View {
-	w := &View{of: v, also: also, requests: requests, known: map[string]map[string]*found{}}
-	return w
+	return &View{of: v, also: also, requests: requests, known: map[string]map[string]*found{}}
 }
 
 // Start implements source.Source.

@@ -68,11 +68,7 @@ func (s *Server) agents(w http.ResponseWriter, r *http.Request) {
 	if published, err := s.cluster.Published(ctx); err == nil {
 		l.meter(len(all), published.Limits.Agent.Secrets)
 	}
-	name := "agents"
-	if r.Header.Get(liveHeader) != "" {
-		name = "agent-rows"
-	}
-	s.render(w, http.StatusOK, name, l)
+	s.renderList(w, r, l)
 }
 
 func (s *Server) agentRowOf(i cluster.Item, before []string) agentRow {

@@ -6,6 +6,7 @@ package ui
 import (
 	"context"
 	"net/http"
+	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -48,9 +49,14 @@ func (s *Server) secrets(w http.ResponseWriter, r *http.Request) {
 	if published, err := s.cluster.Published(ctx); err == nil {
 		l.meter(len(items), published.Limits.User.Secrets)
 	}
-	name := "secrets"
+	s.renderList(w, r, l)
+}
+
+// renderList shows a list, or its rows alone where the page asks for what changed.
+func (s *Server) renderList(w http.ResponseWriter, r *http.Request, l list) {
+	name := l.Kind
 	if r.Header.Get(liveHeader) != "" {
-		name = "secret-rows"
+		name = strings.TrimSuffix(l.Kind, "s") + "-rows"
 	}
 	s.render(w, http.StatusOK, name, l)
 }
