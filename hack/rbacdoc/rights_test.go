@@ -22,7 +22,7 @@ const (
 var wantRights = map[string][]string{
 	controllerAccount: {
 		"everywhere: agentsecrets.latchkey.dev get list patch watch",
-		"everywhere: agentsecrets.latchkey.dev/status patch",
+		"everywhere: agentsecrets.latchkey.dev/status update",
 		"everywhere: apiservices.apiregistration.k8s.io list watch",
 		"everywhere: apiservices.apiregistration.k8s.io named v1.golem.latchkey.dev create delete get patch update",
 		"everywhere: apiservices.apiregistration.k8s.io named v2.coder.latchkey.dev create delete get patch update",
@@ -34,7 +34,7 @@ var wantRights = map[string][]string{
 		"everywhere: secrets create delete get list patch watch",
 		"everywhere: statefulsets.apps get list patch watch",
 		"everywhere: usersecrets.latchkey.dev delete get list patch watch",
-		"everywhere: usersecrets.latchkey.dev/status patch",
+		"everywhere: usersecrets.latchkey.dev/status update",
 		"in latchkey-system: configmaps create get list update watch",
 		"in latchkey-system: endpointslices.discovery.k8s.io list watch",
 		"in latchkey-system: events create patch",
