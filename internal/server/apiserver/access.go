@@ -17,6 +17,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+	"github.com/latchkey-dev/latchkey/internal/server/exchange"
 	"github.com/latchkey-dev/latchkey/internal/server/store"
 )
 
@@ -27,6 +28,11 @@ const (
 	allowTTL = 10 * time.Second
 	denyTTL  = 0
 )
+
+// How many questions are open at once: in all, and about one caller. Refusals are not
+// remembered, so one who is refused over and over would make the API server, which all
+// share, work for them alone.
+const reviews, reviewsOfCaller = 256, 2
 
 // reviewBackoff is how often, and after which pauses, the cluster is asked again when
 // it does not answer: three seconds in all.
@@ -41,6 +47,7 @@ func reviewBackoff() *wait.Backoff {
 // nothing is ever done in the caller's name.
 type Access struct {
 	cluster authorizer.UnconditionalAuthorizer
+	turns   *exchange.Turns
 }
 
 // NewAccess returns an Access that asks the cluster of cfg.
@@ -58,7 +65,7 @@ func NewAccess(cfg *rest.Config) (*Access, error) {
 	if err != nil {
 		return nil, fmt.Errorf("set up access reviews: %w", err)
 	}
-	return &Access{cluster: cluster}, nil
+	return &Access{cluster: cluster, turns: exchange.NewTurns(reviews, reviewsOfCaller)}, nil
 }
 
 // reviewConfig is cfg for reviews: they are small, many and of the built-in groups, so
@@ -120,6 +127,14 @@ func (a *Access) may(ctx context.Context, attributes authorizer.AttributesRecord
 	}
 	attributes.User = caller
 	attributes.ResourceRequest = true
+	turn, err := a.turns.Enter(exchange.CallerOf(caller))
+	if err != nil {
+		return false, err
+	}
+	defer turn.Leave()
+	if err := turn.Begin(ctx); err != nil {
+		return false, err
+	}
 	decision, _, err := a.cluster.Authorize(ctx, attributes)
 	if decision == authorizer.DecisionAllow {
 		return true, nil // some authorizers allow and still report what they could not evaluate

@@ -6,13 +6,21 @@ package apiserver
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
+	"testing/synctest"
 
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apiserver/pkg/authentication/user"
 	"k8s.io/apiserver/pkg/authorization/authorizer"
 	"k8s.io/apiserver/pkg/endpoints/request"
+
+	"github.com/latchkey-dev/latchkey/internal/server/exchange"
 )
+
+func accessOf(cluster authorizer.AuthorizerFunc) *Access {
+	return &Access{cluster: cluster, turns: exchange.NewTurns(reviews, reviewsOfCaller)}
+}
 
 func TestAccessAsksForTheCaller(t *testing.T) {
 	caller := &user.DefaultInfo{
@@ -43,13 +51,12 @@ func TestAccessAsksForTheCaller(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			tc.want.User, tc.want.ResourceRequest = caller, true
 			for _, decision := range []authorizer.Decision{authorizer.DecisionAllow, authorizer.DecisionDeny, authorizer.DecisionNoOpinion} {
-				access := &Access{cluster: authorizer.AuthorizerFunc(
-					func(_ context.Context, a authorizer.Attributes) (authorizer.Decision, string, error) {
-						if diff := cmp.Diff(authorizer.Attributes(tc.want), a); diff != "" {
-							t.Errorf("asked (-want +got):\n%s", diff)
-						}
-						return decision, "", nil
-					})}
+				access := accessOf(func(_ context.Context, a authorizer.Attributes) (authorizer.Decision, string, error) {
+					if diff := cmp.Diff(authorizer.Attributes(tc.want), a); diff != "" {
+						t.Errorf("asked (-want +got):\n%s", diff)
+					}
+					return decision, "", nil
+				})
 				got, err := tc.ask(access)
 				if want := decision == authorizer.DecisionAllow; err != nil || got != want {
 					t.Errorf("for decision %v: %v, %v, want %v", decision, got, err, want)
@@ -61,10 +68,9 @@ func TestAccessAsksForTheCaller(t *testing.T) {
 
 func TestAccessThatCannotBeDecided(t *testing.T) {
 	failure := errors.New("no route to the cluster")
-	access := &Access{cluster: authorizer.AuthorizerFunc(
-		func(context.Context, authorizer.Attributes) (authorizer.Decision, string, error) {
-			return authorizer.DecisionNoOpinion, "", failure
-		})}
+	access := accessOf(func(context.Context, authorizer.Attributes) (authorizer.Decision, string, error) {
+		return authorizer.DecisionNoOpinion, "", failure
+	})
 	ctx := request.WithUser(t.Context(), &user.DefaultInfo{Name: "ada"})
 	if allowed, err := access.UserSecrets(ctx, "get", "ns"); allowed || !errors.Is(err, failure) {
 		t.Errorf("got %v, %v, want an error", allowed, err)
@@ -72,4 +78,39 @@ func TestAccessThatCannotBeDecided(t *testing.T) {
 	if allowed, err := access.UserSecrets(t.Context(), "get", "ns"); allowed || !errors.Is(err, errNobody) {
 		t.Errorf("without a caller: %v, %v, want an error", allowed, err)
 	}
+}
+
+func TestAccess_OneCallerAsksMuch_AndAnotherIsNotBehindThem(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		open := map[string]int{}
+		var mu sync.Mutex
+		answer := make(chan struct{})
+		access := accessOf(func(_ context.Context, a authorizer.Attributes) (authorizer.Decision, string, error) {
+			mu.Lock()
+			open[a.GetUser().GetName()]++
+			mu.Unlock()
+			<-answer
+			return authorizer.DecisionDeny, "", nil
+		})
+		ask := func(name string) {
+			ctx := request.WithUser(t.Context(), &user.DefaultInfo{Name: name})
+			if allowed, err := access.UserSecrets(ctx, "create", "ns"); allowed || err != nil {
+				t.Errorf("%s: %v, %v, want a refusal", name, allowed, err)
+			}
+		}
+		for range 10 {
+			go ask("mallory")
+		}
+		synctest.Wait()
+		go ask("ada")
+		synctest.Wait()
+		if diff := cmp.Diff(map[string]int{"mallory": reviewsOfCaller, "ada": 1}, open); diff != "" {
+			t.Errorf("open questions (-want +got):\n%s", diff)
+		}
+		close(answer)
+		synctest.Wait()
+		if open["mallory"] != 10 {
+			t.Errorf("the cluster was asked %d times about mallory, want 10", open["mallory"])
+		}
+	})
 }
