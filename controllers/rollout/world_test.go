@@ -23,6 +23,7 @@ import (
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/controllers/rollout"
+	"github.com/latchkey-dev/latchkey/internal/digest"
 )
 
 const (
@@ -91,8 +92,13 @@ func newWorld(t *testing.T, objects ...client.Object) *world {
 // restart replaces the controller by one that remembers nothing.
 func (w *world) restart() {
 	w.woken = nil
+	key, ok := digest.NewKey(make([]byte, digest.KeyLen))
+	if !ok {
+		panic("a key of the right length is refused")
+	}
 	w.Reconciler = &rollout.Reconciler{
-		Bundles: w.api, Workloads: w.api, Live: w.api, Events: w, Clock: w.clock, Namespace: own,
+		DigestKey: key,
+		Bundles:   w.api, Workloads: w.api, Live: w.api, Events: w, Clock: w.clock, Namespace: own,
 		Wake:    func(one rollout.Workload) { w.woken = append(w.woken, one) },
 		Options: rollout.Options{Enabled: true, Delay: delay, MinInterval: w.interval, MaxConcurrent: w.max, Timeout: timeout},
 	}

@@ -13,20 +13,25 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"hash"
+	"sync"
 )
 
 // KeyLen is the length of a key in bytes.
 const KeyLen = 32
 
 // Key is the cluster's key for digests. It prints as [redacted].
-type Key struct{ b []byte }
+type Key struct {
+	b         []byte
+	digesters *sync.Pool
+}
 
 // NewKey returns a key of KeyLen bytes.
 func NewKey(b []byte) (Key, bool) {
 	if len(b) != KeyLen {
 		return Key{}, false
 	}
-	return Key{b: append([]byte(nil), b...)}, true
+	b = append([]byte(nil), b...)
+	return Key{b: b, digesters: &sync.Pool{New: func() any { return &digester{hash: hmac.New(sha256.New, b)} }}}, true
 }
 
 // Bytes returns a copy of the key, for storing it.
@@ -68,7 +73,8 @@ const (
 // base64: HMAC-SHA256 over purpose, namespace and parts, each behind its length, so
 // that no two lists of parts give the same digest.
 func (k Key) Sum(purpose Purpose, namespace string, parts ...string) string {
-	return base64.RawURLEncoding.EncodeToString(k.mac(purpose, namespace, parts))
+	sum := k.mac(purpose, namespace, parts)
+	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
 // ShortLen is the length of a short digest in bytes: nobody without the key finds what
@@ -80,25 +86,44 @@ type Short [ShortLen]byte
 
 // Short returns the digest that Sum returns, cut off.
 func (k Key) Short(purpose Purpose, namespace string, parts ...string) Short {
-	return Short(k.mac(purpose, namespace, parts)[:ShortLen])
+	sum := k.mac(purpose, namespace, parts)
+	return Short(sum[:ShortLen])
 }
 
-func (k Key) mac(purpose Purpose, namespace string, parts []string) []byte {
-	h := hmac.New(sha256.New, k.b)
-	write(h, string(purpose))
-	write(h, namespace)
+func (k Key) mac(purpose Purpose, namespace string, parts []string) (sum [sha256.Size]byte) {
+	d := k.digesters.Get().(*digester) //nolint:errcheck // it holds nothing else
+	defer k.digesters.Put(d)
+	d.hash.Reset()
+	d.write(string(purpose))
+	d.write(namespace)
 	for _, p := range parts {
-		write(h, p)
+		d.write(p)
 	}
-	return h.Sum(nil)
+	d.hash.Sum(sum[:0])
+	return sum
+}
+
+// digester is what making a digest needs, for the next one: a tenant's change takes
+// thousands.
+type digester struct {
+	hash    hash.Hash
+	scratch [512]byte
+}
+
+// write writes a part behind its length. Parts can be values, so none stays in scratch.
+func (d *digester) write(part string) {
+	binary.BigEndian.PutUint64(d.scratch[:], uint64(len(part)))
+	n := 8
+	for {
+		copied := copy(d.scratch[n:], part)
+		d.hash.Write(d.scratch[:n+copied])
+		if part = part[copied:]; part == "" {
+			break
+		}
+		n = 0
+	}
+	clear(d.scratch[:])
 }
 
 // Equal reports whether two digests are the same, in constant time.
 func Equal(a, b string) bool { return hmac.Equal([]byte(a), []byte(b)) }
-
-func write(h hash.Hash, part string) {
-	var n [8]byte
-	binary.BigEndian.PutUint64(n[:], uint64(len(part)))
-	h.Write(n[:])
-	h.Write([]byte(part))
-}

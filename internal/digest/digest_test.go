@@ -4,6 +4,10 @@
 package digest
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
 	"fmt"
 	"strings"
 	"testing"
@@ -56,5 +60,29 @@ func TestKey_Printed_ShowsNothing(t *testing.T) {
 		if got := fmt.Sprintf(verb, k); strings.Contains(got, "cc") || strings.Contains(got, "99") {
 			t.Errorf("%s prints the key: %s", verb, got)
 		}
+	}
+}
+
+// The definition, written down plainly.
+func TestSum_PartsOfAnyLength_IsTheHMACOfLengthsAndParts(t *testing.T) {
+	k := key(t, "a")
+	for _, n := range []int{0, 1, 503, 504, 505, 512, 1016, 1017, 100_000} {
+		part := strings.Repeat("v", n)
+		h := hmac.New(sha256.New, k.Bytes())
+		for _, p := range []string{string(PurposeEntry), "alice", part, "after"} {
+			h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(p))))
+			h.Write([]byte(p))
+		}
+		if got, want := k.Sum(PurposeEntry, "alice", part, "after"), base64.RawURLEncoding.EncodeToString(h.Sum(nil)); got != want {
+			t.Errorf("with a part of %d bytes: %s, want %s", n, got, want)
+		}
+	}
+}
+
+func BenchmarkShort(b *testing.B) {
+	k, _ := NewKey(make([]byte, KeyLen))
+	b.ReportAllocs()
+	for b.Loop() {
+		k.Short(PurposeEntry, "alice", "latchkey-user-env", "GITHUB_TOKEN", "a sample value of a usual length")
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"context"
 	_ "embed"
 	"fmt"
+	"strconv"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -14,9 +15,12 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
+
+	"github.com/latchkey-dev/latchkey/test/framework"
 )
 
 // bareDefinition is of a custom resource with a value and a status, and nothing else:
@@ -74,4 +78,51 @@ func (b *bench) bare(ctx context.Context, n int) (float64, error) {
 		return c.Status().Update(ctx, o)
 	})
 	return float64(n) / time.Since(began).Seconds(), err
+}
+
+// bareGrowth is what a change of one key of two Secrets takes a bare client, one after the
+// other, from the request until a watch has both: the part of a change in a bundle that
+// grows with what else is in it, whoever writes it.
+func (b *bench) bareGrowth(ctx context.Context, keys, n int) ([]time.Duration, error) {
+	namespaces, err := b.namespaces(ctx, 1)
+	if err != nil {
+		return nil, err
+	}
+	data := map[string]string{}
+	for i := range keys {
+		data["S"+strconv.Itoa(i)] = sample
+	}
+	for _, name := range []string{"a", "b"} {
+		if err := b.Client.Create(ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespaces[0], Name: name}, StringData: data}); err != nil {
+			return nil, err
+		}
+	}
+	watcher, err := client.NewWithWatch(b.Config, client.Options{Scheme: framework.NewScheme()})
+	if err != nil {
+		return nil, err
+	}
+	events, err := watcher.Watch(ctx, &corev1.SecretList{}, client.InNamespace(namespaces[0]))
+	if err != nil {
+		return nil, err
+	}
+	defer events.Stop()
+	took := make([]time.Duration, n)
+	for i := range took {
+		<-time.After(between)
+		value := fmt.Sprint(sample, i)
+		began := time.Now()
+		for _, name := range []string{"a", "b"} {
+			patch := client.RawPatch(types.MergePatchType, []byte(`{"stringData":{"S0":`+strconv.Quote(value)+`}}`))
+			if err := b.Client.Patch(ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespaces[0], Name: name}}, patch); err != nil {
+				return nil, err
+			}
+		}
+		for event := range events.ResultChan() {
+			if s, ok := event.Object.(*corev1.Secret); ok && s.Name == "b" && string(s.Data["S0"]) == value {
+				break
+			}
+		}
+		took[i] = time.Since(began)
+	}
+	return took, nil
 }

@@ -168,6 +168,18 @@ func (b *bench) growth(ctx context.Context, rounds int) error {
 		b.report.add(what+"allocations", "", "", costMany.allocations/costFew.allocations)
 		b.report.add(what+"values opened", "", "1", costMany.opened/costFew.opened)
 		b.report.add(what+"writing requests", "", "1", costMany.writes/costFew.writes)
+		bareFew, err := b.bareGrowth(ctx, small, changes)
+		if err != nil {
+			return err
+		}
+		bareMany, err := b.bareGrowth(ctx, large, changes)
+		if err != nil {
+			return err
+		}
+		b.report.add(fmt.Sprintf("a bare client's change of a key in two Secrets of %d over of %d: time, p50", large, small), "", "",
+			percentile(bareMany, 50)/percentile(bareFew, 50))
+		b.report.add(fmt.Sprintf("… of %d keys, p50", small), "ms", "", percentile(bareFew, 50))
+		b.report.add(fmt.Sprintf("… of %d keys, p50", large), "ms", "", percentile(bareMany, 50))
 		b.report.add(fmt.Sprintf("… in a tenant of %d, p50", small), "ms", "", percentile(inFew, 50))
 		b.report.add(fmt.Sprintf("… in a tenant of %d, p50", large), "ms", "", percentile(inMany, 50))
 	}
