@@ -37,7 +37,11 @@ var _ = Describe("A server that cannot reach the API server", func() {
 		secrets := face.Coder + "/users/me/secrets"
 		_, err = stack.Server.Stop()
 		Expect(err).NotTo(HaveOccurred(), "the replica that is cut off is the active one")
-		DeferCleanup(func(ctx SpecContext) { Expect(stack.Server.Start(ctx)).To(Succeed()) })
+		DeferCleanup(func(ctx SpecContext) {
+			_, err := replica.Stop()
+			Expect(err).NotTo(HaveOccurred())
+			startServer(ctx)
+		})
 		Eventually(ctx, func() int { return call(ctx, face, known, "GET", secrets, "").Status }).Should(Equal(http.StatusOK))
 
 		link.Cut()

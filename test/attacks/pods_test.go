@@ -190,10 +190,7 @@ var _ = Describe("Whoever writes a user secret", func() {
 		// Whoever asks for nothing does not depend on Latchkey either.
 		_, err := stack.Server.Stop()
 		Expect(err).NotTo(HaveOccurred())
-		DeferCleanup(func(ctx SpecContext) {
-			Expect(stack.Server.Start(ctx)).To(Succeed())
-			Expect(stack.AwaitAdmission(ctx)).To(Succeed())
-		})
+		DeferCleanup(startServer)
 		othersPod(ctx, tenant, nil)
 	})
 

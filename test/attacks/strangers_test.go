@@ -36,6 +36,22 @@ func faces(ctx context.Context) []conformance.Face {
 	return []conformance.Face{direct, aggregated}
 }
 
+// startServer starts the server that a spec stopped, and returns when it does all that the
+// next spec may ask of it: the API server finds out by itself, for each API, when it can
+// pass requests on again.
+func startServer(ctx SpecContext) {
+	GinkgoHelper()
+	Expect(stack.Server.Start(ctx)).To(Succeed())
+	Expect(stack.AwaitAdmission(ctx)).To(Succeed())
+	nobody, err := conformance.Tenants{Admin: api}.New(ctx, "started-"+string(uuid.NewUUID())[:8], nil, nil)
+	Expect(err).NotTo(HaveOccurred())
+	for _, f := range faces(ctx) {
+		for _, url := range []string{f.Coder + "/users/nobody/secrets", f.Golem + "/envs/" + nobody.ID + "/agent-secrets"} {
+			Eventually(ctx, func() int { return call(ctx, f, nobody, "GET", url, "").Status }).Should(Equal(http.StatusNotFound), url)
+		}
+	}
+}
+
 // call sends one request with an account's token.
 func call(ctx SpecContext, f conformance.Face, a conformance.Account, method, url, body string) conformance.Answer {
 	GinkgoHelper()

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/wait"
@@ -33,6 +34,9 @@ const (
 // remembered, so one who is refused over and over would make the API server, which all
 // share, work for them alone.
 const reviews, reviewsOfCaller = 256, 2
+
+// newReviews sets no bound to the line: who asks has a request open, which counts already.
+func newReviews() *exchange.Turns { return exchange.NewTurns(reviews, reviewsOfCaller, math.MaxInt) }
 
 // reviewBackoff is how often, and after which pauses, the cluster is asked again when
 // it does not answer: three seconds in all.
@@ -65,7 +69,7 @@ func NewAccess(cfg *rest.Config) (*Access, error) {
 	if err != nil {
 		return nil, fmt.Errorf("set up access reviews: %w", err)
 	}
-	return &Access{cluster: cluster, turns: exchange.NewTurns(reviews, reviewsOfCaller)}, nil
+	return &Access{cluster: cluster, turns: newReviews()}, nil
 }
 
 // reviewConfig is cfg for reviews: they are small, many and of the built-in groups, so

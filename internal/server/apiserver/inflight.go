@@ -14,6 +14,10 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/server/exchange"
 )
 
+// queue is how many times as many requests a caller may have open as are served of them at
+// once.
+const queue = 16
+
 // limits bounds what callers can occupy of a server.
 type limits struct {
 	reads, writes *exchange.Turns // nil is no limit
@@ -28,7 +32,7 @@ func newLimits(o Options) limits {
 		if perCaller == 0 {
 			perCaller = total
 		}
-		return exchange.NewTurns(total, perCaller)
+		return exchange.NewTurns(total, perCaller, queue*min(perCaller, total))
 	}
 	return limits{reads: turns(o.MaxRequestsInFlight), writes: turns(o.MaxMutatingRequestsInFlight)}
 }

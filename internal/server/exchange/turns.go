@@ -18,20 +18,15 @@ import (
 // theirs waited too long for a turn.
 var ErrTooMany = errors.New("too many requests at once")
 
-const (
-	// queue is how many times as many requests a caller may have open as are served of
-	// them at once: others wait, or their bodies are on their way.
-	queue = 16
-	// longestWait is for how long a request waits for its turn.
-	longestWait = 10 * time.Second
-)
+// longestWait is for how long a request waits for its turn.
+const longestWait = 10 * time.Second
 
 // Turns bounds how many requests are served at once: in total, and of each caller. Who
 // comes on top waits in the line of their own caller, so that one who sends many makes
 // only themselves wait.
 type Turns struct {
-	total     *semaphore.Weighted
-	perCaller int64
+	total           *semaphore.Weighted
+	perCaller, open int64
 
 	mu      sync.Mutex
 	callers map[string]*line // only those that have requests open
@@ -44,8 +39,12 @@ type line struct {
 }
 
 // NewTurns returns turns for total requests at once, of which perCaller are one caller's.
-func NewTurns(total, perCaller int) *Turns {
-	return &Turns{total: semaphore.NewWeighted(int64(total)), perCaller: int64(min(perCaller, total)), callers: map[string]*line{}}
+// A caller may have so many open: others wait, or their bodies are on their way.
+func NewTurns(total, perCaller, open int) *Turns {
+	return &Turns{
+		total: semaphore.NewWeighted(int64(total)), perCaller: int64(min(perCaller, total)), open: int64(open),
+		callers: map[string]*line{},
+	}
 }
 
 // CallerOf returns under which name a user's requests are counted. Whoever may make
@@ -69,7 +68,7 @@ func (t *Turns) Enter(caller string) (*Turn, error) {
 		l = &line{turns: semaphore.NewWeighted(t.perCaller)}
 		t.callers[caller] = l
 	}
-	if l.open >= queue*t.perCaller {
+	if l.open >= t.open {
 		return nil, ErrTooMany
 	}
 	l.open++

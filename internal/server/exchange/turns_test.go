@@ -35,7 +35,7 @@ func enter(t *testing.T, of *Turns, caller string) *Turn {
 
 func TestTurns_OneCallerAtItsCap_LeavesOthersAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		turns := NewTurns(4, 2)
+		turns := NewTurns(4, 2, 32)
 		held := []*Turn{enter(t, turns, "a"), enter(t, turns, "a")}
 		var waited atomic.Bool
 		third, err := turns.Enter("a")
@@ -69,14 +69,14 @@ func TestTurns_OneCallerAtItsCap_LeavesOthersAlone(t *testing.T) {
 
 func TestTurns_TooManyOfOneCaller_AreRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		turns := NewTurns(8, 1)
+		turns := NewTurns(8, 1, 16)
 		first := enter(t, turns, "a")
 		open := []*Turn{first}
 		for {
 			turn, err := turns.Enter("a")
 			if err != nil {
-				if !errors.Is(err, ErrTooMany) || len(open) != queue {
-					t.Errorf("after %d: %v, want %v after %d", len(open), err, ErrTooMany, queue)
+				if !errors.Is(err, ErrTooMany) || len(open) != 16 {
+					t.Errorf("after %d: %v, want %v after %d", len(open), err, ErrTooMany, 16)
 				}
 				break
 			}
@@ -100,7 +100,7 @@ func TestTurns_TooManyOfOneCaller_AreRefused(t *testing.T) {
 }
 
 func TestTurns_ManyAtOnce_StayWithinBothBounds(t *testing.T) {
-	turns := NewTurns(6, 2)
+	turns := NewTurns(6, 2, 32)
 	var all atomic.Int64
 	var each [5]atomic.Int64
 	var group sync.WaitGroup
@@ -130,7 +130,7 @@ func TestTurns_ManyAtOnce_StayWithinBothBounds(t *testing.T) {
 }
 
 func TestReadBody_WhileItWaits_TheTurnIsAnothers(t *testing.T) {
-	turns := NewTurns(1, 1)
+	turns := NewTurns(1, 1, 16)
 	mine := enter(t, turns, "a")
 	defer mine.Leave()
 	pipe, body := io.Pipe()
