@@ -116,7 +116,7 @@ func runServer(ctx context.Context, o *serverOptions) error {
 	if err := watchOwnSecrets(ctx, mgr, o.namespace, watches, ring, digestKey, keeper, paths); err != nil {
 		return err
 	}
-	port, err := addAdmission(ctx, mgr, o, live, ring, digestKey, keeper, paths)
+	port, err := addAdmission(ctx, mgr, o, live, ring, digestKey, keeper, paths, watches)
 	if err != nil {
 		return err
 	}
@@ -163,7 +163,7 @@ func watchOwnSecrets(ctx context.Context, mgr ctrl.Manager, namespace string, wa
 
 // addAdmission adds the admission of all kinds, and the port at which the API server
 // asks for it.
-func addAdmission(ctx context.Context, mgr ctrl.Manager, o *serverOptions, live client.Client, ring *keyring.Ring, digestKey *keyring.DigestKey, keeper *certs.Keeper, paths *admissionport.Paths) (*admissionport.Server, error) {
+func addAdmission(ctx context.Context, mgr ctrl.Manager, o *serverOptions, live client.Client, ring *keyring.Ring, digestKey *keyring.DigestKey, keeper *certs.Keeper, paths *admissionport.Paths, watches *caches.Watches) (*admissionport.Server, error) {
 	self, err := selfName(ctx, live)
 	if err != nil {
 		return nil, err
@@ -172,6 +172,10 @@ func addAdmission(ctx context.Context, mgr ctrl.Manager, o *serverOptions, live 
 	tenants := caches.Served(mgr.GetClient(), o.tenants)
 	// A pod that is created right after a secret has it.
 	writes := &caches.Writes{}
+	follows := func() bool {
+		live, _ := watches.Live(readFrom...)
+		return live
+	}
 	access := sealing.Reviews{Client: mgr.GetClient()}
 	namespaces := sealing.LiveNamespaces{Reader: mgr.GetAPIReader()}
 	projection := o.projection
@@ -197,7 +201,7 @@ func addAdmission(ctx context.Context, mgr ctrl.Manager, o *serverOptions, live 
 			Latchkey:   latchkey,
 		}, writes.Note),
 		admissionport.PodHook: &pod.Handler{
-			Reader:   caches.Served(caches.Fresh(mgr.GetClient(), live, writes), o.tenants),
+			Reader:   caches.Served(caches.Fresh(mgr.GetClient(), live, writes, follows), o.tenants),
 			Limits:   o.user,
 			Options:  projection,
 			Approved: approved(digestKey),

@@ -51,15 +51,23 @@ func (w *Writes) recent(namespace string) bool {
 	return ok && time.Since(at) <= behind
 }
 
+// patience is for how long the API server is asked for a list because the cache may be old.
+const patience = time.Second
+
 // Fresh returns a reader that has what was written a moment ago: it reads from the cache,
 // but asks the API server for lists of a namespace in which this process has just admitted
-// a write, and for what the cache does not have.
-func Fresh(cached, live client.Reader, w *Writes) client.Reader { return fresh{cached, live, w} }
+// a write, for lists while the cache does not follow the API server, and for what the cache
+// does not have. An old list is better than none: it is the answer where the cache does
+// not follow and the API server does not answer.
+func Fresh(cached, live client.Reader, w *Writes, follows func() bool) client.Reader {
+	return fresh{cached, live, w, follows}
+}
 
 type fresh struct {
 	client.Reader
-	live   client.Reader
-	writes *Writes
+	live    client.Reader
+	writes  *Writes
+	follows func() bool
 }
 
 // Get implements client.Reader.
@@ -75,6 +83,13 @@ func (f fresh) Get(ctx context.Context, key client.ObjectKey, obj client.Object,
 func (f fresh) List(ctx context.Context, list client.ObjectList, opts ...client.ListOption) error {
 	if f.writes.recent((&client.ListOptions{}).ApplyOptions(opts).Namespace) {
 		return f.live.List(ctx, list, opts...)
+	}
+	if !f.follows() {
+		soon, cancel := context.WithTimeout(ctx, patience)
+		defer cancel()
+		if f.live.List(soon, list, opts...) == nil {
+			return nil
+		}
 	}
 	return f.Reader.List(ctx, list, opts...)
 }

@@ -18,7 +18,7 @@ import (
 // source counts what it is asked, and knows one object or none.
 type source struct {
 	client.Reader
-	has         bool
+	has, away   bool
 	gets, lists int
 }
 
@@ -32,13 +32,16 @@ func (s *source) Get(_ context.Context, key client.ObjectKey, _ client.Object, _
 
 func (s *source) List(context.Context, client.ObjectList, ...client.ListOption) error {
 	s.lists++
+	if s.away {
+		return apierrors.NewTimeoutError("away", 1)
+	}
 	return nil
 }
 
 func TestFresh_AfterAWrite_ListsAtTheSourceForAWhile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cached, live, writes := &source{}, &source{}, &Writes{}
-		r := Fresh(cached, live, writes)
+		r := Fresh(cached, live, writes, func() bool { return true })
 		list := func(namespace string) {
 			if err := r.List(t.Context(), &corev1.SecretList{}, client.InNamespace(namespace)); err != nil {
 				t.Fatal(err)
@@ -80,9 +83,26 @@ func TestFresh_MissingInTheCache_IsLookedUp(t *testing.T) {
 		"what nobody has":            {wantGets: 1, wantErr: true},
 	} {
 		live := &source{has: tc.live}
-		err := Fresh(&source{has: tc.cached}, live, &Writes{}).Get(t.Context(), client.ObjectKey{Name: "a"}, &corev1.Namespace{})
+		err := Fresh(&source{has: tc.cached}, live, &Writes{}, func() bool { return true }).Get(t.Context(), client.ObjectKey{Name: "a"}, &corev1.Namespace{})
 		if live.gets != tc.wantGets || apierrors.IsNotFound(err) != tc.wantErr {
 			t.Errorf("%s: %v after %d lookups, want %d", name, err, live.gets, tc.wantGets)
+		}
+	}
+}
+
+func TestFresh_CacheDoesNotFollow_ListsAtTheSourceIfItAnswers(t *testing.T) {
+	for name, tc := range map[string]struct {
+		follows, away        bool
+		wantLive, wantCached int
+	}{
+		"it follows":                                   {follows: true, wantCached: 1},
+		"it does not, and the API server answers":      {wantLive: 1},
+		"it does not, and the API server is away, too": {away: true, wantLive: 1, wantCached: 1},
+	} {
+		cached, live := &source{}, &source{away: tc.away}
+		err := Fresh(cached, live, &Writes{}, func() bool { return tc.follows }).List(t.Context(), &corev1.SecretList{}, client.InNamespace("alice"))
+		if err != nil || live.lists != tc.wantLive || cached.lists != tc.wantCached {
+			t.Errorf("%s: %v, %d lists of the API server and %d of the cache, want %d and %d", name, err, live.lists, cached.lists, tc.wantLive, tc.wantCached)
 		}
 	}
 }
