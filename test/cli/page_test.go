@@ -38,14 +38,8 @@ var _ = Describe("The page of a first secret", func() {
 				block = "kubectl latchkey version\n"
 			}
 			script := strings.NewReplacer("namespace alice", "namespace "+ns, "-n alice", "-n "+ns, "user=alice", "user="+ns).Replace(block)
-			command := exec.CommandContext(ctx, "bash", "-euo", "pipefail", "-c", script)
-			command.Env = []string{
-				"PATH=" + filepath.Dir(plugin) + ":" + filepath.Dir(cluster.Kubectl.Path()) + ":" + os.Getenv("PATH"),
-				"HOME=" + cluster.Dir, "KUBECONFIG=" + filepath.Join(cluster.Dir, "admin.kubeconfig"),
-			}
-			out, err := command.CombinedOutput()
-			Expect(err).NotTo(HaveOccurred(), "%s%s", script, out)
-			printed.Write(out)
+			out := asWritten(ctx, cluster.Dir, script)
+			printed.WriteString(out)
 			if strings.Contains(block, "create deployment") {
 				Eventually(ctx, func() error { return projectedPod(ctx, ns) }).Should(Succeed())
 				pod := &corev1.Pod{}
@@ -61,6 +55,46 @@ var _ = Describe("The page of a first secret", func() {
 			ContainSubstring("NOT SAFE to revoke: 1 container has an older value. Try: kubectl rollout restart deploy/web"), ContainSubstring("Safe to revoke the old value")))
 	})
 })
+
+// The commands of these pages need no node, and run one after the other in one folder.
+var _ = DescribeTable("A page of commands is true",
+	func(ctx SpecContext, page string, namespaces []string, says ...string) {
+		text, err := os.ReadFile(filepath.Join(cluster.Root, "docs", page))
+		Expect(err).NotTo(HaveOccurred())
+		var pairs []string
+		for _, ns := range namespaces {
+			own := strings.TrimSuffix(page, ".md") // since pages take the same names
+			for _, place := range []string{"namespace ", "namespace: ", "-n ", "environment=", "user="} {
+				pairs = append(pairs, place+ns, place+own)
+			}
+		}
+		folder, printed := GinkgoT().TempDir(), ""
+		for _, block := range blocksOf(string(text)) {
+			printed += asWritten(ctx, folder, strings.NewReplacer(pairs...).Replace(block))
+		}
+		for _, s := range says {
+			Expect(printed).To(MatchRegexp(s))
+		}
+	},
+	Entry("an agent environment", "first-agent-secret.md", []string{"shop-prod"},
+		`db/password +string +0 +True Projected`, `DB_PASSWORD\nSMTP\n`, `db\.password\nsecrets\.json\nsmtp\n`, `\nyes\n`, `sample-not-a-password`),
+	Entry("sealed values in Git", "sealed-manifests.md", []string{"alice"}, `usersecret.*/npm-token condition met`),
+	Entry("migration", "migrate.md", []string{"alice"}, `github-token\S* +UserSecret +\S+ +GITHUB_TOKEN`, `usersecret.*/store-token condition met`),
+)
+
+// asWritten runs commands as somebody does who reads them, and returns what they print.
+func asWritten(ctx SpecContext, folder, script string) string {
+	GinkgoHelper()
+	command := exec.CommandContext(ctx, "bash", "-euo", "pipefail", "-c", script)
+	command.Dir = folder
+	command.Env = []string{
+		"PATH=" + filepath.Dir(plugin) + ":" + filepath.Dir(cluster.Kubectl.Path()) + ":" + os.Getenv("PATH"),
+		"HOME=" + cluster.Dir, "KUBECONFIG=" + filepath.Join(cluster.Dir, "admin.kubeconfig"),
+	}
+	out, err := command.CombinedOutput()
+	Expect(err).NotTo(HaveOccurred(), "%s%s", script, out)
+	return string(out)
+}
 
 // blocksOf yields the blocks of commands of a page, each with the text since the last one.
 func blocksOf(page string) func(yield func(text, block string) bool) {
