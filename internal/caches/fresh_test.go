@@ -95,7 +95,7 @@ func TestFresh_CacheDoesNotFollow_ListsAtTheSourceIfItAnswers(t *testing.T) {
 		follows, away        bool
 		wantLive, wantCached int
 	}{
-		"it follows":                                   {follows: true, wantCached: 1},
+		"it follows": {follows: true, wantCached: 1},
 		"it does not, and the API server answers":      {wantLive: 1},
 		"it does not, and the API server is away, too": {away: true, wantLive: 1, wantCached: 1},
 	} {
