@@ -129,16 +129,19 @@ func leaves(raw []byte, yield func(string)) {
 	}
 }
 
-// stripped returns text without white space, which tools add and take away: at the end
-// of a file, before the lines of a block, where lines are folded.
+// stripped returns text without the white space that tools add and take away: at the end
+// of a file, before the lines of a block, where lines are folded. All else stays as it is,
+// also what is not UTF-8.
 func stripped(text []byte) []byte {
-	if bytes.IndexFunc(text, unicode.IsSpace) < 0 {
+	const space = " \t\r\n\v\f"
+	if !bytes.ContainsAny(text, space) {
 		return text
 	}
-	return []byte(strings.Map(func(r rune) rune {
-		if unicode.IsSpace(r) {
-			return -1
+	out := make([]byte, 0, len(text))
+	for _, b := range text {
+		if strings.IndexByte(space, b) < 0 {
+			out = append(out, b)
 		}
-		return r
-	}, string(text)))
+	}
+	return out
 }
