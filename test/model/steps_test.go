@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+	"github.com/latchkey-dev/latchkey/internal/binding"
 	"github.com/latchkey-dev/latchkey/internal/seal"
 	"github.com/latchkey-dev/latchkey/test/framework"
 )
@@ -35,6 +36,7 @@ var steps = []step{
 	{name: "create", do: (*run).create},
 	{name: "change value", do: (*run).changeValue},
 	{name: "change value", do: (*run).changeValue},
+	{name: "seal anew", do: (*run).reseal},
 	{name: "switch", harms: true, do: (*run).toggle},
 	{name: "retarget", do: (*run).retarget},
 	{name: "delete", do: (*run).remove},
@@ -143,6 +145,39 @@ func (r *run) changeValue(ctx context.Context, t *tenant) error {
 	}
 	s.value = value
 	return nil
+}
+
+// reseal seals a value with the newest key, as is done after a rotation: the bundles are
+// right, and what they were made from has changed.
+func (r *run) reseal(ctx context.Context, t *tenant) error {
+	s, ok := r.one(t)
+	if !ok || s.source != "" || len(r.keys) == 0 {
+		return nil
+	}
+	newest := r.keys[len(r.keys)-1]
+	sealed := func(at seal.Context, value string) string {
+		text, err := seal.Seal(newest.Private.Public(), at, seal.ValueOf(value))
+		if err != nil {
+			panic(err) // these contexts are known to be good
+		}
+		return text.String()
+	}
+	var err error
+	if s.agent {
+		err = modify(ctx, r, framework.AgentSecret(t.namespace, s.name, "", ""), func(a *v1alpha1.AgentSecret) {
+			at, problem := binding.OfAgent(a)
+			if problem != nil {
+				panic(problem)
+			}
+			a.Spec.SealedValue = sealed(at, strconv.Quote(s.value))
+		})
+	} else {
+		err = modify(ctx, r, framework.UserSecret(t.namespace, s.name, v1alpha1.UserSecretSpec{}), func(u *v1alpha1.UserSecret) {
+			u.Spec.SealedValue = sealed(binding.User(t.namespace, s.name), s.value)
+		})
+	}
+	s.key = newest.ID
+	return err
 }
 
 // toggle switches a user's secret off, or on again.
