@@ -23,7 +23,7 @@ var (
 )
 
 func TestAttacks(t *testing.T) {
-	specs.Run(t, "Attacks", 1)
+	specs.Run(t, "Attacks")
 }
 
 var _ = BeforeSuite(func(ctx SpecContext) {

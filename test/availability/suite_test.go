@@ -55,7 +55,7 @@ func link(ctx context.Context, p *framework.Process) *replica {
 func (r *replica) Launch(ctx context.Context) error { return r.Process.Launch(ctx, r.flags...) }
 
 func TestAvailability(t *testing.T) {
-	specs.Run(t, "Availability", 1)
+	specs.Run(t, "Availability")
 }
 
 var _ = BeforeSuite(func(ctx SpecContext) {

@@ -30,7 +30,7 @@ var (
 )
 
 func TestCommandLine(t *testing.T) {
-	specs.Run(t, "Command line", 1)
+	specs.Run(t, "Command line")
 }
 
 var _ = BeforeSuite(func(ctx SpecContext) {

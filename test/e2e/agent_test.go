@@ -73,11 +73,9 @@ spec:
 
 	It("sees a new revision in the document, without a restart", func(ctx SpecContext) {
 		changed := time.Now()
-		if first() {
-			answer := ask(ctx, aggregated, environment, http.MethodPatch, aggregated.Golem+"/agent-secrets/"+smtp,
-				fmt.Sprintf(`{"currentRevision":0,"secretValue":{"op":"set","value":{"host":"%shost","port":25}}}`, canary))
-			Expect(answer.Status).To(Equal(http.StatusOK), string(answer.Body))
-		}
+		answer := ask(ctx, aggregated, environment, http.MethodPatch, aggregated.Golem+"/agent-secrets/"+smtp,
+			fmt.Sprintf(`{"currentRevision":0,"secretValue":{"op":"set","value":{"host":"%shost","port":25}}}`, canary))
+		Expect(answer.Status).To(Equal(http.StatusOK), string(answer.Body))
 		Eventually(ctx, func(ctx context.Context) (string, error) {
 			return tryIn(ctx, pod, "main", "cat", agentDir+"/secrets.json")
 		}, 2*time.Minute).Should(ContainSubstring(`"port":25`))

@@ -171,7 +171,7 @@ func hardened(spec *corev1.PodSpec) {
 func newClaim(ctx context.Context, namespace string) string {
 	GinkgoHelper()
 	claim := &corev1.PersistentVolumeClaim{
-		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: ofTry("data")},
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "data"},
 		Spec: corev1.PersistentVolumeClaimSpec{
 			AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce},
 			Resources:   corev1.VolumeResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("10Mi")}},

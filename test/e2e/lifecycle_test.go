@@ -65,10 +65,8 @@ spec: {path: [port], secretType: {type: U16}, value: 587}
 		held := bundles(ctx, user.Namespace)
 		Expect(held).To(HaveLen(4))
 		began := time.Now()
-		if first() {
-			ours.run(ctx, ours.command("helm uninstall"))
-			report("helm uninstall", time.Since(began))
-		}
+		ours.run(ctx, ours.command("helm uninstall"))
+		report("helm uninstall", time.Since(began))
 
 		Expect(api.Get(ctx, client.ObjectKey{Namespace: user.Namespace, Name: "token"}, &v1alpha1.UserSecret{})).To(Succeed())
 		Expect(api.Get(ctx, client.ObjectKey{Namespace: user.Namespace, Name: "port"}, &v1alpha1.AgentSecret{})).To(Succeed())
@@ -94,9 +92,7 @@ spec: {path: [port], secretType: {type: U16}, value: 587}
 	})
 
 	It("that is installed again takes everything up", func(ctx SpecContext) {
-		if first() {
-			ours.run(ctx, ours.command("helm install"))
-		}
+		ours.run(ctx, ours.command("helm install"))
 		awaitLatchkey(ctx)
 		Expect(knock(ctx)).To(Succeed())
 		lives(ctx, user, before, "reinstalled")

@@ -61,7 +61,7 @@ func as(user, fsGroup int64, home string) func(*corev1.PodSpec) {
 // newPod creates a pod; awaitPod waits for it.
 func newPod(ctx context.Context, namespace, name string, spec corev1.PodSpec, annotations map[string]string) *corev1.Pod {
 	GinkgoHelper()
-	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: ofTry(name), Annotations: annotations}, Spec: spec}
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, Annotations: annotations}, Spec: spec}
 	create(ctx, pod)
 	return pod
 }

@@ -44,23 +44,13 @@ var _ = ReportAfterSuite("summary", func(r Report) {
 		}
 	}
 	fmt.Printf("e2e: all of it took %.0f s\n", r.RunTime.Seconds())
-	// Last, since the end is what everybody sees: what failed, and what passed only when it was tried again.
+	// The failures come last, since the end is what everybody sees.
 	for _, spec := range r.SpecReports {
-		said := false
-		for _, entry := range spec.ReportEntries {
-			if strings.HasPrefix(entry.Name, failedTry) {
-				fmt.Printf("e2e: %s of %q: %s\n", entry.Name, spec.FullText(), entry.StringRepresentation())
-				said = true
-			}
-		}
-		if spec.Failed() && !said { // before or after the suite, or in a cleanup
-			fmt.Printf("e2e: %s failed: %s\n", spec.LeafNodeType, why(spec))
+		if spec.Failed() {
+			fmt.Printf("e2e: %s %q failed: %s\n", spec.LeafNodeType, spec.FullText(), why(spec))
 		}
 	}
 })
-
-// failedTry begins the name of a report entry that says why a try failed.
-const failedTry = "failed try "
 
 // why says where and why a spec failed. What is left out are the fields of Go values.
 func why(spec SpecReport) string {
@@ -68,14 +58,9 @@ func why(spec SpecReport) string {
 	return fmt.Sprintf("%s\n%s", spec.FailureLocation(), strings.Join(lines[:min(len(lines), 15)], ""))
 }
 
-// Why a try failed, which Ginkgo says of the last one only, and what pods waited for.
+// What pods were waiting for when a spec failed.
 var _ = JustAfterEach(func(ctx SpecContext) {
-	spec := CurrentSpecReport()
-	if !spec.Failed() {
-		return
-	}
-	AddReportEntry(fmt.Sprintf("%s%d", failedTry, spec.NumAttempts), why(spec), ReportEntryVisibilityFailureOrVerbose)
-	if api == nil {
+	if !CurrentSpecReport().Failed() || api == nil {
 		return
 	}
 	for _, args := range [][]string{

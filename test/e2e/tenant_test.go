@@ -37,21 +37,8 @@ func newNamespace(ctx context.Context, purpose string, more ...labels) conforman
 	return newAccount(ctx, tenantName(purpose), more...)
 }
 
-// tenantName returns the name of a namespace of this run and of this try of the spec.
-func tenantName(purpose string) string { return "e2e-" + runID + "-" + ofTry(purpose) }
-
-// first tells whether this is the first try of the spec. A later one finds what it did to
-// what the specs of a container share.
-func first() bool { return CurrentSpecReport().NumAttempts <= 1 }
-
-// ofTry makes a name that an earlier try of the spec has not used: what that one made is
-// still there, or on its way out.
-func ofTry(name string) string {
-	if first() {
-		return name
-	}
-	return fmt.Sprintf("%s-%d", name, CurrentSpecReport().NumAttempts)
-}
+// tenantName returns the name of a namespace of this run.
+func tenantName(purpose string) string { return "e2e-" + runID + "-" + purpose }
 
 // newUser makes a namespace that is a user, whose pods Latchkey projects into. The
 // account in it is that user.

@@ -102,11 +102,9 @@ spec: {envName: BY_KUBECTL, filePath: ~/by-kubectl, value: %sby-kubectl}
 
 	It("sees secrets come and go in the live directory", func(ctx SpecContext) {
 		began := time.Now()
-		if first() {
-			post(ctx, aggregated, user, "late", "LATE", "~/late")
-			answer := ask(ctx, direct, user, http.MethodDelete, mySecrets(direct, "by-cluster"), "")
-			Expect(answer.Status).To(Equal(http.StatusNoContent), string(answer.Body))
-		}
+		post(ctx, aggregated, user, "late", "LATE", "~/late")
+		answer := ask(ctx, direct, user, http.MethodDelete, mySecrets(direct, "by-cluster"), "")
+		Expect(answer.Status).To(Equal(http.StatusNoContent), string(answer.Body))
 		Eventually(ctx, func(ctx context.Context) (string, error) {
 			return tryIn(ctx, pod, "main", "ls", userDir)
 		}, 2*time.Minute).Should(Equal("by-kubectl\nby-port\nlate"))

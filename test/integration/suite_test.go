@@ -8,7 +8,6 @@ package integration
 
 import (
 	"maps"
-	"os"
 	"slices"
 	"testing"
 
@@ -31,11 +30,7 @@ var (
 var quickly = []string{"--key-check-interval=300ms", "--reseal-rate=1000"}
 
 func TestIntegration(t *testing.T) {
-	tries := 1
-	if os.Getenv("CI") != "" {
-		tries = 2 // and the report says which: specs have deadlines, and a machine may be too slow for one
-	}
-	specs.Run(t, "Integration", tries)
+	specs.Run(t, "Integration")
 }
 
 var _ = BeforeSuite(func(ctx SpecContext) {

@@ -27,7 +27,7 @@ const usual = 25 * time.Second
 
 func TestModel(t *testing.T) {
 	ctrl.SetLogger(logr.Discard())
-	specs.Run(t, "Model", 1)
+	specs.Run(t, "Model")
 }
 
 var _ = Describe("Whatever happens to tenants while their controller dies between any two requests", func() {

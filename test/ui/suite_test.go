@@ -33,7 +33,7 @@ func TestPage(t *testing.T) {
 	if os.Getenv("CHROMIUM") == "" {
 		t.Skip("CHROMIUM names no browser: make ui-test runs these specs")
 	}
-	specs.Run(t, "The page in a browser", 1)
+	specs.Run(t, "The page in a browser")
 }
 
 var _ = Describe("The page", func() {

@@ -15,8 +15,8 @@ import (
 
 // Run runs a suite on a control plane of its own, with the patience that a machine
 // with other work takes. It ends before go test's own deadline, which would leave the
-// processes behind. Tries is how often a spec that fails is tried; 1 hides nothing.
-func Run(t *testing.T, name string, tries int) {
+// processes behind. A spec that fails is not tried again: a retry would hide a race.
+func Run(t *testing.T, name string) {
 	t.Helper()
 	gomega.RegisterFailHandler(ginkgo.Fail)
 	gomega.SetDefaultEventuallyTimeout(time.Minute)
@@ -28,6 +28,5 @@ func Run(t *testing.T, name string, tries int) {
 	if deadline, ok := t.Deadline(); ok {
 		suite.Timeout = max(time.Until(deadline)-time.Minute, time.Minute)
 	}
-	suite.FlakeAttempts = max(suite.FlakeAttempts, tries)
 	ginkgo.RunSpecs(t, name, suite, reporter)
 }
