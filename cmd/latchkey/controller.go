@@ -20,13 +20,11 @@ import (
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/controllers/admissionpath"
-	"github.com/latchkey-dev/latchkey/controllers/agentbundle"
 	"github.com/latchkey-dev/latchkey/controllers/aggregation"
 	"github.com/latchkey-dev/latchkey/controllers/bundler"
 	"github.com/latchkey-dev/latchkey/controllers/cleanup"
 	"github.com/latchkey-dev/latchkey/controllers/keyrotation"
 	"github.com/latchkey-dev/latchkey/controllers/rollout"
-	"github.com/latchkey-dev/latchkey/controllers/userbundle"
 	"github.com/latchkey-dev/latchkey/internal/caches"
 	"github.com/latchkey-dev/latchkey/internal/certs"
 	"github.com/latchkey-dev/latchkey/internal/digest"
@@ -208,7 +206,7 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, o *controllerOptions,
 	if err != nil {
 		return fmt.Errorf("set up the rollout controller: %w", err)
 	}
-	for _, adapter := range []bundler.Adapter{userbundle.Adapter(o.user, o.targets, digestKey), agentbundle.Adapter(o.agent, o.targets)} {
+	for _, adapter := range []bundler.Adapter{bundler.Users(o.user, o.targets, digestKey), bundler.Agents(o.agent, o.targets)} {
 		r := &bundler.Reconciler{
 			Adapter:            adapter,
 			Client:             mgr.GetClient(),

@@ -3,7 +3,7 @@
 
 // Package bundler reconciles the bundles of one kind of object: it reads the
 // UserSecrets or AgentSecrets of a tenant, writes the tenant's native Secrets and
-// the objects' status. Packages userbundle and agentbundle say what differs.
+// the objects' status. What differs between the kinds is in user.go and agent.go.
 //
 // The unit of work is a tenant, not an object, so any number of changes becomes
 // one write per bundle. It reads CRs, bundles and the metadata of other Secrets

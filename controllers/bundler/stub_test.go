@@ -84,24 +84,18 @@ func newCluster(t *testing.T) *cluster {
 
 // reconciler returns a reconciler of user secrets over c.
 func (c *cluster) reconciler() *Reconciler {
+	users := Users(limits.DefaultUser(), nil, digestKey)
+	users.List = func(context.Context, client.Reader, string) ([]Member, error) {
+		var out []Member
+		for _, o := range c.objects {
+			o = o.DeepCopy()
+			out = append(out, Member{Object: o, Status: &o.Status, Item: bundle.UserItem(o, true)})
+		}
+		return out, nil
+	}
 	return &Reconciler{
-		Adapter: Adapter{
-			Name: "user", Kind: "UserSecret", Prototype: &v1alpha1.UserSecret{},
-			EnvBundle: v1alpha1.BundleUserEnv, FilesBundle: v1alpha1.BundleUserFiles,
-			List: func(context.Context, client.Reader, string) ([]Member, error) {
-				var out []Member
-				for _, o := range c.objects {
-					o = o.DeepCopy()
-					out = append(out, Member{Object: o, Status: &o.Status, Item: bundle.UserItem(o, true)})
-				}
-				return out, nil
-			},
-			Decide: func(items []bundle.Item) []bundle.Decision {
-				return bundle.DecideUser(items, limits.DefaultUser(), nil)
-			},
-			Print: bundle.PrintUser, Reprint: bundle.PrintUser, Lay: bundle.LayUser,
-		},
-		Client: c, Sources: c, Live: liveReader{c}, Opener: c, Events: c, DigestKey: digestKey,
+		Adapter: users,
+		Client:  c, Sources: c, Live: liveReader{c}, Opener: c, Events: c, DigestKey: digestKey,
 		Now: func() time.Time { return c.now },
 	}
 }

@@ -22,9 +22,7 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
-	"github.com/latchkey-dev/latchkey/controllers/agentbundle"
 	"github.com/latchkey-dev/latchkey/controllers/bundler"
-	"github.com/latchkey-dev/latchkey/controllers/userbundle"
 	"github.com/latchkey-dev/latchkey/internal/caches"
 	"github.com/latchkey-dev/latchkey/internal/digest"
 	"github.com/latchkey-dev/latchkey/internal/keyring"
@@ -161,7 +159,7 @@ func newManager(ctx context.Context, cfg *rest.Config, key digest.Key) (manager.
 	if err := errors.Join(mgr.Add(keys), mgr.Add(sources), keyring.Watch(ctx, keys, framework.SystemNamespace, ring)); err != nil {
 		return nil, err
 	}
-	for _, adapter := range []bundler.Adapter{userbundle.Adapter(limits.DefaultUser(), nil, key), agentbundle.Adapter(limits.DefaultAgent(), nil)} {
+	for _, adapter := range []bundler.Adapter{bundler.Users(limits.DefaultUser(), nil, key), bundler.Agents(limits.DefaultAgent(), nil)} {
 		woken := make(chan event.GenericEvent, 1)
 		ring.Notify(func() {
 			select {

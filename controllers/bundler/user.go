@@ -1,9 +1,7 @@
 // Copyright The Latchkey Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package userbundle makes a tenant's UserSecrets into the native Secrets
-// latchkey-user-env and latchkey-user-files.
-package userbundle
+package bundler
 
 import (
 	"context"
@@ -11,7 +9,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
-	"github.com/latchkey-dev/latchkey/controllers/bundler"
 	"github.com/latchkey-dev/latchkey/internal/approval"
 	"github.com/latchkey-dev/latchkey/internal/bundle"
 	"github.com/latchkey-dev/latchkey/internal/digest"
@@ -20,16 +17,16 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/server/store"
 )
 
-// Adapter returns what is particular to UserSecrets: what they may be projected to, and
+// Users returns what is particular to UserSecrets: what they may be projected to, and
 // the key of the approvals of their sources.
-func Adapter(l limits.User, may *rules.Targets, key digest.Key) bundler.Adapter {
-	return bundler.Adapter{
+func Users(l limits.User, may *rules.Targets, key digest.Key) Adapter {
+	return Adapter{
 		Name:        "user",
 		Kind:        "UserSecret",
 		Prototype:   &v1alpha1.UserSecret{},
 		EnvBundle:   v1alpha1.BundleUserEnv,
 		FilesBundle: v1alpha1.BundleUserFiles,
-		List:        list(key),
+		List:        listUsers(key),
 		Decide:      func(items []bundle.Item) []bundle.Decision { return bundle.DecideUser(items, l, may) },
 		Print:       bundle.PrintUser,
 		Reprint:     bundle.PrintUser,
@@ -37,18 +34,18 @@ func Adapter(l limits.User, may *rules.Targets, key digest.Key) bundler.Adapter 
 	}
 }
 
-func list(key digest.Key) func(context.Context, client.Reader, string) ([]bundler.Member, error) {
-	return func(ctx context.Context, r client.Reader, namespace string) ([]bundler.Member, error) {
+func listUsers(key digest.Key) func(context.Context, client.Reader, string) ([]Member, error) {
+	return func(ctx context.Context, r client.Reader, namespace string) ([]Member, error) {
 		all := &v1alpha1.UserSecretList{}
 		if err := r.List(ctx, all, client.InNamespace(namespace)); err != nil {
 			return nil, err
 		}
 		// An import that is not committed is not there yet.
 		visible := store.Visible(all.Items)
-		out := make([]bundler.Member, 0, len(visible))
+		out := make([]Member, 0, len(visible))
 		for _, obj := range visible {
 			item := bundle.UserItem(obj, approval.Valid(key, obj))
-			out = append(out, bundler.Member{Object: obj, Status: &obj.Status, Item: item})
+			out = append(out, Member{Object: obj, Status: &obj.Status, Item: item})
 		}
 		return out, nil
 	}

@@ -1,7 +1,7 @@
 // Copyright The Latchkey Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package agentbundle
+package bundler
 
 import (
 	"context"
@@ -14,7 +14,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
@@ -23,8 +22,8 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/seal"
 )
 
-// secret returns an AgentSecret of type Str and ten bytes in a namespace.
-func secret(namespace, name string) *v1alpha1.AgentSecret {
+// agentSecret returns an AgentSecret of type Str and ten bytes in a namespace.
+func agentSecret(namespace, name string) *v1alpha1.AgentSecret {
 	return &v1alpha1.AgentSecret{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, UID: types.UID("uid-" + name)},
 		Spec: v1alpha1.AgentSecretSpec{
@@ -34,18 +33,9 @@ func secret(namespace, name string) *v1alpha1.AgentSecret {
 	}
 }
 
-func reader(t *testing.T, objects ...client.Object) client.WithWatch {
-	t.Helper()
-	scheme := runtime.NewScheme()
-	if err := v1alpha1.AddToScheme(scheme); err != nil {
-		t.Fatal(err)
-	}
-	return fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).Build()
-}
-
-func TestWhatBelongsToATenant(t *testing.T) {
-	r := reader(t, secret("prod", "a"), secret("prod", "b"), secret("test", "c"))
-	members, err := Adapter(limits.DefaultAgent(), nil).List(t.Context(), r, "prod")
+func TestAgentsList_ATenant_HasWhatIsItsOwn(t *testing.T) {
+	r := cacheOf(t, agentSecret("prod", "a"), agentSecret("prod", "b"), agentSecret("test", "c"))
+	members, err := Agents(limits.DefaultAgent(), nil).List(t.Context(), r, "prod")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,26 +52,26 @@ func TestWhatBelongsToATenant(t *testing.T) {
 	}
 }
 
-func TestAListThatFailsIsAnError(t *testing.T) {
+func TestAgentsList_CacheFails_IsAnError(t *testing.T) {
 	broken := errors.New("no cache")
-	r := interceptor.NewClient(reader(t), interceptor.Funcs{
+	r := interceptor.NewClient(cacheOf(t), interceptor.Funcs{
 		List: func(context.Context, client.WithWatch, client.ObjectList, ...client.ListOption) error { return broken },
 	})
-	if members, err := Adapter(limits.DefaultAgent(), nil).List(t.Context(), r, "prod"); !errors.Is(err, broken) {
+	if members, err := Agents(limits.DefaultAgent(), nil).List(t.Context(), r, "prod"); !errors.Is(err, broken) {
 		t.Errorf("List = %v, %v, want %v", members, err, broken)
 	}
 }
 
-// TestTheAdapterLandsWhereItSays holds that the bundles which are watched and written
+// TestAgents_TwoSecrets_LandWhereTheAdapterSays holds that the bundles which are watched and written
 // are those that the values are laid out for, and that limits are kept.
-func TestTheAdapterLandsWhereItSays(t *testing.T) {
+func TestAgents_TwoSecrets_LandWhereTheAdapterSays(t *testing.T) {
 	l := limits.DefaultAgent()
 	l.Secrets = 1
-	a := Adapter(l, nil)
+	a := Agents(l, nil)
 	if _, ok := a.Prototype.(*v1alpha1.AgentSecret); !ok || a.Kind != "AgentSecret" {
 		t.Errorf("it is about %T, sealed as %s", a.Prototype, a.Kind)
 	}
-	first, second := secret("prod", "a"), secret("prod", "b")
+	first, second := agentSecret("prod", "a"), agentSecret("prod", "b")
 	first.ResourceVersion, second.ResourceVersion = "1", "2"
 	ds := a.Decide([]bundle.Item{bundle.AgentItem(second), bundle.AgentItem(first)})
 	printed, failure := a.Print(ds[0].Item, seal.ValueOf(`"x"`))

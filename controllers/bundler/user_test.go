@@ -1,7 +1,7 @@
 // Copyright The Latchkey Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package userbundle
+package bundler
 
 import (
 	"context"
@@ -26,8 +26,8 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/seal"
 )
 
-// secret returns a UserSecret of ten bytes in a namespace.
-func secret(namespace, name string, annotations map[string]string) *v1alpha1.UserSecret {
+// userSecret returns a UserSecret of ten bytes in a namespace.
+func userSecret(namespace, name string, annotations map[string]string) *v1alpha1.UserSecret {
 	return &v1alpha1.UserSecret{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, UID: types.UID("uid-" + name), Annotations: annotations},
 		Spec: v1alpha1.UserSecretSpec{
@@ -37,7 +37,7 @@ func secret(namespace, name string, annotations map[string]string) *v1alpha1.Use
 	}
 }
 
-func reader(t *testing.T, objects ...client.Object) client.WithWatch {
+func cacheOf(t *testing.T, objects ...client.Object) client.WithWatch {
 	t.Helper()
 	scheme := runtime.NewScheme()
 	if err := v1alpha1.AddToScheme(scheme); err != nil {
@@ -46,9 +46,9 @@ func reader(t *testing.T, objects ...client.Object) client.WithWatch {
 	return fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).Build()
 }
 
-func TestWhatBelongsToATenant(t *testing.T) {
+func TestUsersList_ATenant_HasWhatIsItsOwn(t *testing.T) {
 	pending := func(batch string) map[string]string { return map[string]string{v1alpha1.AnnotationPending: batch} }
-	gone := secret("alice", "gone", nil)
+	gone := userSecret("alice", "gone", nil)
 	gone.DeletionTimestamp, gone.Finalizers = &metav1.Time{Time: metav1.Now().Time}, []string{"a/b"}
 	for name, tt := range map[string]struct {
 		objects []client.Object
@@ -56,21 +56,21 @@ func TestWhatBelongsToATenant(t *testing.T) {
 	}{
 		"nothing": {nil, nil},
 		"what is in its namespace": {
-			[]client.Object{secret("alice", "a", nil), secret("bob", "b", nil)}, []string{"a"},
+			[]client.Object{userSecret("alice", "a", nil), userSecret("bob", "b", nil)}, []string{"a"},
 		},
 		"no import that is not committed": {
-			[]client.Object{secret("alice", "a", nil), secret("alice", "b", pending("1"))}, []string{"a"},
+			[]client.Object{userSecret("alice", "a", nil), userSecret("alice", "b", pending("1"))}, []string{"a"},
 		},
 		"an import that is": {
 			[]client.Object{
-				secret("alice", "a", pending("1")), secret("alice", "b", pending("2")),
-				secret("alice", "c", map[string]string{v1alpha1.AnnotationCommitted: "1"}),
+				userSecret("alice", "a", pending("1")), userSecret("alice", "b", pending("2")),
+				userSecret("alice", "c", map[string]string{v1alpha1.AnnotationCommitted: "1"}),
 			}, []string{"a", "c"},
 		},
-		"nothing that is being deleted": {[]client.Object{gone, secret("alice", "a", nil)}, []string{"a"}},
+		"nothing that is being deleted": {[]client.Object{gone, userSecret("alice", "a", nil)}, []string{"a"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			members, err := Adapter(limits.DefaultUser(), nil, digest.Key{}).List(t.Context(), reader(t, tt.objects...), "alice")
+			members, err := Users(limits.DefaultUser(), nil, digest.Key{}).List(t.Context(), cacheOf(t, tt.objects...), "alice")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -90,26 +90,26 @@ func TestWhatBelongsToATenant(t *testing.T) {
 	}
 }
 
-func TestAListThatFailsIsAnError(t *testing.T) {
+func TestUsersList_CacheFails_IsAnError(t *testing.T) {
 	broken := errors.New("no cache")
-	r := interceptor.NewClient(reader(t), interceptor.Funcs{
+	r := interceptor.NewClient(cacheOf(t), interceptor.Funcs{
 		List: func(context.Context, client.WithWatch, client.ObjectList, ...client.ListOption) error { return broken },
 	})
-	if members, err := Adapter(limits.DefaultUser(), nil, digest.Key{}).List(t.Context(), r, "alice"); !errors.Is(err, broken) {
+	if members, err := Users(limits.DefaultUser(), nil, digest.Key{}).List(t.Context(), r, "alice"); !errors.Is(err, broken) {
 		t.Errorf("List = %v, %v, want %v", members, err, broken)
 	}
 }
 
-// TestTheAdapterLandsWhereItSays holds that the bundles which are watched and written
+// TestUsers_TwoSecrets_LandWhereTheAdapterSays holds that the bundles which are watched and written
 // are those that the values are laid out for, and that limits are kept.
-func TestTheAdapterLandsWhereItSays(t *testing.T) {
+func TestUsers_TwoSecrets_LandWhereTheAdapterSays(t *testing.T) {
 	l := limits.DefaultUser()
 	l.Secrets = 1
-	a := Adapter(l, nil, digest.Key{})
+	a := Users(l, nil, digest.Key{})
 	if _, ok := a.Prototype.(*v1alpha1.UserSecret); !ok || a.Kind != "UserSecret" {
 		t.Errorf("it is about %T, sealed as %s", a.Prototype, a.Kind)
 	}
-	first, second := secret("alice", "a", nil), secret("alice", "b", nil)
+	first, second := userSecret("alice", "a", nil), userSecret("alice", "b", nil)
 	first.ResourceVersion, second.ResourceVersion = "1", "2"
 	ds := a.Decide([]bundle.Item{bundle.UserItem(second, false), bundle.UserItem(first, false)})
 	printed, failure := a.Print(ds[0].Item, seal.ValueOf("x"))
