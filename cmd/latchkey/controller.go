@@ -29,7 +29,7 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/certs"
 	"github.com/latchkey-dev/latchkey/internal/digest"
 	"github.com/latchkey-dev/latchkey/internal/keyring"
-	"github.com/latchkey-dev/latchkey/internal/limits"
+	"github.com/latchkey-dev/latchkey/internal/policy/limits"
 )
 
 // controllerOptions are the choices of "latchkey controller".

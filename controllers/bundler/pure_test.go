@@ -19,7 +19,7 @@ import (
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/internal/bundle"
-	"github.com/latchkey-dev/latchkey/internal/claim"
+	"github.com/latchkey-dev/latchkey/internal/policy/claim"
 )
 
 var schemaKind = schema.GroupKind{Kind: "Secret"}
@@ -91,7 +91,7 @@ func TestOutcomeWith_ABundleNotWritten_DependsOnWhatItHolds(t *testing.T) {
 func TestSetStatus(t *testing.T) {
 	old := metav1.NewTime(time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC))
 	env := &v1alpha1.Landing{SecretName: "latchkey-user-env", Key: "A"}
-	it := bundle.Item{Holder: claim.Holder{
+	it := bundle.Item{Claimant: claim.Claimant{
 		ResourceVersion: "9", Claims: []claim.Claim{{Kind: v1alpha1.ClaimName, Value: "a"}, {Kind: v1alpha1.ClaimEnv, Value: "A"}},
 		Recorded: []v1alpha1.Claim{{Kind: v1alpha1.ClaimName, Value: "a", Since: "3"}, {Kind: v1alpha1.ClaimFile, Value: "/gone", Since: "4"}},
 	}}

@@ -12,8 +12,8 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/approval"
 	"github.com/latchkey-dev/latchkey/internal/bundle"
 	"github.com/latchkey-dev/latchkey/internal/digest"
-	"github.com/latchkey-dev/latchkey/internal/limits"
-	"github.com/latchkey-dev/latchkey/internal/rules"
+	"github.com/latchkey-dev/latchkey/internal/policy/limits"
+	"github.com/latchkey-dev/latchkey/internal/policy/rules"
 	"github.com/latchkey-dev/latchkey/internal/server/store"
 )
 

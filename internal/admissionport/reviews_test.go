@@ -24,7 +24,7 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/admissionport"
 	"github.com/latchkey-dev/latchkey/internal/binding"
 	"github.com/latchkey-dev/latchkey/internal/keyring"
-	"github.com/latchkey-dev/latchkey/internal/limits"
+	"github.com/latchkey-dev/latchkey/internal/policy/limits"
 	"github.com/latchkey-dev/latchkey/internal/seal"
 	"github.com/latchkey-dev/latchkey/internal/typedvalue"
 	"github.com/latchkey-dev/latchkey/webhook/agentsecret"

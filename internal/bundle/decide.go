@@ -8,10 +8,10 @@ import (
 	"slices"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
-	"github.com/latchkey-dev/latchkey/internal/claim"
-	"github.com/latchkey-dev/latchkey/internal/limits"
+	"github.com/latchkey-dev/latchkey/internal/policy/claim"
+	"github.com/latchkey-dev/latchkey/internal/policy/limits"
+	"github.com/latchkey-dev/latchkey/internal/policy/rules"
 	"github.com/latchkey-dev/latchkey/internal/projector"
-	"github.com/latchkey-dev/latchkey/internal/rules"
 )
 
 // Decision is what is known of an object without its value.
@@ -55,23 +55,23 @@ type note struct{ reason, text string }
 // decide judges items. Over says which limit more use exceeds, layout makes the targets of those that lost no claim.
 func decide(items []Item, over func(was, is limits.Use) *limits.Excess, layout func([]Item) targets) []Decision {
 	items = slices.Clone(items)
-	slices.SortFunc(items, func(a, b Item) int { return claim.Compare(a.Holder, b.Holder) })
-	holders := make([]claim.Holder, 0, len(items))
+	slices.SortFunc(items, func(a, b Item) int { return claim.Compare(a.Claimant, b.Claimant) })
+	claimants := make([]claim.Claimant, 0, len(items))
 	for _, it := range items {
-		holders = append(holders, it.Holder)
+		claimants = append(claimants, it.Claimant)
 	}
-	table := claim.NewTable(holders)
-	where := layout(slices.DeleteFunc(slices.Clone(items), func(it Item) bool { return len(table.Losses(it.Holder)) > 0 }))
+	table := claim.NewTable(claimants)
+	where := layout(slices.DeleteFunc(slices.Clone(items), func(it Item) bool { return len(table.Losses(it.Claimant)) > 0 }))
 
 	out := make([]Decision, 0, len(items))
 	var use limits.Use
 	for _, it := range items {
 		d := Decision{Item: it}
 		excess := over(use, use.Add(it.Use))
-		if excess == nil && table.Counts(it.Holder) {
+		if excess == nil && table.Counts(it.Claimant) {
 			use = use.Add(it.Use)
 		}
-		losses := table.Losses(it.Holder)
+		losses := table.Losses(it.Claimant)
 		switch {
 		case it.PathProblem != "":
 			d.Outcome = failed(v1alpha1.ReasonPathNotProjectable, it.PathProblem)
@@ -115,7 +115,7 @@ func userTargets(items []Item, may *rules.Targets) targets {
 		files = append(files, it)
 	}
 	slices.SortFunc(files, func(a, b Item) int {
-		return claim.CompareClaims(a.Holder, fileClaim(a), b.Holder, fileClaim(b))
+		return claim.CompareClaims(a.Claimant, fileClaim(a), b.Claimant, fileClaim(b))
 	})
 	paths := make([]string, len(files))
 	for i, it := range files {

@@ -6,16 +6,16 @@ package bundle
 import (
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/internal/binding"
-	"github.com/latchkey-dev/latchkey/internal/claim"
-	"github.com/latchkey-dev/latchkey/internal/limits"
+	"github.com/latchkey-dev/latchkey/internal/policy/claim"
+	"github.com/latchkey-dev/latchkey/internal/policy/limits"
 	"github.com/latchkey-dev/latchkey/internal/seal"
 	"github.com/latchkey-dev/latchkey/internal/typedvalue"
 )
 
 // Item is one object of a tenant, reduced to what bundling needs.
 type Item struct {
-	// Holder is what the object claims.
-	claim.Holder
+	// Claimant is what the object claims.
+	claim.Claimant
 	// Enabled is false where the user switched projection off.
 	Enabled bool
 	// Sealed is the sealed value, or "".
@@ -44,11 +44,11 @@ type Item struct {
 // UserItem reduces a UserSecret, whose source is approved or not.
 func UserItem(u *v1alpha1.UserSecret, approved bool) Item {
 	it := Item{
-		Holder:  claim.OfUser(u),
-		Enabled: u.IsEnabled(),
-		Sealed:  u.Spec.SealedValue,
-		Use:     UserUse(u),
-		Env:     u.Spec.EnvName, EnvAsked: u.Spec.EnvName != "",
+		Claimant: claim.OfUser(u),
+		Enabled:  u.IsEnabled(),
+		Sealed:   u.Spec.SealedValue,
+		Use:      UserUse(u),
+		Env:      u.Spec.EnvName, EnvAsked: u.Spec.EnvName != "",
 		File: u.Spec.FilePath,
 	}
 	if u.Spec.ValueFrom != nil {
@@ -61,11 +61,11 @@ func UserItem(u *v1alpha1.UserSecret, approved bool) Item {
 // AgentItem reduces an AgentSecret.
 func AgentItem(a *v1alpha1.AgentSecret) Item {
 	it := Item{
-		Holder:  claim.OfAgent(a),
-		Enabled: true,
-		Sealed:  a.Spec.SealedValue,
-		Use:     AgentUse(a),
-		Env:     claim.AgentEnv(a), EnvAsked: a.Spec.EnvName != "",
+		Claimant: claim.OfAgent(a),
+		Enabled:  true,
+		Sealed:   a.Spec.SealedValue,
+		Use:      AgentUse(a),
+		Env:      claim.AgentEnv(a), EnvAsked: a.Spec.EnvName != "",
 		File: claim.AgentFile(a),
 		Path: a.Spec.Path,
 	}

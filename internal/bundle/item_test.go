@@ -14,8 +14,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
-	"github.com/latchkey-dev/latchkey/internal/claim"
-	"github.com/latchkey-dev/latchkey/internal/limits"
+	"github.com/latchkey-dev/latchkey/internal/policy/claim"
+	"github.com/latchkey-dev/latchkey/internal/policy/limits"
 	"github.com/latchkey-dev/latchkey/internal/seal"
 )
 
@@ -83,7 +83,7 @@ func typed(raw string) func(*v1alpha1.AgentSecretSpec) {
 func TestUserItem(t *testing.T) {
 	got := user("a", "7", env("A"), file("~/a"), from("source", "key"), disabled)
 	want := Item{
-		Holder: claim.Holder{Name: "a", UID: "uid-a", ResourceVersion: "7", Claims: []claim.Claim{
+		Claimant: claim.Claimant{Name: "a", UID: "uid-a", ResourceVersion: "7", Claims: []claim.Claim{
 			{Kind: v1alpha1.ClaimName, Value: "a"}, {Kind: v1alpha1.ClaimEnv, Value: "A"}, {Kind: v1alpha1.ClaimFile, Value: "~/a"},
 		}},
 		Source:   &v1alpha1.SecretKeyRef{Name: "source", Key: "key"},

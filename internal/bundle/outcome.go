@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
-	"github.com/latchkey-dev/latchkey/internal/claim"
+	"github.com/latchkey-dev/latchkey/internal/policy/claim"
 )
 
 // Outcome is what becomes of one object: its Ready condition and where its value

@@ -5,8 +5,8 @@ package bundle
 
 import (
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
-	"github.com/latchkey-dev/latchkey/internal/claim"
-	"github.com/latchkey-dev/latchkey/internal/limits"
+	"github.com/latchkey-dev/latchkey/internal/policy/claim"
+	"github.com/latchkey-dev/latchkey/internal/policy/limits"
 	"github.com/latchkey-dev/latchkey/internal/seal"
 )
 

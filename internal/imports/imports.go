@@ -8,7 +8,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/latchkey-dev/latchkey/internal/rules"
+	"github.com/latchkey-dev/latchkey/internal/policy/rules"
 	"github.com/latchkey-dev/latchkey/internal/seal"
 )
 

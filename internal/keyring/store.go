@@ -13,7 +13,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/latchkey-dev/latchkey/internal/limits"
+	"github.com/latchkey-dev/latchkey/internal/policy/limits"
 )
 
 // Store keeps sealing keys in Secrets, one each, in Latchkey's own namespace.

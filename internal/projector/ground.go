@@ -8,7 +8,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/latchkey-dev/latchkey/internal/rules"
+	"github.com/latchkey-dev/latchkey/internal/policy/rules"
 )
 
 // ground is what a container brings along at places of its file system, as far as the pod says. Places are where paths

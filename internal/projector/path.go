@@ -11,7 +11,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/util/sets"
 
-	"github.com/latchkey-dev/latchkey/internal/rules"
+	"github.com/latchkey-dev/latchkey/internal/policy/rules"
 )
 
 // MaxPathLength bounds a path in bytes, well below Linux's PATH_MAX (4096), since the runtime puts its own directories

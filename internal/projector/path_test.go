@@ -9,8 +9,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/latchkey-dev/latchkey/internal/policy/rules"
 	"github.com/latchkey-dev/latchkey/internal/projector"
-	"github.com/latchkey-dev/latchkey/internal/rules"
 )
 
 func TestProjectable(t *testing.T) {

@@ -11,7 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
 
-	"github.com/latchkey-dev/latchkey/internal/rules"
+	"github.com/latchkey-dev/latchkey/internal/policy/rules"
 )
 
 // MaxFiles bounds the files with paths of their own in one pod: each is a mount in every container.

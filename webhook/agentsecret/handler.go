@@ -21,8 +21,8 @@ import (
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/internal/bundle"
-	"github.com/latchkey-dev/latchkey/internal/claim"
-	"github.com/latchkey-dev/latchkey/internal/limits"
+	"github.com/latchkey-dev/latchkey/internal/policy/claim"
+	"github.com/latchkey-dev/latchkey/internal/policy/limits"
 	"github.com/latchkey-dev/latchkey/internal/typedvalue"
 	"github.com/latchkey-dev/latchkey/webhook/sealing"
 )
@@ -150,7 +150,7 @@ func (h *Handler) tenant(ctx context.Context, r *request, review *sealing.Review
 	if err := h.Reader.List(ctx, all, client.InNamespace(r.obj.Namespace), client.UnsafeDisableDeepCopy); err != nil {
 		return fmt.Errorf("list AgentSecrets: %w", err)
 	}
-	others := make([]claim.Holder, 0, len(all.Items))
+	others := make([]claim.Claimant, 0, len(all.Items))
 	for i := range all.Items {
 		if o := &all.Items[i]; o.Name != r.obj.Name {
 			others = append(others, claim.OfAgent(o))
@@ -163,7 +163,7 @@ func (h *Handler) tenant(ctx context.Context, r *request, review *sealing.Review
 			use = use.Add(bundle.AgentUse(o))
 		}
 	}
-	before := claim.Holder{}
+	before := claim.Claimant{}
 	if !r.create {
 		before = claim.OfAgent(r.old)
 	}

@@ -14,7 +14,7 @@ import (
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/internal/bundle"
-	"github.com/latchkey-dev/latchkey/internal/claim"
+	"github.com/latchkey-dev/latchkey/internal/policy/claim"
 	"github.com/latchkey-dev/latchkey/internal/projector"
 	"github.com/latchkey-dev/latchkey/internal/server/store"
 )
@@ -64,7 +64,7 @@ func (h *Handler) files(users []*v1alpha1.UserSecret) []projector.File {
 		return d.Outcome.File == nil
 	})
 	slices.SortFunc(decisions, func(a, b bundle.Decision) int {
-		return claim.CompareClaims(a.Item.Holder, fileClaim(a.Item), b.Item.Holder, fileClaim(b.Item))
+		return claim.CompareClaims(a.Item.Claimant, fileClaim(a.Item), b.Item.Claimant, fileClaim(b.Item))
 	})
 	files := make([]projector.File, 0, len(decisions))
 	for _, d := range decisions {

@@ -12,7 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
-	"github.com/latchkey-dev/latchkey/internal/claim"
+	"github.com/latchkey-dev/latchkey/internal/policy/claim"
 )
 
 const lastApplied = "kubectl.kubernetes.io/last-applied-configuration"
@@ -81,23 +81,25 @@ func TestNamed(t *testing.T) {
 }
 
 func TestContest(t *testing.T) {
-	holder := func(name string, claims ...claim.Claim) claim.Holder { return claim.Holder{Name: name, Claims: claims} }
+	claimant := func(name string, claims ...claim.Claim) claim.Claimant {
+		return claim.Claimant{Name: name, Claims: claims}
+	}
 	env := claim.Claim{Kind: v1alpha1.ClaimEnv, Value: "A"}
 	file := claim.Claim{Kind: v1alpha1.ClaimFile, Value: "~/a"}
 	path := claim.Claim{Kind: v1alpha1.ClaimPath, Value: "db.key"}
 	secret := claim.Claim{Kind: v1alpha1.ClaimName, Value: "token"}
 	const advice = "; choose another, or delete that one first"
 	for name, tt := range map[string]struct {
-		now, before claim.Holder
-		others      []claim.Holder
+		now, before claim.Claimant
+		others      []claim.Claimant
 		want        []metav1.StatusCause
 	}{
-		"what nobody else has is fine":                  {now: holder("a", env), others: []claim.Holder{holder("b", file)}},
-		"what the object had before is not judged here": {now: holder("a", env), before: holder("a", env), others: []claim.Holder{holder("b", env)}},
-		"an object is not its own rival":                {now: holder("a", env), others: []claim.Holder{holder("a", env)}},
-		"the same value of another kind is no rival":    {now: holder("a", env), others: []claim.Holder{holder("b", claim.Claim{Kind: v1alpha1.ClaimFile, Value: "A"})}},
+		"what nobody else has is fine":                  {now: claimant("a", env), others: []claim.Claimant{claimant("b", file)}},
+		"what the object had before is not judged here": {now: claimant("a", env), before: claimant("a", env), others: []claim.Claimant{claimant("b", env)}},
+		"an object is not its own rival":                {now: claimant("a", env), others: []claim.Claimant{claimant("a", env)}},
+		"the same value of another kind is no rival":    {now: claimant("a", env), others: []claim.Claimant{claimant("b", claim.Claim{Kind: v1alpha1.ClaimFile, Value: "A"})}},
 		"every claim that somebody has is refused once, with the words of the contract": {
-			now: holder("a", secret, path, env, file), others: []claim.Holder{holder("b", env, file), holder("c", secret, path, env)},
+			now: claimant("a", secret, path, env, file), others: []claim.Claimant{claimant("b", env, file), claimant("c", secret, path, env)},
 			want: []metav1.StatusCause{
 				{Type: metav1.CauseTypeFieldValueDuplicate, Field: "spec.name", Message: `name already in use: "token" is claimed by c` + advice},
 				{Type: metav1.CauseTypeFieldValueDuplicate, Field: "spec.path", Message: `path already in use: "db.key" is claimed by c` + advice},
@@ -106,7 +108,7 @@ func TestContest(t *testing.T) {
 			},
 		},
 		"a claim that is new to the object is judged": {
-			now: holder("a", env, file), before: holder("a", env), others: []claim.Holder{holder("b", env, file)},
+			now: claimant("a", env, file), before: claimant("a", env), others: []claim.Claimant{claimant("b", env, file)},
 			want: []metav1.StatusCause{
 				{Type: metav1.CauseTypeFieldValueDuplicate, Field: "spec.filePath", Message: `file path already in use: "~/a" is claimed by b` + advice},
 			},

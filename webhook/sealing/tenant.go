@@ -9,7 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
-	"github.com/latchkey-dev/latchkey/internal/claim"
+	"github.com/latchkey-dev/latchkey/internal/policy/claim"
 )
 
 // contests are the words of the REST contracts for a claim that another object has.
@@ -23,7 +23,7 @@ var contests = map[v1alpha1.ClaimKind]struct{ field, message string }{
 // Contest refuses the claims of now that others have and before had not. A claim
 // that stays as it was is the controllers' to judge, so that an object that lost
 // one can still be changed.
-func Contest(now, before claim.Holder, others []claim.Holder, review *Review) {
+func Contest(now, before claim.Claimant, others []claim.Claimant, review *Review) {
 	for _, c := range now.Claims {
 		if before.Has(c) {
 			continue

@@ -22,10 +22,10 @@ import (
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/internal/binding"
 	"github.com/latchkey-dev/latchkey/internal/bundle"
-	"github.com/latchkey-dev/latchkey/internal/claim"
 	"github.com/latchkey-dev/latchkey/internal/digest"
-	"github.com/latchkey-dev/latchkey/internal/limits"
-	"github.com/latchkey-dev/latchkey/internal/rules"
+	"github.com/latchkey-dev/latchkey/internal/policy/claim"
+	"github.com/latchkey-dev/latchkey/internal/policy/limits"
+	"github.com/latchkey-dev/latchkey/internal/policy/rules"
 	"github.com/latchkey-dev/latchkey/internal/server/store"
 	"github.com/latchkey-dev/latchkey/webhook/sealing"
 )
@@ -138,7 +138,7 @@ func (h *Handler) tenant(ctx context.Context, obj, old *v1alpha1.UserSecret, rev
 	if err := h.Reader.List(ctx, all, client.InNamespace(obj.Namespace), client.UnsafeDisableDeepCopy); err != nil {
 		return fmt.Errorf("list UserSecrets: %w", err)
 	}
-	others := make([]claim.Holder, 0, len(all.Items))
+	others := make([]claim.Claimant, 0, len(all.Items))
 	for i := range all.Items {
 		if o := &all.Items[i]; o.Name != obj.Name {
 			others = append(others, claim.OfUser(o))
@@ -151,7 +151,7 @@ func (h *Handler) tenant(ctx context.Context, obj, old *v1alpha1.UserSecret, rev
 			use = use.Add(bundle.UserUse(o))
 		}
 	}
-	before := claim.Holder{}
+	before := claim.Claimant{}
 	if old.Name != "" {
 		before = claim.OfUser(old)
 	}

@@ -15,7 +15,7 @@ import (
 	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/cluster"
 	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/usage"
 	"github.com/latchkey-dev/latchkey/internal/bundle"
-	"github.com/latchkey-dev/latchkey/internal/limits"
+	"github.com/latchkey-dev/latchkey/internal/policy/limits"
 )
 
 // TenantFacts are what is known of a namespace.

@@ -21,7 +21,7 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/binding"
 	"github.com/latchkey-dev/latchkey/internal/imports"
 	"github.com/latchkey-dev/latchkey/internal/naming"
-	"github.com/latchkey-dev/latchkey/internal/rules"
+	"github.com/latchkey-dev/latchkey/internal/policy/rules"
 	"github.com/latchkey-dev/latchkey/internal/seal"
 )
 

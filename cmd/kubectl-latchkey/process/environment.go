@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/latchkey-dev/latchkey/internal/rules"
+	"github.com/latchkey-dev/latchkey/internal/policy/rules"
 )
 
 // VariableFiles names the folder with the files.

@@ -13,7 +13,7 @@ import (
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/internal/imports"
-	"github.com/latchkey-dev/latchkey/internal/limits"
+	"github.com/latchkey-dev/latchkey/internal/policy/limits"
 	"github.com/latchkey-dev/latchkey/internal/server/exchange"
 	"github.com/latchkey-dev/latchkey/internal/server/store"
 )

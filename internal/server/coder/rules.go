@@ -9,7 +9,7 @@ import (
 	"slices"
 
 	"github.com/latchkey-dev/latchkey/internal/leak"
-	"github.com/latchkey-dev/latchkey/internal/rules"
+	"github.com/latchkey-dev/latchkey/internal/policy/rules"
 	"github.com/latchkey-dev/latchkey/internal/seal"
 )
 

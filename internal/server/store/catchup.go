@@ -51,7 +51,7 @@ func (c *core) catchUp(ctx context.Context, namespace string) error {
 			return true
 		}
 		for _, r := range cached {
-			if !there[r.uid] && parseVersion(r.holder.ResourceVersion) <= of {
+			if !there[r.uid] && parseVersion(r.claimant.ResourceVersion) <= of {
 				return false
 			}
 		}

@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"testing"
 
-	"github.com/latchkey-dev/latchkey/internal/limits"
+	"github.com/latchkey-dev/latchkey/internal/policy/limits"
 )
 
 func TestRefusalsSayWhat(t *testing.T) {

@@ -15,7 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
-	"github.com/latchkey-dev/latchkey/internal/limits"
+	"github.com/latchkey-dev/latchkey/internal/policy/limits"
 	"github.com/latchkey-dev/latchkey/internal/seal"
 )
 
@@ -35,7 +35,7 @@ func stored(name, env, file string, size int) record {
 // creation is a proposal of an object that is not there yet.
 func creation(name, env, file string, size int) proposal {
 	r := stored(name, env, file, size)
-	r.uid, r.holder.UID = "", ""
+	r.uid, r.claimant.UID = "", ""
 	return proposal{record: r}
 }
 
@@ -180,7 +180,7 @@ func TestWhoSharesAVariableWithAnotherPathTakesRoom(t *testing.T) {
 	l := limits.Agent{Secrets: 2, ValueBytes: 1, TotalValueBytes: 1}
 	c := &core{limit: l.Check, unique: func(k v1alpha1.ClaimKind) bool { return k == v1alpha1.ClaimPath }}
 	third := agent("a", "bC")
-	third.uid, third.holder.UID = "", ""
+	third.uid, third.claimant.UID = "", ""
 	err := c.judge([]proposal{{record: third}}, []record{agent("a", "b", "c"), agent("aB", "c")})
 	if diff := cmp.Diff(problems{Limit: &limits.Excess{Kind: limits.Count, Max: 2, Would: 3}}, problemsOf(err)); diff != "" {
 		t.Errorf("judge (-want +got):\n%s", diff)
@@ -202,7 +202,7 @@ func TestAnAgentSecretThatIsTooLargeIsRefusedAsOneValue(t *testing.T) {
 // first stays, as far as the cache knows.
 func TestSettle(t *testing.T) {
 	at := func(r record, version string, recorded ...v1alpha1.Claim) record {
-		r.holder.ResourceVersion, r.holder.Recorded = version, recorded
+		r.claimant.ResourceVersion, r.claimant.Recorded = version, recorded
 		return r
 	}
 	mine, rival, lost := stored("a", "X", "", 1), stored("b", "X", "", 1), problems{Conflicts: []Conflict{{0, FieldEnvName}}}

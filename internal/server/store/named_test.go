@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
-	"github.com/latchkey-dev/latchkey/internal/limits"
+	"github.com/latchkey-dev/latchkey/internal/policy/limits"
 )
 
 func TestAWatchSaysNothingOfAnotherNamespace(t *testing.T) {

@@ -13,8 +13,8 @@ import (
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/internal/bundle"
-	"github.com/latchkey-dev/latchkey/internal/claim"
-	"github.com/latchkey-dev/latchkey/internal/limits"
+	"github.com/latchkey-dev/latchkey/internal/policy/claim"
+	"github.com/latchkey-dev/latchkey/internal/policy/limits"
 )
 
 // The guarantee: of writes that claim the same, or that together exceed a limit, at most
@@ -26,17 +26,17 @@ import (
 
 // record is an object, reduced to what is judged.
 type record struct {
-	uid    types.UID
-	holder claim.Holder
-	use    limits.Use
+	uid      types.UID
+	claimant claim.Claimant
+	use      limits.Use
 }
 
 func userRecord(u *v1alpha1.UserSecret) record {
-	return record{uid: u.UID, holder: claim.OfUser(u), use: bundle.UserUse(u)}
+	return record{uid: u.UID, claimant: claim.OfUser(u), use: bundle.UserUse(u)}
 }
 
 func agentRecord(a *v1alpha1.AgentSecret) record {
-	return record{uid: a.UID, holder: claim.OfAgent(a), use: bundle.AgentUse(a)}
+	return record{uid: a.UID, claimant: claim.OfAgent(a), use: bundle.AgentUse(a)}
 }
 
 // proposal is an object as a request wants it to be.
@@ -49,11 +49,11 @@ type proposal struct {
 
 // asOf returns r with what it claimed before a version, if it was there.
 func (r record) asOf(version uint64) (record, bool) {
-	later := func(c claim.Claim) bool { return parseVersion(r.holder.Since(c)) >= version }
-	if len(r.holder.Claims) == 0 || later(r.holder.Claims[0]) {
+	later := func(c claim.Claim) bool { return parseVersion(r.claimant.Since(c)) >= version }
+	if len(r.claimant.Claims) == 0 || later(r.claimant.Claims[0]) {
 		return record{}, false
 	}
-	r.holder.Claims = slices.DeleteFunc(slices.Clone(r.holder.Claims), later)
+	r.claimant.Claims = slices.DeleteFunc(slices.Clone(r.claimant.Claims), later)
 	return r, true
 }
 
@@ -73,26 +73,26 @@ func (c *core) judge(ps []proposal, all []record) error {
 		own[p.uid] = p.uid != ""
 	}
 	others := slices.DeleteFunc(slices.Clone(all), func(r record) bool { return own[r.uid] })
-	holders := make([]claim.Holder, 0, len(others))
+	claimants := make([]claim.Claimant, 0, len(others))
 	for _, r := range others {
-		holders = append(holders, r.holder)
+		claimants = append(claimants, r.claimant)
 	}
-	table := claim.NewTable(holders)
+	table := claim.NewTable(claimants)
 	taken := map[claim.Claim]bool{}
 	var use limits.Use
 	for _, r := range others {
-		for _, cl := range r.holder.Claims {
+		for _, cl := range r.claimant.Claims {
 			taken[cl] = true
 		}
-		if table.Counts(r.holder) {
+		if table.Counts(r.claimant) {
 			use = use.Add(r.use)
 		}
 	}
 	was, is := use, use
 	var conflicts []Conflict
 	for i, p := range ps {
-		for _, cl := range p.holder.Claims {
-			if taken[cl] && (p.before == nil || !p.before.holder.Has(cl)) && c.unique(cl.Kind) {
+		for _, cl := range p.claimant.Claims {
+			if taken[cl] && (p.before == nil || !p.before.claimant.Has(cl)) && c.unique(cl.Kind) {
 				conflicts = append(conflicts, Conflict{Index: i, Field: claimFields[cl.Kind]})
 			}
 			taken[cl] = true

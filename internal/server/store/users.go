@@ -15,9 +15,9 @@ import (
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/internal/binding"
 	"github.com/latchkey-dev/latchkey/internal/bundle"
-	"github.com/latchkey-dev/latchkey/internal/claim"
-	"github.com/latchkey-dev/latchkey/internal/limits"
 	"github.com/latchkey-dev/latchkey/internal/naming"
+	"github.com/latchkey-dev/latchkey/internal/policy/claim"
+	"github.com/latchkey-dev/latchkey/internal/policy/limits"
 	"github.com/latchkey-dev/latchkey/internal/seal"
 )
 

@@ -24,7 +24,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/resourceversion"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
-	"github.com/latchkey-dev/latchkey/internal/rules"
+	"github.com/latchkey-dev/latchkey/internal/policy/rules"
 	"github.com/latchkey-dev/latchkey/internal/typedvalue"
 )
 
@@ -36,8 +36,8 @@ type Claim struct {
 	Value string
 }
 
-// Holder is an object, reduced to what it claims.
-type Holder struct {
+// Claimant is an object, reduced to what it claims.
+type Claimant struct {
 	// Name is the object's metadata.name.
 	Name string
 	// UID is the object's metadata.uid; empty for an object not yet created.
@@ -66,8 +66,8 @@ func recorded(obj metav1.Object, st v1alpha1.SecretStatus) []v1alpha1.Claim {
 }
 
 // OfUser returns what a UserSecret claims.
-func OfUser(u *v1alpha1.UserSecret) Holder {
-	h := Holder{Name: u.Name, UID: u.UID, ResourceVersion: u.ResourceVersion, Recorded: recorded(u, u.Status)}
+func OfUser(u *v1alpha1.UserSecret) Claimant {
+	h := Claimant{Name: u.Name, UID: u.UID, ResourceVersion: u.ResourceVersion, Recorded: recorded(u, u.Status)}
 	h.add(v1alpha1.ClaimName, u.SecretName())
 	h.add(v1alpha1.ClaimEnv, u.Spec.EnvName)
 	h.add(v1alpha1.ClaimFile, u.Spec.FilePath)
@@ -75,8 +75,8 @@ func OfUser(u *v1alpha1.UserSecret) Holder {
 }
 
 // OfAgent returns what an AgentSecret claims. Its path is taken as canonical.
-func OfAgent(a *v1alpha1.AgentSecret) Holder {
-	h := Holder{Name: a.Name, UID: a.UID, ResourceVersion: a.ResourceVersion, Recorded: recorded(a, a.Status)}
+func OfAgent(a *v1alpha1.AgentSecret) Claimant {
+	h := Claimant{Name: a.Name, UID: a.UID, ResourceVersion: a.ResourceVersion, Recorded: recorded(a, a.Status)}
 	h.add(v1alpha1.ClaimPath, strings.Join(a.Spec.Path, "."))
 	h.add(v1alpha1.ClaimEnv, AgentEnv(a))
 	h.add(v1alpha1.ClaimFile, AgentFile(a))
@@ -106,17 +106,17 @@ func AgentFile(a *v1alpha1.AgentSecret) string {
 	return strings.Join(a.Spec.Path, "/")
 }
 
-func (h *Holder) add(kind v1alpha1.ClaimKind, value string) {
+func (h *Claimant) add(kind v1alpha1.ClaimKind, value string) {
 	if value != "" {
 		h.Claims = append(h.Claims, Claim{Kind: kind, Value: value})
 	}
 }
 
 // Has tells whether h claims c.
-func (h Holder) Has(c Claim) bool { return slices.Contains(h.Claims, c) }
+func (h Claimant) Has(c Claim) bool { return slices.Contains(h.Claims, c) }
 
 // Since returns the resourceVersion from which h counts as claiming c.
-func (h Holder) Since(c Claim) string {
+func (h Claimant) Since(c Claim) string {
 	for _, r := range h.Recorded {
 		if r.Kind == c.Kind && r.Value == c.Value {
 			return r.Since
@@ -126,7 +126,7 @@ func (h Holder) Since(c Claim) string {
 }
 
 // Record returns what status.claims should say of h.
-func (h Holder) Record() []v1alpha1.Claim {
+func (h Claimant) Record() []v1alpha1.Claim {
 	out := make([]v1alpha1.Claim, 0, len(h.Claims))
 	for _, c := range h.Claims {
 		out = append(out, v1alpha1.Claim{Kind: c.Kind, Value: c.Value, Since: h.Since(c)})
@@ -135,18 +135,18 @@ func (h Holder) Record() []v1alpha1.Claim {
 }
 
 // Before tells whether a claimed c before b did.
-func Before(c Claim, a, b Holder) bool { return CompareClaims(a, c, b, c) < 0 }
+func Before(c Claim, a, b Claimant) bool { return CompareClaims(a, c, b, c) < 0 }
 
 // CompareClaims orders a's claim ca and b's claim cb, earlier first.
-func CompareClaims(a Holder, ca Claim, b Holder, cb Claim) int {
+func CompareClaims(a Claimant, ca Claim, b Claimant, cb Claim) int {
 	if n := compareVersions(a.Since(ca), b.Since(cb)); n != 0 {
 		return n
 	}
 	return cmp.Compare(a.UID, b.UID)
 }
 
-// Compare orders two holders by their first claim (name or path), earlier first.
-func Compare(a, b Holder) int {
+// Compare orders two claimants by their first claim (name or path), earlier first.
+func Compare(a, b Claimant) int {
 	if len(a.Claims) == 0 || len(b.Claims) == 0 {
 		return cmp.Compare(len(b.Claims), len(a.Claims))
 	}
@@ -181,12 +181,12 @@ type Loss struct {
 }
 
 // Table says who holds what in one tenant.
-type Table struct{ holders map[Claim]Holder }
+type Table struct{ holders map[Claim]Claimant }
 
 // NewTable judges every claim by itself: the earliest object that makes it holds
 // it, whether or not that object lost another claim.
-func NewTable(all []Holder) Table {
-	t := Table{holders: make(map[Claim]Holder, 2*len(all))}
+func NewTable(all []Claimant) Table {
+	t := Table{holders: make(map[Claim]Claimant, 2*len(all))}
 	for _, h := range all {
 		for _, c := range h.Claims {
 			if cur, taken := t.holders[c]; !taken || Before(c, h, cur) {
@@ -201,7 +201,7 @@ func NewTable(all []Holder) Table {
 // claim which is refused does not: of simultaneous creations all but one are about to
 // be taken back. An AgentSecret stays stored where others have its variable or file,
 // since both can be made from its path.
-func (t Table) Counts(h Holder) bool {
+func (t Table) Counts(h Claimant) bool {
 	agent := len(h.Claims) > 0 && h.Claims[0].Kind == v1alpha1.ClaimPath
 	for _, l := range t.Losses(h) {
 		if !agent || l.Claim.Kind == v1alpha1.ClaimPath {
@@ -212,7 +212,7 @@ func (t Table) Counts(h Holder) bool {
 }
 
 // Losses returns the claims of h that others hold, in h's order.
-func (t Table) Losses(h Holder) []Loss {
+func (t Table) Losses(h Claimant) []Loss {
 	var out []Loss
 	for _, c := range h.Claims {
 		if cur, taken := t.holders[c]; taken && cur.UID != h.UID {

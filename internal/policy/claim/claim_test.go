@@ -13,7 +13,7 @@ import (
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 )
 
-func user(name, rv, env, file string, recorded ...v1alpha1.Claim) Holder {
+func user(name, rv, env, file string, recorded ...v1alpha1.Claim) Claimant {
 	return OfUser(&v1alpha1.UserSecret{
 		ObjectMeta: metav1.ObjectMeta{Name: name, UID: types.UID(name), ResourceVersion: rv},
 		Spec:       v1alpha1.UserSecretSpec{EnvName: env, FilePath: file},
@@ -24,37 +24,37 @@ func user(name, rv, env, file string, recorded ...v1alpha1.Claim) Holder {
 func TestLosses(t *testing.T) {
 	env := func(v string) Claim { return Claim{Kind: v1alpha1.ClaimEnv, Value: v} }
 	tests := map[string]struct {
-		all  []Holder
+		all  []Claimant
 		want map[string][]Loss
 	}{
 		"nobody loses where nothing is claimed twice": {
-			all:  []Holder{user("a", "1", "A", ""), user("b", "2", "B", "")},
+			all:  []Claimant{user("a", "1", "A", ""), user("b", "2", "B", "")},
 			want: map[string][]Loss{"a": nil, "b": nil},
 		},
 		"the lower resourceVersion holds a variable": {
-			all:  []Holder{user("b", "10", "X", ""), user("a", "9", "X", "")},
+			all:  []Claimant{user("b", "10", "X", ""), user("a", "9", "X", "")},
 			want: map[string][]Loss{"a": nil, "b": {{env("X"), "a"}}},
 		},
 		"a recorded claim is older than the object's present resourceVersion": {
-			all: []Holder{
+			all: []Claimant{
 				user("a", "50", "X", "", v1alpha1.Claim{Kind: v1alpha1.ClaimEnv, Value: "X", Since: "3"}),
 				user("b", "4", "X", ""),
 			},
 			want: map[string][]Loss{"a": nil, "b": {{env("X"), "a"}}},
 		},
 		"a record of another value does not count": {
-			all: []Holder{
+			all: []Claimant{
 				user("a", "50", "X", "", v1alpha1.Claim{Kind: v1alpha1.ClaimEnv, Value: "OLD", Since: "3"}),
 				user("b", "4", "X", ""),
 			},
 			want: map[string][]Loss{"b": nil, "a": {{env("X"), "b"}}},
 		},
 		"case matters": {
-			all:  []Holder{user("a", "1", "x", ""), user("b", "2", "X", "")},
+			all:  []Claimant{user("a", "1", "x", ""), user("b", "2", "X", "")},
 			want: map[string][]Loss{"a": nil, "b": nil},
 		},
 		"each claim is judged by itself, so two objects can each lose one": {
-			all: []Holder{
+			all: []Claimant{
 				user("a", "9", "X", "/f", v1alpha1.Claim{Kind: v1alpha1.ClaimEnv, Value: "X", Since: "1"}),
 				user("b", "8", "X", "/f", v1alpha1.Claim{Kind: v1alpha1.ClaimFile, Value: "/f", Since: "2"}),
 			},
@@ -64,7 +64,7 @@ func TestLosses(t *testing.T) {
 			},
 		},
 		"resourceVersions compare as numbers": {
-			all:  []Holder{user("a", "100", "X", ""), user("b", "99", "X", "")},
+			all:  []Claimant{user("a", "100", "X", ""), user("b", "99", "X", "")},
 			want: map[string][]Loss{"b": nil, "a": {{env("X"), "b"}}},
 		},
 	}
@@ -117,7 +117,7 @@ func TestOfUser_StatusOfAnotherObject_DoesNotCount(t *testing.T) {
 			meta := metav1.ObjectMeta{Name: "a", UID: "a", ResourceVersion: "50"}
 			user := OfUser(&v1alpha1.UserSecret{ObjectMeta: meta, Spec: v1alpha1.UserSecretSpec{EnvName: "A"}, Status: tt.status})
 			agent := OfAgent(&v1alpha1.AgentSecret{ObjectMeta: meta, Spec: v1alpha1.AgentSecretSpec{Path: []string{"a"}}, Status: tt.status})
-			for kind, h := range map[string]Holder{"UserSecret": user, "AgentSecret": agent} {
+			for kind, h := range map[string]Claimant{"UserSecret": user, "AgentSecret": agent} {
 				if got := h.Since(env); got != tt.want {
 					t.Errorf("a %s claims since %s, want %s", kind, got, tt.want)
 				}
