@@ -19,6 +19,7 @@ import (
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/internal/bundle"
+	"github.com/latchkey-dev/latchkey/internal/policy"
 	"github.com/latchkey-dev/latchkey/internal/policy/claim"
 )
 
@@ -91,10 +92,10 @@ func TestOutcomeWith_ABundleNotWritten_DependsOnWhatItHolds(t *testing.T) {
 func TestSetStatus(t *testing.T) {
 	old := metav1.NewTime(time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC))
 	env := &v1alpha1.Landing{SecretName: "latchkey-user-env", Key: "A"}
-	it := bundle.Item{Claimant: claim.Claimant{
+	it := bundle.Item{Secret: policy.Secret{Claimant: claim.Claimant{
 		ResourceVersion: "9", Claims: []claim.Claim{{Kind: v1alpha1.ClaimName, Value: "a"}, {Kind: v1alpha1.ClaimEnv, Value: "A"}},
 		Recorded: []v1alpha1.Claim{{Kind: v1alpha1.ClaimName, Value: "a", Since: "3"}, {Kind: v1alpha1.ClaimFile, Value: "/gone", Since: "4"}},
-	}}
+	}}}
 	ready := func(status metav1.ConditionStatus, generation int64, reason, message string) []metav1.Condition {
 		return []metav1.Condition{{
 			Type: v1alpha1.ConditionReady, Status: status, ObservedGeneration: generation, Reason: reason, Message: message, LastTransitionTime: old,

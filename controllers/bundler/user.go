@@ -12,9 +12,9 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/approval"
 	"github.com/latchkey-dev/latchkey/internal/bundle"
 	"github.com/latchkey-dev/latchkey/internal/digest"
+	"github.com/latchkey-dev/latchkey/internal/policy"
 	"github.com/latchkey-dev/latchkey/internal/policy/limits"
 	"github.com/latchkey-dev/latchkey/internal/policy/rules"
-	"github.com/latchkey-dev/latchkey/internal/server/store"
 )
 
 // Users returns what is particular to UserSecrets: what they may be projected to, and
@@ -41,7 +41,7 @@ func listUsers(key digest.Key) func(context.Context, client.Reader, string) ([]M
 			return nil, err
 		}
 		// An import that is not committed is not there yet.
-		visible := store.Visible(all.Items)
+		visible := policy.Visible(all.Items)
 		out := make([]Member, 0, len(visible))
 		for _, obj := range visible {
 			item := bundle.UserItem(obj, approval.Valid(key, obj))

@@ -114,9 +114,7 @@ func userTargets(items []Item, may *rules.Targets) targets {
 		}
 		files = append(files, it)
 	}
-	slices.SortFunc(files, func(a, b Item) int {
-		return claim.CompareClaims(a.Claimant, fileClaim(a), b.Claimant, fileClaim(b))
-	})
+	slices.SortFunc(files, CompareFiles)
 	paths := make([]string, len(files))
 	for i, it := range files {
 		paths[i] = it.File
@@ -148,8 +146,9 @@ func fileProblem(path string, may *rules.Targets) note {
 	return note{}
 }
 
-func fileClaim(it Item) claim.Claim {
-	return claim.Claim{Kind: v1alpha1.ClaimFile, Value: it.File}
+// CompareFiles orders two items by when they claimed their files, earlier first.
+func CompareFiles(a, b Item) int {
+	return claim.CompareClaims(a.Claimant, claim.Claim{Kind: v1alpha1.ClaimFile, Value: a.File}, b.Claimant, claim.Claim{Kind: v1alpha1.ClaimFile, Value: b.File})
 }
 
 func agentTargets(may *rules.Targets) targets {

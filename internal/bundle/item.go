@@ -6,16 +6,17 @@ package bundle
 import (
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/internal/binding"
+	"github.com/latchkey-dev/latchkey/internal/policy"
 	"github.com/latchkey-dev/latchkey/internal/policy/claim"
-	"github.com/latchkey-dev/latchkey/internal/policy/limits"
 	"github.com/latchkey-dev/latchkey/internal/seal"
 	"github.com/latchkey-dev/latchkey/internal/typedvalue"
 )
 
 // Item is one object of a tenant, reduced to what bundling needs.
 type Item struct {
-	// Claimant is what the object claims.
-	claim.Claimant
+	// Secret is what it claims, and what it takes of the tenant's limits; of a Source, the
+	// size is not known.
+	policy.Secret
 	// Enabled is false where the user switched projection off.
 	Enabled bool
 	// Sealed is the sealed value, or "".
@@ -25,8 +26,6 @@ type Item struct {
 	// Approved reports whether the value may be taken from Source, as package approval
 	// judges it.
 	Approved bool
-	// Use is what it takes of the tenant's limits; of a Source, the size is not known.
-	Use limits.Use
 	// Env is the variable, or "". EnvAsked reports whether the object names it, rather
 	// than that it is made from the path.
 	Env      string
@@ -41,14 +40,23 @@ type Item struct {
 	PathProblem, TypeProblem string
 }
 
+// OfUser reduces a UserSecret to what is judged of it.
+func OfUser(u *v1alpha1.UserSecret) policy.Secret {
+	return policy.Secret{Claimant: claim.OfUser(u), Use: UserUse(u)}
+}
+
+// OfAgent reduces an AgentSecret to what is judged of it.
+func OfAgent(a *v1alpha1.AgentSecret) policy.Secret {
+	return policy.Secret{Claimant: claim.OfAgent(a), Use: AgentUse(a)}
+}
+
 // UserItem reduces a UserSecret, whose source is approved or not.
 func UserItem(u *v1alpha1.UserSecret, approved bool) Item {
 	it := Item{
-		Claimant: claim.OfUser(u),
-		Enabled:  u.IsEnabled(),
-		Sealed:   u.Spec.SealedValue,
-		Use:      UserUse(u),
-		Env:      u.Spec.EnvName, EnvAsked: u.Spec.EnvName != "",
+		Secret:  OfUser(u),
+		Enabled: u.IsEnabled(),
+		Sealed:  u.Spec.SealedValue,
+		Env:     u.Spec.EnvName, EnvAsked: u.Spec.EnvName != "",
 		File: u.Spec.FilePath,
 	}
 	if u.Spec.ValueFrom != nil {
@@ -61,11 +69,10 @@ func UserItem(u *v1alpha1.UserSecret, approved bool) Item {
 // AgentItem reduces an AgentSecret.
 func AgentItem(a *v1alpha1.AgentSecret) Item {
 	it := Item{
-		Claimant: claim.OfAgent(a),
-		Enabled:  true,
-		Sealed:   a.Spec.SealedValue,
-		Use:      AgentUse(a),
-		Env:      claim.AgentEnv(a), EnvAsked: a.Spec.EnvName != "",
+		Secret:  OfAgent(a),
+		Enabled: true,
+		Sealed:  a.Spec.SealedValue,
+		Env:     claim.AgentEnv(a), EnvAsked: a.Spec.EnvName != "",
 		File: claim.AgentFile(a),
 		Path: a.Spec.Path,
 	}

@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+	"github.com/latchkey-dev/latchkey/internal/policy"
 	"github.com/latchkey-dev/latchkey/internal/policy/claim"
 	"github.com/latchkey-dev/latchkey/internal/policy/limits"
 	"github.com/latchkey-dev/latchkey/internal/seal"
@@ -83,12 +84,14 @@ func typed(raw string) func(*v1alpha1.AgentSecretSpec) {
 func TestUserItem(t *testing.T) {
 	got := user("a", "7", env("A"), file("~/a"), from("source", "key"), disabled)
 	want := Item{
-		Claimant: claim.Claimant{Name: "a", UID: "uid-a", ResourceVersion: "7", Claims: []claim.Claim{
-			{Kind: v1alpha1.ClaimName, Value: "a"}, {Kind: v1alpha1.ClaimEnv, Value: "A"}, {Kind: v1alpha1.ClaimFile, Value: "~/a"},
-		}},
+		Secret: policy.Secret{
+			Claimant: claim.Claimant{Name: "a", UID: "uid-a", ResourceVersion: "7", Claims: []claim.Claim{
+				{Kind: v1alpha1.ClaimName, Value: "a"}, {Kind: v1alpha1.ClaimEnv, Value: "A"}, {Kind: v1alpha1.ClaimFile, Value: "~/a"},
+			}},
+			Use: limits.Use{Secrets: 1, EnvBundle: 1*2 + 32, FilesBundle: (1+18)*2 + 32},
+		},
 		Source:   &v1alpha1.SecretKeyRef{Name: "source", Key: "key"},
 		Approved: true,
-		Use:      limits.Use{Secrets: 1, EnvBundle: 1*2 + 32, FilesBundle: (1+18)*2 + 32},
 		Env:      "A", EnvAsked: true, File: "~/a",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

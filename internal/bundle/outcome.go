@@ -95,16 +95,9 @@ func RefusedRemoval(secret, answer string) Outcome {
 func conflict(losses []claim.Loss) Outcome {
 	parts := make([]string, 0, len(losses))
 	for _, l := range losses {
-		parts = append(parts, fmt.Sprintf("%s %q is held by %s", claimWords[l.Claim.Kind], l.Claim.Value, l.Holder))
+		parts = append(parts, fmt.Sprintf("%s %q is held by %s", claim.WordsOf(l.Claim.Kind).Noun, l.Claim.Value, l.Holder))
 	}
 	return failed(v1alpha1.ReasonConflict, strings.Join(parts, "; ")+": choose another, or delete one of the two")
-}
-
-var claimWords = map[v1alpha1.ClaimKind]string{
-	v1alpha1.ClaimName: "name",
-	v1alpha1.ClaimPath: "path",
-	v1alpha1.ClaimEnv:  "environment variable",
-	v1alpha1.ClaimFile: "file path",
 }
 
 // projected returns the outcome of an object whose value is in the bundles, with

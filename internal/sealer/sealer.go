@@ -6,7 +6,6 @@ package sealer
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/internal/binding"
@@ -56,8 +55,8 @@ func Agent(namespace, name string, path []string, canonical bool, t *typedvalue.
 func (t Target) Check(raw json.RawMessage) (seal.Value, error) {
 	if t.Type != nil {
 		canonical, err := typedvalue.CheckManifest(t.Type, raw)
-		if err == nil && len(canonical) > limits.DefaultAgent().ValueBytes {
-			err = fmt.Errorf("it exceeds the limit of %d bytes", limits.DefaultAgent().ValueBytes)
+		if excess := limits.DefaultAgent().CheckValue(0, len(canonical)); err == nil && excess != nil {
+			err = excess
 		}
 		return seal.NewValue(canonical), err
 	}

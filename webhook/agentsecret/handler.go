@@ -21,6 +21,7 @@ import (
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/internal/bundle"
+	"github.com/latchkey-dev/latchkey/internal/policy"
 	"github.com/latchkey-dev/latchkey/internal/policy/claim"
 	"github.com/latchkey-dev/latchkey/internal/policy/limits"
 	"github.com/latchkey-dev/latchkey/internal/typedvalue"
@@ -150,40 +151,25 @@ func (h *Handler) tenant(ctx context.Context, r *request, review *sealing.Review
 	if err := h.Reader.List(ctx, all, client.InNamespace(r.obj.Namespace), client.UnsafeDisableDeepCopy); err != nil {
 		return fmt.Errorf("list AgentSecrets: %w", err)
 	}
-	others := make([]claim.Claimant, 0, len(all.Items))
+	others := make([]policy.Secret, 0, len(all.Items))
 	for i := range all.Items {
 		if o := &all.Items[i]; o.Name != r.obj.Name {
-			others = append(others, claim.OfAgent(o))
+			others = append(others, bundle.OfAgent(o))
 		}
 	}
-	table := claim.NewTable(others)
-	var use limits.Use
-	for i := range all.Items {
-		if o := &all.Items[i]; o.Name != r.obj.Name && table.Counts(claim.OfAgent(o)) {
-			use = use.Add(bundle.AgentUse(o))
-		}
-	}
-	before := claim.Claimant{}
+	change := policy.Change{Secret: bundle.OfAgent(r.obj)}
 	if !r.create {
-		before = claim.OfAgent(r.old)
+		before := bundle.OfAgent(r.old)
+		change.Before = &before
 	}
-	now := claim.OfAgent(r.obj)
 	// A variable or file that is made from the path is not refused: the REST contract
 	// knows no such refusal. The later object's status says so.
-	now.Claims = slices.DeleteFunc(now.Claims, func(c claim.Claim) bool {
+	change.Claims = slices.DeleteFunc(change.Claims, func(c claim.Claim) bool {
 		return c.Kind == v1alpha1.ClaimEnv && r.obj.Spec.EnvName == "" || c.Kind == v1alpha1.ClaimFile && r.obj.Spec.FilePath == ""
 	})
-	sealing.Contest(now, before, others, review)
-	was := use
-	if !r.create {
-		was = use.Add(bundle.AgentUse(r.old))
-	}
-	if excess := h.Limits.Check(was, use.Add(bundle.AgentUse(r.obj))); excess != nil {
+	sealing.Tenant(change, others, h.Limits.Check, review)
+	if excess := h.Limits.CheckValue(bundle.SizeOf(r.old.Spec.SealedValue), bundle.SizeOf(r.obj.Spec.SealedValue)); excess != nil {
 		review.Refuse("spec", sealing.CauseLimit, excess.Error())
-	}
-	size := bundle.SizeOf(r.obj.Spec.SealedValue)
-	if size > h.Limits.ValueBytes && size > bundle.SizeOf(r.old.Spec.SealedValue) {
-		review.Refuse("spec", sealing.CauseLimit, fmt.Sprintf("the value exceeds the limit of %d bytes: shorten it", h.Limits.ValueBytes))
 	}
 	return nil
 }

@@ -14,9 +14,8 @@ import (
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/internal/bundle"
-	"github.com/latchkey-dev/latchkey/internal/policy/claim"
+	"github.com/latchkey-dev/latchkey/internal/policy"
 	"github.com/latchkey-dev/latchkey/internal/projector"
-	"github.com/latchkey-dev/latchkey/internal/server/store"
 )
 
 // content returns what the tenant's bundles hold, or will hold in a moment: it is
@@ -38,7 +37,7 @@ func (h *Handler) content(ctx context.Context, namespace string) (projector.Cont
 	var content projector.Content
 	// A bundle is named before there is anything in it, so that the first secret
 	// appears in the live directory of a pod that runs already.
-	visible := store.Visible(users.Items)
+	visible := policy.Visible(users.Items)
 	if labels[v1alpha1.LabelUser] != "" || len(visible) > 0 {
 		content.UserEnv, content.UserFiles = v1alpha1.BundleUserEnv, v1alpha1.BundleUserFiles
 		content.Files = h.memo.files(namespace, visible, h.approved, func() []projector.File { return h.files(visible) })
@@ -63,18 +62,12 @@ func (h *Handler) files(users []*v1alpha1.UserSecret) []projector.File {
 	decisions := slices.DeleteFunc(bundle.DecideUser(items, h.Limits, h.Options.Targets), func(d bundle.Decision) bool {
 		return d.Outcome.File == nil
 	})
-	slices.SortFunc(decisions, func(a, b bundle.Decision) int {
-		return claim.CompareClaims(a.Item.Claimant, fileClaim(a.Item), b.Item.Claimant, fileClaim(b.Item))
-	})
+	slices.SortFunc(decisions, func(a, b bundle.Decision) int { return bundle.CompareFiles(a.Item, b.Item) })
 	files := make([]projector.File, 0, len(decisions))
 	for _, d := range decisions {
 		files = append(files, projector.File{Key: d.Outcome.File.Key, Path: d.Item.File})
 	}
 	return files
-}
-
-func fileClaim(it bundle.Item) claim.Claim {
-	return claim.Claim{Kind: v1alpha1.ClaimFile, Value: it.File}
 }
 
 // labels returns the labels of a Namespace; none where it is so new that the cache

@@ -12,7 +12,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+	"github.com/latchkey-dev/latchkey/internal/policy"
 	"github.com/latchkey-dev/latchkey/internal/policy/claim"
+	"github.com/latchkey-dev/latchkey/internal/policy/limits"
 )
 
 const lastApplied = "kubectl.kubernetes.io/last-applied-configuration"
@@ -80,9 +82,9 @@ func TestNamed(t *testing.T) {
 	}
 }
 
-func TestContest(t *testing.T) {
-	claimant := func(name string, claims ...claim.Claim) claim.Claimant {
-		return claim.Claimant{Name: name, Claims: claims}
+func TestTenant_ClaimsOfOthers_AreRefusedInTheWordsOfTheContract(t *testing.T) {
+	claimant := func(name string, claims ...claim.Claim) policy.Secret {
+		return policy.Secret{Claimant: claim.Claimant{Name: name, Claims: claims}}
 	}
 	env := claim.Claim{Kind: v1alpha1.ClaimEnv, Value: "A"}
 	file := claim.Claim{Kind: v1alpha1.ClaimFile, Value: "~/a"}
@@ -90,16 +92,15 @@ func TestContest(t *testing.T) {
 	secret := claim.Claim{Kind: v1alpha1.ClaimName, Value: "token"}
 	const advice = "; choose another, or delete that one first"
 	for name, tt := range map[string]struct {
-		now, before claim.Claimant
-		others      []claim.Claimant
+		now, before policy.Secret
+		others      []policy.Secret
 		want        []metav1.StatusCause
 	}{
-		"what nobody else has is fine":                  {now: claimant("a", env), others: []claim.Claimant{claimant("b", file)}},
-		"what the object had before is not judged here": {now: claimant("a", env), before: claimant("a", env), others: []claim.Claimant{claimant("b", env)}},
-		"an object is not its own rival":                {now: claimant("a", env), others: []claim.Claimant{claimant("a", env)}},
-		"the same value of another kind is no rival":    {now: claimant("a", env), others: []claim.Claimant{claimant("b", claim.Claim{Kind: v1alpha1.ClaimFile, Value: "A"})}},
+		"what nobody else has is fine":                  {now: claimant("a", env), others: []policy.Secret{claimant("b", file)}},
+		"what the object had before is not judged here": {now: claimant("a", env), before: claimant("a", env), others: []policy.Secret{claimant("b", env)}},
+		"the same value of another kind is no rival":    {now: claimant("a", env), others: []policy.Secret{claimant("b", claim.Claim{Kind: v1alpha1.ClaimFile, Value: "A"})}},
 		"every claim that somebody has is refused once, with the words of the contract": {
-			now: claimant("a", secret, path, env, file), others: []claim.Claimant{claimant("b", env, file), claimant("c", secret, path, env)},
+			now: claimant("a", secret, path, env, file), others: []policy.Secret{claimant("b", env, file), claimant("c", secret, path, env)},
 			want: []metav1.StatusCause{
 				{Type: metav1.CauseTypeFieldValueDuplicate, Field: "spec.name", Message: `name already in use: "token" is claimed by c` + advice},
 				{Type: metav1.CauseTypeFieldValueDuplicate, Field: "spec.path", Message: `path already in use: "db.key" is claimed by c` + advice},
@@ -108,7 +109,7 @@ func TestContest(t *testing.T) {
 			},
 		},
 		"a claim that is new to the object is judged": {
-			now: claimant("a", env, file), before: claimant("a", env), others: []claim.Claimant{claimant("b", env, file)},
+			now: claimant("a", env, file), before: claimant("a", env), others: []policy.Secret{claimant("b", env, file)},
 			want: []metav1.StatusCause{
 				{Type: metav1.CauseTypeFieldValueDuplicate, Field: "spec.filePath", Message: `file path already in use: "~/a" is claimed by b` + advice},
 			},
@@ -116,7 +117,7 @@ func TestContest(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := &Review{}
-			Contest(tt.now, tt.before, tt.others, r)
+			Tenant(policy.Change{Secret: tt.now, Before: &tt.before}, tt.others, limits.DefaultUser().Check, r)
 			if diff := cmp.Diff(tt.want, r.causes); diff != "" {
 				t.Errorf("refusals (-want +got):\n%s", diff)
 			}

@@ -23,7 +23,7 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/binding"
 	"github.com/latchkey-dev/latchkey/internal/bundle"
 	"github.com/latchkey-dev/latchkey/internal/digest"
-	"github.com/latchkey-dev/latchkey/internal/policy/claim"
+	"github.com/latchkey-dev/latchkey/internal/policy"
 	"github.com/latchkey-dev/latchkey/internal/policy/limits"
 	"github.com/latchkey-dev/latchkey/internal/policy/rules"
 	"github.com/latchkey-dev/latchkey/internal/server/store"
@@ -138,30 +138,17 @@ func (h *Handler) tenant(ctx context.Context, obj, old *v1alpha1.UserSecret, rev
 	if err := h.Reader.List(ctx, all, client.InNamespace(obj.Namespace), client.UnsafeDisableDeepCopy); err != nil {
 		return fmt.Errorf("list UserSecrets: %w", err)
 	}
-	others := make([]claim.Claimant, 0, len(all.Items))
+	others := make([]policy.Secret, 0, len(all.Items))
 	for i := range all.Items {
 		if o := &all.Items[i]; o.Name != obj.Name {
-			others = append(others, claim.OfUser(o))
+			others = append(others, bundle.OfUser(o))
 		}
 	}
-	table := claim.NewTable(others)
-	var use limits.Use
-	for i := range all.Items {
-		if o := &all.Items[i]; o.Name != obj.Name && table.Counts(claim.OfUser(o)) {
-			use = use.Add(bundle.UserUse(o))
-		}
-	}
-	before := claim.Claimant{}
+	change := policy.Change{Secret: bundle.OfUser(obj)}
 	if old.Name != "" {
-		before = claim.OfUser(old)
+		before := bundle.OfUser(old)
+		change.Before = &before
 	}
-	sealing.Contest(claim.OfUser(obj), before, others, review)
-	was := use
-	if old.Name != "" {
-		was = use.Add(bundle.UserUse(old))
-	}
-	if excess := h.Limits.Check(was, use.Add(bundle.UserUse(obj))); excess != nil {
-		review.Refuse("spec", sealing.CauseLimit, excess.Error())
-	}
+	sealing.Tenant(change, others, h.Limits.Check, review)
 	return nil
 }

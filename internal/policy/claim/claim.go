@@ -112,7 +112,7 @@ func (h *Claimant) add(kind v1alpha1.ClaimKind, value string) {
 	}
 }
 
-// Has tells whether h claims c.
+// Has reports whether h claims c.
 func (h Claimant) Has(c Claim) bool { return slices.Contains(h.Claims, c) }
 
 // Since returns the resourceVersion from which h counts as claiming c.
@@ -134,7 +134,7 @@ func (h Claimant) Record() []v1alpha1.Claim {
 	return out
 }
 
-// Before tells whether a claimed c before b did.
+// Before reports whether a claimed c before b did.
 func Before(c Claim, a, b Claimant) bool { return CompareClaims(a, c, b, c) < 0 }
 
 // CompareClaims orders a's claim ca and b's claim cb, earlier first.
@@ -195,6 +195,12 @@ func NewTable(all []Claimant) Table {
 		}
 	}
 	return t
+}
+
+// Holder returns the metadata.name of the object that holds c, if one does.
+func (t Table) Holder(c Claim) (string, bool) {
+	h, taken := t.holders[c]
+	return h.Name, taken
 }
 
 // Counts reports whether h counts toward its tenant's limits. An object that lost a

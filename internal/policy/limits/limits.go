@@ -119,7 +119,7 @@ func (e *Excess) Error() string {
 	case Count:
 		return fmt.Sprintf("%d secrets exceed the tenant's limit of %d: delete some", e.Would, e.Max)
 	case OneValueBytes:
-		return fmt.Sprintf("a value of %d bytes exceeds the tenant's limit of %d: shorten it", e.Would, e.Max)
+		return fmt.Sprintf("the value exceeds the limit of %d bytes: shorten it", e.Max)
 	case EnvValueBytes:
 		return fmt.Sprintf("%d bytes of values in environment variables exceed the tenant's limit of %d: shorten them, or project some as files", e.Would, e.Max)
 	case EnvBundle:
@@ -154,6 +154,10 @@ func (l Agent) Check(was, is Use) *Excess {
 		check(FilesBundle, MaxBundleBytes, was.FilesBundle, is.FilesBundle),
 	)
 }
+
+// CheckValue returns the limit that a value of so many bytes exceeds, or nil. One that
+// does not grow exceeds nothing.
+func (l Agent) CheckValue(was, is int) *Excess { return check(OneValueBytes, l.ValueBytes, was, is) }
 
 func check(kind Kind, limit, was, is int) *Excess {
 	if is <= limit || is <= was {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/internal/imports"
+	"github.com/latchkey-dev/latchkey/internal/policy/claim"
 	"github.com/latchkey-dev/latchkey/internal/policy/limits"
 	"github.com/latchkey-dev/latchkey/internal/server/exchange"
 	"github.com/latchkey-dev/latchkey/internal/server/store"
@@ -163,18 +164,13 @@ func answerStore(op *operation, err error) (int, errorBody) {
 }
 
 func conflictValidations(op *operation, e *store.ConflictError) []validation {
-	details := map[string]string{
-		store.FieldName:     "name already in use",
-		store.FieldEnvName:  "environment variable already in use",
-		store.FieldFilePath: "file path already in use",
-	}
 	validations := make([]validation, 0, len(e.Conflicts))
 	for _, c := range e.Conflicts {
-		prefix := ""
+		prefix, words := "", claim.WordsOf(c.Claim)
 		if op.bulk {
 			prefix = entryPrefix(c.Index)
 		}
-		validations = append(validations, validation{Field: prefix + c.Field, Detail: details[c.Field]})
+		validations = append(validations, validation{Field: prefix + words.Attribute, Detail: words.InUse()})
 	}
 	return validations
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/klog/v2"
 
+	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/internal/policy/limits"
 	"github.com/latchkey-dev/latchkey/internal/server/store"
 )
@@ -26,7 +27,7 @@ func TestStoreErrorsBecomeAnswers(t *testing.T) {
 		tooMany     = `{"message":"User secrets limit reached.","detail":"Each user can have at most 7 secrets."}`
 	)
 	count := &limits.Excess{Kind: limits.Count, Max: 7, Would: 8}
-	taken := &store.ConflictError{Conflicts: []store.Conflict{{Field: store.FieldEnvName}}}
+	taken := &store.ConflictError{Conflicts: []store.Conflict{{Claim: v1alpha1.ClaimEnv}}}
 	for name, tc := range map[string]struct {
 		err    error
 		bulk   bool
@@ -59,14 +60,14 @@ func TestStoreErrorsBecomeAnswers(t *testing.T) {
 		},
 		"all three conflicts": {
 			err: &store.ConflictError{Conflicts: []store.Conflict{
-				{Field: store.FieldName}, {Field: store.FieldEnvName}, {Field: store.FieldFilePath},
+				{Claim: v1alpha1.ClaimName}, {Claim: v1alpha1.ClaimEnv}, {Claim: v1alpha1.ClaimFile},
 			}},
 			status: 409, want: `{"message":"Validation failed.","validations":[{"field":"name","detail":"name already in use"},` +
 				`{"field":"env_name","detail":"environment variable already in use"},` +
 				`{"field":"file_path","detail":"file path already in use"}]}`,
 		},
 		"a conflict of an entry": {
-			err: &store.ConflictError{Conflicts: []store.Conflict{{Index: 3, Field: store.FieldName}}}, bulk: true,
+			err: &store.ConflictError{Conflicts: []store.Conflict{{Index: 3, Claim: v1alpha1.ClaimName}}}, bulk: true,
 			status: 409, want: `{"message":"Validation failed.",` +
 				`"validations":[{"field":"secrets[3].name","detail":"name already in use"}]}`,
 		},

@@ -17,6 +17,7 @@ import (
 	"k8s.io/apiserver/pkg/authentication/user"
 	"k8s.io/apiserver/pkg/endpoints/request"
 
+	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/internal/policy/limits"
 	"github.com/latchkey-dev/latchkey/internal/server/store"
 )
@@ -176,17 +177,17 @@ func conflictsOf(held map[string]NewSecret, claimed []NewSecret) error {
 	for i, c := range claimed {
 		for _, h := range held {
 			if c.Name == h.Name {
-				conflicts = append(conflicts, store.Conflict{Index: i, Field: store.FieldName})
+				conflicts = append(conflicts, store.Conflict{Index: i, Claim: v1alpha1.ClaimName})
 			}
 		}
 		for _, h := range held {
 			if c.EnvName != "" && c.EnvName == h.EnvName {
-				conflicts = append(conflicts, store.Conflict{Index: i, Field: store.FieldEnvName})
+				conflicts = append(conflicts, store.Conflict{Index: i, Claim: v1alpha1.ClaimEnv})
 			}
 		}
 		for _, h := range held {
 			if c.FilePath != "" && c.FilePath == h.FilePath {
-				conflicts = append(conflicts, store.Conflict{Index: i, Field: store.FieldFilePath})
+				conflicts = append(conflicts, store.Conflict{Index: i, Claim: v1alpha1.ClaimFile})
 			}
 		}
 	}

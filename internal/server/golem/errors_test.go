@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/klog/v2"
 
+	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/internal/policy/limits"
 	"github.com/latchkey-dev/latchkey/internal/server/store"
 )
@@ -30,7 +31,7 @@ func TestStoreErrorsBecomeAnswers(t *testing.T) {
 		tooMany     = `{"code":"LIMIT_EXCEEDED","error":"The environment's limit of 7 secrets is reached"}`
 	)
 	count := &limits.Excess{Kind: limits.Count, Max: 7, Would: 8}
-	conflict := &store.ConflictError{Conflicts: []store.Conflict{{Field: store.FieldName}}}
+	conflict := &store.ConflictError{Conflicts: []store.Conflict{{Claim: v1alpha1.ClaimPath}}}
 	for name, tc := range map[string]struct {
 		method string
 		err    error

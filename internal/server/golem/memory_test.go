@@ -17,6 +17,7 @@ import (
 	"k8s.io/apiserver/pkg/authentication/user"
 	"k8s.io/apiserver/pkg/endpoints/request"
 
+	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/internal/policy/limits"
 	"github.com/latchkey-dev/latchkey/internal/seal"
 	"github.com/latchkey-dev/latchkey/internal/server/store"
@@ -109,7 +110,7 @@ func (m *memory) Create(_ context.Context, e Environment, n NewSecret) (Secret, 
 		}
 		count++
 		if slices.Equal(s.Path, n.Path) {
-			taken = &store.ConflictError{Conflicts: []store.Conflict{{Field: store.FieldName}}}
+			taken = &store.ConflictError{Conflicts: []store.Conflict{{Claim: v1alpha1.ClaimPath}}}
 		}
 	}
 	if count > maxSecrets {

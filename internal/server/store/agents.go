@@ -18,7 +18,9 @@ import (
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/internal/binding"
+	"github.com/latchkey-dev/latchkey/internal/bundle"
 	"github.com/latchkey-dev/latchkey/internal/naming"
+	"github.com/latchkey-dev/latchkey/internal/policy"
 	"github.com/latchkey-dev/latchkey/internal/policy/limits"
 	"github.com/latchkey-dev/latchkey/internal/seal"
 	"github.com/latchkey-dev/latchkey/internal/typedvalue"
@@ -72,16 +74,16 @@ func NewAgents(ctx context.Context, o Options, l limits.Agent) (*Agents, error) 
 	return &Agents{core: c, limits: l, ids: newByID(o.Live, o.Namespaces)}, nil
 }
 
-func agentRecords(r client.Reader) func(context.Context, string) ([]record, error) {
-	return func(ctx context.Context, namespace string) ([]record, error) {
+func agentRecords(r client.Reader) func(context.Context, string) ([]policy.Secret, error) {
+	return func(ctx context.Context, namespace string) ([]policy.Secret, error) {
 		list := &v1alpha1.AgentSecretList{}
 		if err := r.List(ctx, list, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
 			return nil, err
 		}
-		out := make([]record, 0, len(list.Items))
+		out := make([]policy.Secret, 0, len(list.Items))
 		for i := range list.Items {
 			if list.Items[i].DeletionTimestamp.IsZero() {
-				out = append(out, agentRecord(&list.Items[i]))
+				out = append(out, bundle.OfAgent(&list.Items[i]))
 			}
 		}
 		return out, nil
@@ -157,7 +159,7 @@ func (s *Agents) seal(a *v1alpha1.AgentSecret, v seal.Value) (string, error) {
 }
 
 // Create creates one agent secret with revision 0. It is refused with a
-// *ConflictError on FieldName where the path is taken, or a *limits.Excess.
+// *ConflictError where the path is taken, or a *limits.Excess.
 func (s *Agents) Create(ctx context.Context, namespace string, n NewAgent) (*v1alpha1.AgentSecret, error) {
 	if err := s.fits(n.Value); err != nil {
 		return nil, err
@@ -171,7 +173,7 @@ func (s *Agents) Create(ctx context.Context, namespace string, n NewAgent) (*v1a
 		return nil, err
 	}
 	defer unlock()
-	if err := s.check(ctx, namespace, []proposal{{record: agentRecord(obj)}}); err != nil {
+	if err := s.check(ctx, namespace, []policy.Change{{Secret: bundle.OfAgent(obj)}}); err != nil {
 		return nil, err
 	}
 	return obj, s.createOnce(ctx, obj)
@@ -179,8 +181,11 @@ func (s *Agents) Create(ctx context.Context, namespace string, n NewAgent) (*v1a
 
 // fits refuses a value that is larger than one may be.
 func (s *Agents) fits(v *seal.Value) error {
-	if v != nil && v.Len() > s.limits.ValueBytes {
-		return &limits.Excess{Kind: limits.OneValueBytes, Max: s.limits.ValueBytes, Would: v.Len()}
+	if v == nil {
+		return nil
+	}
+	if excess := s.limits.CheckValue(0, v.Len()); excess != nil {
+		return excess
 	}
 	return nil
 }
@@ -215,12 +220,12 @@ func (s *Agents) createOnce(ctx context.Context, obj *v1alpha1.AgentSecret) erro
 				return serr
 			}
 		}
-		return &ConflictError{Conflicts: []Conflict{{Field: FieldName}}}
+		return &ConflictError{Conflicts: []Conflict{{Claim: v1alpha1.ClaimPath}}}
 	}
 	if err != nil {
 		return refused("create AgentSecret", err)
 	}
-	if err := s.settle(ctx, obj.Namespace, []proposal{{record: agentRecord(obj)}}, obj.ResourceVersion); err != nil {
+	if err := s.settle(ctx, obj.Namespace, []policy.Change{{Secret: bundle.OfAgent(obj)}}, obj.ResourceVersion); err != nil {
 		return unlessUnjudged(err, func() error { return s.takeBack(ctx, obj) })
 	}
 	return nil
@@ -256,9 +261,9 @@ func (s *Agents) Update(ctx context.Context, a *v1alpha1.AgentSecret, revision i
 		after.Spec.SealedValue = ""
 		patch = append(patch, map[string]any{"op": "remove", "path": "/spec/sealedValue"})
 	}
-	was := agentRecord(a)
-	p := proposal{record: agentRecord(after), before: &was}
-	if err := s.check(ctx, a.Namespace, []proposal{p}); err != nil {
+	was := bundle.OfAgent(a)
+	p := policy.Change{Secret: bundle.OfAgent(after), Before: &was}
+	if err := s.check(ctx, a.Namespace, []policy.Change{p}); err != nil {
 		return nil, err
 	}
 	raw, err := json.Marshal(patch)
@@ -268,7 +273,7 @@ func (s *Agents) Update(ctx context.Context, a *v1alpha1.AgentSecret, revision i
 	if err := s.Live.Patch(ctx, after, client.RawPatch(types.JSONPatchType, raw)); err != nil {
 		return nil, s.missed(ctx, a, revision, "update AgentSecret", err)
 	}
-	if err := s.settle(ctx, a.Namespace, []proposal{p}, after.ResourceVersion); err != nil {
+	if err := s.settle(ctx, a.Namespace, []policy.Change{p}, after.ResourceVersion); err != nil {
 		return nil, unlessUnjudged(err, func() error { return s.restore(ctx, a, after) })
 	}
 	return after, nil

@@ -14,6 +14,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+	"github.com/latchkey-dev/latchkey/internal/bundle"
+	"github.com/latchkey-dev/latchkey/internal/policy"
 )
 
 // An import creates several objects, all or none, though the API server writes one
@@ -27,14 +29,14 @@ import (
 func (s *Users) createBatch(ctx context.Context, namespace string, secrets []NewUser) ([]*v1alpha1.UserSecret, error) {
 	batch := string(uuid.NewUUID())
 	out := make([]*v1alpha1.UserSecret, 0, len(secrets))
-	ps := make([]proposal, 0, len(secrets))
+	ps := make([]policy.Change, 0, len(secrets))
 	for i, n := range secrets {
 		obj, err := s.write(ctx, namespace, n, batch)
 		if err != nil {
 			return nil, errors.Join(atIndex(err, i), s.takeAllBack(ctx, out))
 		}
 		out = append(out, obj)
-		ps = append(ps, proposal{record: userRecord(obj)})
+		ps = append(ps, policy.Change{Secret: bundle.OfUser(obj)})
 	}
 	if err := s.settle(ctx, namespace, ps, out[len(out)-1].ResourceVersion); err != nil {
 		return nil, errors.Join(err, s.takeAllBack(ctx, out))
@@ -87,22 +89,4 @@ func annotate(ctx context.Context, w client.Writer, obj *v1alpha1.UserSecret, an
 		return err
 	}
 	return w.Patch(ctx, obj, client.RawPatch(types.MergePatchType, patch))
-}
-
-// Visible leaves out the objects of imports that are not committed.
-func Visible(items []v1alpha1.UserSecret) []*v1alpha1.UserSecret {
-	committed := map[string]bool{}
-	for i := range items {
-		if batch := items[i].Annotations[v1alpha1.AnnotationCommitted]; batch != "" {
-			committed[batch] = true
-		}
-	}
-	out := make([]*v1alpha1.UserSecret, 0, len(items))
-	for i := range items {
-		batch := items[i].Annotations[v1alpha1.AnnotationPending]
-		if items[i].DeletionTimestamp.IsZero() && (batch == "" || committed[batch]) {
-			out = append(out, &items[i])
-		}
-	}
-	return out
 }

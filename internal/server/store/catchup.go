@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+	"github.com/latchkey-dev/latchkey/internal/policy"
 )
 
 // CatchUp waits until the cache has all that the API server has when it is called.
@@ -46,12 +47,12 @@ func (c *core) catchUp(ctx context.Context, namespace string) error {
 		if seen < newest {
 			return false
 		}
-		var cached []record
+		var cached []policy.Secret
 		if cached, failed = c.cached(ctx, namespace); failed != nil {
 			return true
 		}
 		for _, r := range cached {
-			if !there[r.uid] && parseVersion(r.claimant.ResourceVersion) <= of {
+			if !there[r.UID] && parseVersion(r.ResourceVersion) <= of {
 				return false
 			}
 		}

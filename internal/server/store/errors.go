@@ -11,6 +11,9 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+	"github.com/latchkey-dev/latchkey/internal/policy/claim"
 )
 
 // What a read or write of a tenant's secrets can end in, beside success. The
@@ -55,21 +58,13 @@ func (e *RefusedError) Error() string {
 	return fmt.Sprintf("%s: the API server refused it: %s", e.What, e.Reason)
 }
 
-// Fields that are unique among the secrets of one tenant, as [Conflict] names
-// them.
-const (
-	FieldName     = "name" // of an agent secret: its path
-	FieldEnvName  = "env_name"
-	FieldFilePath = "file_path"
-)
-
 // Conflict is one claim that another secret of the same tenant already holds.
 type Conflict struct {
 	// Index is the place of the refused secret in the request: 0 for a single
 	// one.
 	Index int
-	// Field is FieldName, FieldEnvName or FieldFilePath.
-	Field string
+	// Claim is the kind of what both claim.
+	Claim v1alpha1.ClaimKind
 }
 
 // ConflictError says that a write was refused, as a whole, because other
@@ -79,7 +74,7 @@ type Conflict struct {
 // joined ([errors.Join]) where the store knows both, since the dialects differ
 // in which of the two they tell.
 type ConflictError struct {
-	// Conflicts are ordered by index, then name, env_name, file_path.
+	// Conflicts are ordered by index, then name or path, variable, file.
 	Conflicts []Conflict
 }
 
@@ -87,7 +82,7 @@ type ConflictError struct {
 func (e *ConflictError) Error() string {
 	claims := make([]string, 0, len(e.Conflicts))
 	for _, c := range e.Conflicts {
-		claims = append(claims, fmt.Sprintf("%s of secret %d", c.Field, c.Index))
+		claims = append(claims, fmt.Sprintf("%s of secret %d", claim.WordsOf(c.Claim).Noun, c.Index))
 	}
 	return "already in use: " + strings.Join(claims, ", ")
 }

@@ -8,16 +8,17 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/internal/policy/limits"
 )
 
 func TestRefusalsSayWhat(t *testing.T) {
-	conflict := &ConflictError{Conflicts: []Conflict{{Index: 0, Field: FieldName}, {Index: 2, Field: FieldFilePath}}}
+	conflict := &ConflictError{Conflicts: []Conflict{{Index: 0, Claim: v1alpha1.ClaimName}, {Index: 2, Claim: v1alpha1.ClaimFile}}}
 	for name, tc := range map[string]struct {
 		err  error
 		want string
 	}{
-		"a conflict names every claim": {conflict, "already in use: name of secret 0, file_path of secret 2"},
+		"a conflict names every claim": {conflict, "already in use: name of secret 0, file path of secret 2"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := tc.err.Error(); got != tc.want {

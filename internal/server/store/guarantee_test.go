@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+	"github.com/latchkey-dev/latchkey/internal/bundle"
 	"github.com/latchkey-dev/latchkey/internal/naming"
 	"github.com/latchkey-dev/latchkey/internal/policy/limits"
 	"github.com/latchkey-dev/latchkey/internal/seal"
@@ -56,20 +57,20 @@ func one(t *testing.T, results []error, wanted func(error) bool) int {
 	return winner
 }
 
-func conflictOn(field string) func(error) bool {
+func conflictOn(kind v1alpha1.ClaimKind) func(error) bool {
 	return func(err error) bool {
-		return slices.Contains(problemsOf(err).Conflicts, Conflict{Field: field})
+		return slices.Contains(problemsOf(err).Conflicts, Conflict{Claim: kind})
 	}
 }
 
 func TestOfManyThatClaimTheSameOneIsCreated(t *testing.T) {
 	for name, tt := range map[string]struct {
 		secret func(i int) NewUser
-		field  string
+		claim  v1alpha1.ClaimKind
 	}{
-		"a name":     {func(int) NewUser { return NewUser{Name: "same", Enabled: true} }, FieldName},
-		"a variable": {func(i int) NewUser { return NewUser{Name: fmt.Sprint("s", i), EnvName: "SAME"} }, FieldEnvName},
-		"a file":     {func(i int) NewUser { return NewUser{Name: fmt.Sprint("s", i), FilePath: "~/same"} }, FieldFilePath},
+		"a name":     {func(int) NewUser { return NewUser{Name: "same", Enabled: true} }, v1alpha1.ClaimName},
+		"a variable": {func(i int) NewUser { return NewUser{Name: fmt.Sprint("s", i), EnvName: "SAME"} }, v1alpha1.ClaimEnv},
+		"a file":     {func(i int) NewUser { return NewUser{Name: fmt.Sprint("s", i), FilePath: "~/same"} }, v1alpha1.ClaimFile},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for range rounds {
@@ -78,7 +79,7 @@ func TestOfManyThatClaimTheSameOneIsCreated(t *testing.T) {
 					_, err := users.Create(ctx, "alice", []NewUser{tt.secret(i)})
 					return err
 				})
-				winner := one(t, results, conflictOn(tt.field))
+				winner := one(t, results, conflictOn(tt.claim))
 				n := tt.secret(winner)
 				if diff := cmp.Diff([]string{fmt.Sprintf("%s %s %s 0", n.Name, n.EnvName, n.FilePath)}, server.users()); diff != "" {
 					t.Fatalf("stored (-want +got):\n%s", diff)
@@ -125,7 +126,7 @@ func TestOfManyUpdatesThatClaimTheSameOneIsMade(t *testing.T) {
 			_, err := users.Update(ctx, "alice", fmt.Sprint("s", i), UserChange{EnvName: &same})
 			return err
 		})
-		winner := one(t, results, conflictOn(FieldEnvName))
+		winner := one(t, results, conflictOn(v1alpha1.ClaimEnv))
 		want[winner] = fmt.Sprintf("s%d SAME  0", winner)
 		if diff := cmp.Diff(want, server.users()); diff != "" {
 			t.Fatalf("stored (-want +got):\n%s", diff)
@@ -169,7 +170,7 @@ func TestImportsThatOverlapAreWholeOrNot(t *testing.T) {
 			if err == nil {
 				acknowledged++
 				want = append(want, fmt.Sprintf("other%d SAME  0", i), fmt.Sprintf("own%d OWN%d  0", i, i))
-			} else if !conflictOn(FieldEnvName)(err) && problemsOf(err).Conflicts == nil {
+			} else if !conflictOn(v1alpha1.ClaimEnv)(err) && problemsOf(err).Conflicts == nil {
 				t.Fatalf("%d failed with %v", i, err)
 			}
 		}
@@ -250,7 +251,7 @@ func TestOfManyAgentSecretsOfOnePathOneIsCreated(t *testing.T) {
 			_, err := agents.Create(ctx, "prod", n)
 			return err
 		})
-		one(t, results, conflictOn(FieldName))
+		one(t, results, conflictOn(v1alpha1.ClaimPath))
 		{
 			s := agents
 			if all, err := s.List(t.Context(), "prod"); err != nil || len(all) != 1 || all[0].Spec.Revision != 0 {
@@ -330,7 +331,7 @@ func TestAgentValuesThatTogetherExceedALimitAreTakenBack(t *testing.T) {
 		}
 		sum := 0
 		for _, a := range stored {
-			sum += agentRecord(a).use.ValueBytes
+			sum += bundle.OfAgent(a).Use.ValueBytes
 		}
 		if sum != 62+3*3 {
 			t.Fatalf("%d bytes are stored, want one large value and three small ones", sum)

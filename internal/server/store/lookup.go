@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+	"github.com/latchkey-dev/latchkey/internal/policy"
 	"github.com/latchkey-dev/latchkey/internal/recheck"
 )
 
@@ -30,7 +31,7 @@ func newByName(live client.Reader) *byName {
 			return nil, refused("look up UserSecrets", err)
 		}
 		found := map[string]Mark{}
-		for _, u := range Visible(list.Items) {
+		for _, u := range policy.Visible(list.Items) {
 			mark := versionMark(u)
 			if mark.Version >= found[u.SecretName()].Version {
 				found[u.SecretName()] = mark

@@ -62,7 +62,7 @@ func TestNamedTenantsAreAsSafe(t *testing.T) {
 			}
 			return nil
 		})
-		one(t, results[0], conflictOn(FieldEnvName))
-		one(t, results[1], conflictOn(FieldEnvName))
+		one(t, results[0], conflictOn(v1alpha1.ClaimEnv))
+		one(t, results[1], conflictOn(v1alpha1.ClaimEnv))
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -100,9 +101,9 @@ func TestRefused(t *testing.T) {
 }
 
 func TestAConflictIsPlacedWithinItsBatch(t *testing.T) {
-	conflict := &ConflictError{Conflicts: []Conflict{{0, FieldName}, {0, FieldEnvName}}}
+	conflict := &ConflictError{Conflicts: []Conflict{{0, v1alpha1.ClaimName}, {0, v1alpha1.ClaimEnv}}}
 	got := atIndex(errors.Join(errors.New("x"), conflict), 3)
-	if diff := cmp.Diff(problems{Conflicts: []Conflict{{3, FieldName}, {3, FieldEnvName}}}, problemsOf(got)); diff != "" {
+	if diff := cmp.Diff(problems{Conflicts: []Conflict{{3, v1alpha1.ClaimName}, {3, v1alpha1.ClaimEnv}}}, problemsOf(got)); diff != "" {
 		t.Errorf("atIndex (-want +got):\n%s", diff)
 	}
 	if other := errors.New("other"); !errors.Is(atIndex(other, 3), other) {

@@ -11,10 +11,8 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 
-	"github.com/latchkey-dev/latchkey/api/v1alpha1"
-	"github.com/latchkey-dev/latchkey/internal/bundle"
+	"github.com/latchkey-dev/latchkey/internal/policy"
 	"github.com/latchkey-dev/latchkey/internal/policy/claim"
-	"github.com/latchkey-dev/latchkey/internal/policy/limits"
 )
 
 // The guarantee: of writes that claim the same, or that together exceed a limit, at most
@@ -24,99 +22,47 @@ import (
 // the tenant once more when its cache has come to its own write: of the two, who wrote
 // first stays. See docs/decisions.
 
-// record is an object, reduced to what is judged.
-type record struct {
-	uid      types.UID
-	claimant claim.Claimant
-	use      limits.Use
-}
-
-func userRecord(u *v1alpha1.UserSecret) record {
-	return record{uid: u.UID, claimant: claim.OfUser(u), use: bundle.UserUse(u)}
-}
-
-func agentRecord(a *v1alpha1.AgentSecret) record {
-	return record{uid: a.UID, claimant: claim.OfAgent(a), use: bundle.AgentUse(a)}
-}
-
-// proposal is an object as a request wants it to be.
-type proposal struct {
-	record
-	// before is what the object was; nil for a new one. What it claimed already is
-	// not judged again, and one that does not grow cannot exceed a limit.
-	before *record
-}
-
-// asOf returns r with what it claimed before a version, if it was there.
-func (r record) asOf(version uint64) (record, bool) {
-	later := func(c claim.Claim) bool { return parseVersion(r.claimant.Since(c)) >= version }
-	if len(r.claimant.Claims) == 0 || later(r.claimant.Claims[0]) {
-		return record{}, false
+// asOf returns a secret with what it claimed before a version, if it was there.
+func asOf(s policy.Secret, version uint64) (policy.Secret, bool) {
+	later := func(c claim.Claim) bool { return parseVersion(s.Since(c)) >= version }
+	if len(s.Claims) == 0 || later(s.Claims[0]) {
+		return policy.Secret{}, false
 	}
-	r.claimant.Claims = slices.DeleteFunc(slices.Clone(r.claimant.Claims), later)
-	return r, true
+	s.Claims = slices.DeleteFunc(slices.Clone(s.Claims), later)
+	return s, true
 }
 
-// check judges proposals against the cache, before anything is written.
-func (c *core) check(ctx context.Context, namespace string, ps []proposal) error {
+// check judges changes against the cache, before anything is written.
+func (c *core) check(ctx context.Context, namespace string, changes []policy.Change) error {
 	all, err := c.cached(ctx, namespace)
 	if err != nil {
 		return fmt.Errorf("%w: list %ss: %w", ErrUnavailable, c.kind, err)
 	}
-	return c.judge(ps, all)
+	return c.judge(changes, all)
 }
 
-// judge compares proposals with a tenant's objects, their own left out.
-func (c *core) judge(ps []proposal, all []record) error {
+// judge compares changes with a tenant's objects, their own left out.
+func (c *core) judge(changes []policy.Change, all []policy.Secret) error {
 	own := map[types.UID]bool{}
-	for _, p := range ps {
-		own[p.uid] = p.uid != ""
+	for _, p := range changes {
+		own[p.UID] = p.UID != ""
 	}
-	others := slices.DeleteFunc(slices.Clone(all), func(r record) bool { return own[r.uid] })
-	claimants := make([]claim.Claimant, 0, len(others))
-	for _, r := range others {
-		claimants = append(claimants, r.claimant)
-	}
-	table := claim.NewTable(claimants)
-	taken := map[claim.Claim]bool{}
-	var use limits.Use
-	for _, r := range others {
-		for _, cl := range r.claimant.Claims {
-			taken[cl] = true
-		}
-		if table.Counts(r.claimant) {
-			use = use.Add(r.use)
-		}
-	}
-	was, is := use, use
+	others := slices.DeleteFunc(slices.Clone(all), func(s policy.Secret) bool { return own[s.UID] })
+	verdict := policy.Judge(changes, others, c.limit)
 	var conflicts []Conflict
-	for i, p := range ps {
-		for _, cl := range p.claimant.Claims {
-			if taken[cl] && (p.before == nil || !p.before.claimant.Has(cl)) && c.unique(cl.Kind) {
-				conflicts = append(conflicts, Conflict{Index: i, Field: claimFields[cl.Kind]})
-			}
-			taken[cl] = true
-		}
-		is = is.Add(p.use)
-		if p.before != nil {
-			was = was.Add(p.before.use)
+	for _, found := range verdict.Conflicts {
+		if c.unique(found.Claim.Kind) {
+			conflicts = append(conflicts, Conflict{Index: found.Index, Claim: found.Claim.Kind})
 		}
 	}
 	var errs []error
 	if len(conflicts) > 0 {
 		errs = append(errs, &ConflictError{Conflicts: conflicts})
 	}
-	if excess := c.limit(was, is); excess != nil {
-		errs = append(errs, excess)
+	if verdict.Excess != nil {
+		errs = append(errs, verdict.Excess)
 	}
 	return errors.Join(errs...)
-}
-
-var claimFields = map[v1alpha1.ClaimKind]string{
-	v1alpha1.ClaimName: FieldName,
-	v1alpha1.ClaimPath: FieldName,
-	v1alpha1.ClaimEnv:  FieldEnvName,
-	v1alpha1.ClaimFile: FieldFilePath,
 }
 
 // errUnjudged says that nobody looked at what a write met. It may stay, and others may
@@ -131,9 +77,9 @@ func unlessUnjudged(err error, undo func() error) error {
 	return errors.Join(err, undo())
 }
 
-// settle decides, after proposals were written, whether they may stay. Version is
+// settle decides, after changes were written, whether they may stay. Version is
 // the resourceVersion of the last write. The error is errUnjudged where it could not.
-func (c *core) settle(ctx context.Context, namespace string, ps []proposal, version string) error {
+func (c *core) settle(ctx context.Context, namespace string, changes []policy.Change, version string) error {
 	written := parseVersion(version)
 	if err := c.seenSoon(ctx, Mark{Namespace: namespace, Version: written}); err != nil {
 		return fmt.Errorf("%w: %w", errUnjudged, err)
@@ -142,11 +88,11 @@ func (c *core) settle(ctx context.Context, namespace string, ps []proposal, vers
 	if err != nil {
 		return fmt.Errorf("%w: %w: list %ss: %w", errUnjudged, ErrUnavailable, c.kind, err)
 	}
-	before := make([]record, 0, len(all))
+	before := make([]policy.Secret, 0, len(all))
 	for _, r := range all {
-		if was, there := r.asOf(written); there {
+		if was, there := asOf(r, written); there {
 			before = append(before, was)
 		}
 	}
-	return c.judge(ps, before)
+	return c.judge(changes, before)
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/internal/digest"
+	"github.com/latchkey-dev/latchkey/internal/policy"
 	"github.com/latchkey-dev/latchkey/internal/policy/limits"
 	"github.com/latchkey-dev/latchkey/internal/seal"
 )
@@ -76,7 +77,7 @@ type core struct {
 	// present tells whether the cache has the object.
 	present func(ctx context.Context, key client.ObjectKey, uid types.UID) bool
 	// cached reads a tenant's records from the cache.
-	cached func(ctx context.Context, namespace string) ([]record, error)
+	cached func(ctx context.Context, namespace string) ([]policy.Secret, error)
 	// limit says which limit a change of a tenant's use exceeds.
 	limit func(was, is limits.Use) *limits.Excess
 	// unique tells which claims a write is refused for.

@@ -15,6 +15,8 @@ import (
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/internal/binding"
+	"github.com/latchkey-dev/latchkey/internal/bundle"
+	"github.com/latchkey-dev/latchkey/internal/policy"
 	"github.com/latchkey-dev/latchkey/internal/seal"
 )
 
@@ -37,9 +39,9 @@ func (s *Users) Update(ctx context.Context, namespace, name string, change UserC
 		if err := s.approve(ctx, before, after); err != nil {
 			return nil, err
 		}
-		was := userRecord(before)
-		p := proposal{record: userRecord(after), before: &was}
-		if err := s.check(ctx, namespace, []proposal{p}); err != nil {
+		was := bundle.OfUser(before)
+		p := policy.Change{Secret: bundle.OfUser(after), Before: &was}
+		if err := s.check(ctx, namespace, []policy.Change{p}); err != nil {
 			return nil, err
 		}
 		if err = s.replace(ctx, before, after, p); !apierrors.IsConflict(err) {
@@ -50,8 +52,8 @@ func (s *Users) Update(ctx context.Context, namespace, name string, change UserC
 }
 
 // replace writes after in the place of before, if nobody else wrote meanwhile and
-// the proposal may stay.
-func (s *Users) replace(ctx context.Context, before, after *v1alpha1.UserSecret, p proposal) error {
+// the policy.Change may stay.
+func (s *Users) replace(ctx context.Context, before, after *v1alpha1.UserSecret, p policy.Change) error {
 	err := s.Live.Update(ctx, after)
 	switch {
 	case apierrors.IsConflict(err):
@@ -69,7 +71,7 @@ func (s *Users) replace(ctx context.Context, before, after *v1alpha1.UserSecret,
 	case err != nil:
 		return refused("update UserSecret", err)
 	}
-	if err := s.settle(ctx, after.Namespace, []proposal{p}, after.ResourceVersion); err != nil {
+	if err := s.settle(ctx, after.Namespace, []policy.Change{p}, after.ResourceVersion); err != nil {
 		return unlessUnjudged(err, func() error { return s.restore(ctx, before, after) })
 	}
 	return nil

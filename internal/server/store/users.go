@@ -16,6 +16,7 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/binding"
 	"github.com/latchkey-dev/latchkey/internal/bundle"
 	"github.com/latchkey-dev/latchkey/internal/naming"
+	"github.com/latchkey-dev/latchkey/internal/policy"
 	"github.com/latchkey-dev/latchkey/internal/policy/claim"
 	"github.com/latchkey-dev/latchkey/internal/policy/limits"
 	"github.com/latchkey-dev/latchkey/internal/seal"
@@ -64,16 +65,16 @@ func NewUsers(ctx context.Context, o Options, l limits.User) (*Users, error) {
 	return &Users{core: c, names: newByName(o.Live)}, nil
 }
 
-func userRecords(r client.Reader) func(context.Context, string) ([]record, error) {
-	return func(ctx context.Context, namespace string) ([]record, error) {
+func userRecords(r client.Reader) func(context.Context, string) ([]policy.Secret, error) {
+	return func(ctx context.Context, namespace string) ([]policy.Secret, error) {
 		list := &v1alpha1.UserSecretList{}
 		if err := r.List(ctx, list, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
 			return nil, err
 		}
-		out := make([]record, 0, len(list.Items))
+		out := make([]policy.Secret, 0, len(list.Items))
 		for i := range list.Items {
 			if list.Items[i].DeletionTimestamp.IsZero() {
-				out = append(out, userRecord(&list.Items[i]))
+				out = append(out, bundle.OfUser(&list.Items[i]))
 			}
 		}
 		return out, nil
@@ -86,7 +87,7 @@ func (s *Users) List(ctx context.Context, namespace string) ([]*v1alpha1.UserSec
 	if err := s.Cache.List(ctx, list, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
 		return nil, fmt.Errorf("%w: list UserSecrets: %w", ErrUnavailable, err)
 	}
-	return Visible(list.Items), nil
+	return policy.Visible(list.Items), nil
 }
 
 // Get returns the tenant's user secret of that documented name, or ErrNotFound. It
@@ -146,7 +147,7 @@ func (s *Users) Create(ctx context.Context, namespace string, secrets []NewUser)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.settle(ctx, namespace, []proposal{{record: userRecord(obj)}}, obj.ResourceVersion); err != nil {
+	if err := s.settle(ctx, namespace, []policy.Change{{Secret: bundle.OfUser(obj)}}, obj.ResourceVersion); err != nil {
 		return nil, unlessUnjudged(err, func() error { return s.takeBack(ctx, obj) })
 	}
 	return []*v1alpha1.UserSecret{obj}, nil
@@ -180,22 +181,22 @@ func (s *Users) write(ctx context.Context, namespace string, n NewUser, batch st
 			if err := s.seenSoon(ctx, versionMark(other)); err != nil {
 				return nil, err
 			}
-			return nil, &ConflictError{Conflicts: []Conflict{{Field: FieldName}}}
+			return nil, &ConflictError{Conflicts: []Conflict{{Claim: v1alpha1.ClaimName}}}
 		}
 		if client.IgnoreNotFound(err) != nil {
 			return nil, refused("read UserSecret", err)
 		}
 	}
-	return nil, &ConflictError{Conflicts: []Conflict{{Field: FieldName}}}
+	return nil, &ConflictError{Conflicts: []Conflict{{Claim: v1alpha1.ClaimName}}}
 }
 
-func creations(namespace string, secrets []NewUser) []proposal {
-	out := make([]proposal, 0, len(secrets))
+func creations(namespace string, secrets []NewUser) []policy.Change {
+	out := make([]policy.Change, 0, len(secrets))
 	for _, n := range secrets {
 		obj := newObject(namespace, n)
-		r := userRecord(obj)
-		r.use = bundle.UserUseOf(obj, n.Value.Len())
-		out = append(out, proposal{record: r})
+		r := bundle.OfUser(obj)
+		r.Use = bundle.UserUseOf(obj, n.Value.Len())
+		out = append(out, policy.Change{Secret: r})
 	}
 	return out
 }

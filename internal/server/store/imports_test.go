@@ -38,36 +38,6 @@ func imported(namespace, name, pending, committed string) v1alpha1.UserSecret {
 	return u
 }
 
-func TestVisible(t *testing.T) {
-	leaving := imported("alice", "leaving", "", "")
-	leaving.DeletionTimestamp = &metav1.Time{Time: epoch}
-	for name, tt := range map[string]struct {
-		items []v1alpha1.UserSecret
-		want  []string
-	}{
-		"an object of no import is":                   {[]v1alpha1.UserSecret{imported("alice", "a", "", "")}, []string{"a"}},
-		"an object that is being deleted is not":      {[]v1alpha1.UserSecret{leaving}, nil},
-		"an import that is under way is not":          {[]v1alpha1.UserSecret{imported("alice", "a", "1", ""), imported("alice", "b", "1", "")}, nil},
-		"an import is as a whole, once one is marked": {[]v1alpha1.UserSecret{imported("alice", "b", "1", ""), imported("alice", "a", "", "1")}, []string{"b", "a"}},
-		"another import's mark does not count":        {[]v1alpha1.UserSecret{imported("alice", "a", "1", ""), imported("alice", "b", "", "2")}, []string{"b"}},
-		"a mark that both notes are on counts":        {[]v1alpha1.UserSecret{imported("alice", "a", "1", "1")}, []string{"a"}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			var got []string
-			for _, u := range Visible(tt.items) {
-				got = append(got, u.Name)
-			}
-			if diff := cmp.Diff(tt.want, got); diff != "" {
-				t.Errorf("Visible (-want +got):\n%s", diff)
-			}
-		})
-	}
-	items := []v1alpha1.UserSecret{imported("alice", "a", "", "")}
-	if Visible(items)[0] != &items[0] {
-		t.Error("an object is copied")
-	}
-}
-
 // sweeper stands for the cache and the API server of an import's remains.
 type sweeper struct {
 	client.Reader
