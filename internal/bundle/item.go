@@ -10,6 +10,7 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/policy/claim"
 	"github.com/latchkey-dev/latchkey/internal/seal"
 	"github.com/latchkey-dev/latchkey/internal/typedvalue"
+	"github.com/latchkey-dev/latchkey/internal/typedvalue/agentpath"
 )
 
 // Item is one object of a tenant, reduced to what bundling needs.
@@ -76,7 +77,7 @@ func AgentItem(a *v1alpha1.AgentSecret) Item {
 		File: claim.AgentFile(a),
 		Path: a.Spec.Path,
 	}
-	if err := typedvalue.CheckCanonicalPath(a.Spec.Path); err != nil {
+	if err := agentpath.CheckCanonical(a.Spec.Path); err != nil {
 		it.PathProblem = err.Error()
 	}
 	t, err := typedvalue.ParseStoredType(a.Spec.SecretType.Raw)

@@ -105,11 +105,11 @@ func printTyped(it Item, stored []byte) (Printed, *Outcome) {
 // Document builds the typed document of agent secrets and their values. It fails only
 // for paths and values that are not canonical.
 func Document(items []Item, docs []seal.Value) (seal.Value, error) {
-	entries := make([]typedvalue.Entry, len(items))
+	entries := make([]treeEntry, len(items))
 	for i, it := range items {
-		entries[i] = typedvalue.Entry{Path: it.Path, Value: docs[i].Reveal()}
+		entries[i] = treeEntry{Path: it.Path, Value: docs[i].Reveal()}
 	}
-	doc, err := typedvalue.Tree(entries)
+	doc, err := tree(entries)
 	if err != nil {
 		return seal.Value{}, fmt.Errorf("build %s: %w", TreeKey, err)
 	}

@@ -15,7 +15,6 @@ import (
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/internal/policy/limits"
-	"github.com/latchkey-dev/latchkey/internal/typedvalue"
 )
 
 func TestSizeOf(t *testing.T) {
@@ -107,13 +106,13 @@ func TestTreeSize_OfTheDocument_IsAnUpperBound(t *testing.T) {
 		"paths that share nothing, deep":          {strings.Split("a.b.c.d.e.f.g.h.i.j", "."), strings.Split("k.l.m.n.o.p.q.r.s.t", ".")},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var entries []typedvalue.Entry
+			var entries []treeEntry
 			bound := 0
 			for _, p := range paths {
-				entries = append(entries, typedvalue.Entry{Path: p, Value: []byte("1")})
+				entries = append(entries, treeEntry{Path: p, Value: []byte("1")})
 				bound += treeSize(p, 1)
 			}
-			doc, err := typedvalue.Tree(entries)
+			doc, err := tree(entries)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -14,6 +14,7 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/policy/rules"
 	"github.com/latchkey-dev/latchkey/internal/seal"
 	"github.com/latchkey-dev/latchkey/internal/typedvalue"
+	"github.com/latchkey-dev/latchkey/internal/typedvalue/agentpath"
 )
 
 // Target is what a value is sealed for, and what may be sealed for it.
@@ -41,10 +42,10 @@ func User(namespace, name string) Target { return Target{Context: binding.User(n
 func Agent(namespace, name string, path []string, canonical bool, t *typedvalue.Type) (Target, error) {
 	if !canonical {
 		var err error
-		if path, err = typedvalue.CanonicalPath(path); err != nil {
+		if path, err = agentpath.Canonical(path); err != nil {
 			return Target{}, err
 		}
-	} else if err := typedvalue.CheckCanonicalPath(path); err != nil {
+	} else if err := agentpath.CheckCanonical(path); err != nil {
 		return Target{}, err
 	}
 	at, err := binding.Agent(namespace, name, path, t)

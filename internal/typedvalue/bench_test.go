@@ -47,10 +47,3 @@ func BenchmarkParseType(b *testing.B) {
 		}
 	}
 }
-
-func BenchmarkCanonicalSegment(b *testing.B) {
-	b.ReportAllocs()
-	for b.Loop() {
-		CanonicalSegment("AWSAccessKeyID_for_production")
-	}
-}

@@ -35,7 +35,7 @@ func appendSorted(out []byte, v any) []byte {
 			if i > 0 {
 				out = append(out, ',')
 			}
-			out = append(appendString(out, name), ':')
+			out = append(AppendQuoted(out, name), ':')
 			out = appendSorted(out, v[name])
 		}
 		return append(out, '}')
@@ -49,7 +49,7 @@ func appendSorted(out []byte, v any) []byte {
 		}
 		return append(out, ']')
 	case string:
-		return appendString(out, v)
+		return AppendQuoted(out, v)
 	case json.Number:
 		return append(out, v...)
 	default: // a stored type holds nothing else

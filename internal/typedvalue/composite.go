@@ -90,7 +90,7 @@ func (c *checker) record(t *Type, v any) {
 }
 
 func (c *checker) field(field *member, object map[string]any) {
-	c.out = appendString(c.out, field.name)
+	c.out = AppendQuoted(c.out, field.name)
 	c.print(":")
 	v, present := object[field.name]
 	switch {
@@ -144,7 +144,7 @@ func (c *checker) variant(t *Type, v any) {
 			return
 		}
 		c.print("{")
-		c.out = appendString(c.out, name)
+		c.out = AppendQuoted(c.out, name)
 		c.print(":")
 		switch typ := t.members[position].typ; {
 		case typ != nil:
@@ -206,7 +206,7 @@ func (c *checker) flags(t *Type, v any) {
 	for i, label := range t.labels {
 		if set[t.labelAt[i]] {
 			c.comma(printed)
-			c.out = appendString(c.out, label)
+			c.out = AppendQuoted(c.out, label)
 			printed++
 		}
 	}

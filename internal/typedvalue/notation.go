@@ -156,7 +156,7 @@ func (p *notationPrinter) name(name string) {
 		p.raw(name)
 		return
 	}
-	p.out.Write(appendString(nil, name))
+	p.out.Write(AppendQuoted(nil, name))
 }
 
 // wordOf returns the word that a text begins with.

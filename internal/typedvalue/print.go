@@ -29,7 +29,7 @@ func ParseRaw(t *Type, raw []byte) []byte {
 	if t.kind != kindStr {
 		return raw
 	}
-	return appendString(nil, string(raw))
+	return AppendQuoted(nil, string(raw))
 }
 
 // appendFloat prints the shortest decimal that reads as f, always with a point
@@ -53,10 +53,10 @@ func appendFloat(out []byte, f float64) []byte {
 	return out
 }
 
-// appendString prints a JSON string and escapes only what JSON demands, as
-// shortly as JSON can, so that no text grows when it is read and printed. The
-// text is valid UTF-8.
-func appendString(out []byte, text string) []byte {
+// AppendQuoted appends a text as a JSON string. It escapes only what JSON demands, as
+// shortly as JSON can, so that no text grows when it is read and printed. What is not
+// Unicode text stays as it is, for Check to refuse.
+func AppendQuoted(out []byte, text string) []byte {
 	const hex = "0123456789abcdef"
 	out = append(out, '"')
 	done := 0
@@ -87,7 +87,3 @@ func appendString(out []byte, text string) []byte {
 	out = append(out, text[done:]...)
 	return append(out, '"')
 }
-
-// Quote returns a text as a JSON string. What is not Unicode text stays as it is, for
-// Check to refuse.
-func Quote(text string) []byte { return appendString(nil, text) }

@@ -22,7 +22,7 @@ func (c *checker) scalar(t *Type, v any) {
 		c.mismatch("bool", v)
 	case kindStr:
 		if text, ok := v.(string); ok {
-			c.out = appendString(c.out, text)
+			c.out = AppendQuoted(c.out, text)
 			return
 		}
 		c.mismatch("string", v)
@@ -122,7 +122,7 @@ func (c *checker) enum(t *Type, v any) {
 		c.problem("expected one of the cases of the enum")
 		return
 	}
-	c.out = appendString(c.out, label)
+	c.out = AppendQuoted(c.out, label)
 }
 
 // handle checks a string that ends in a slash and a u64. Which resource it is
@@ -152,5 +152,5 @@ func (c *checker) handle(v any) {
 		c.problem("Failed to parse resource-id section of the handle value: " + reason)
 		return
 	}
-	c.out = appendString(c.out, text[:slash+1]+strconv.FormatUint(id, 10))
+	c.out = AppendQuoted(c.out, text[:slash+1]+strconv.FormatUint(id, 10))
 }

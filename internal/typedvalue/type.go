@@ -180,7 +180,7 @@ func (p *typePrinter) optionalText(name string, text *string) {
 	switch {
 	case text != nil:
 		p.raw(`,"`, name, `":`)
-		p.out = appendString(p.out, *text)
+		p.out = AppendQuoted(p.out, *text)
 	case !p.stored:
 		p.raw(`,"`, name, `":null`)
 	}
@@ -200,7 +200,7 @@ func (p *typePrinter) texts(name string, texts []string) {
 	p.raw(`,"`, name, `":[`)
 	for i, text := range texts {
 		p.comma(i)
-		p.out = appendString(p.out, text)
+		p.out = AppendQuoted(p.out, text)
 	}
 	p.raw("]")
 }
@@ -210,7 +210,7 @@ func (p *typePrinter) memberList(name string, members []member) {
 	for i, m := range members {
 		p.comma(i)
 		p.raw(`{"name":`)
-		p.out = appendString(p.out, m.name)
+		p.out = AppendQuoted(p.out, m.name)
 		p.optionalType("typ", m.typ)
 		p.raw("}")
 	}

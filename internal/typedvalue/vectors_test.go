@@ -26,10 +26,6 @@ type vector struct {
 	Value, Output json.RawMessage
 	Errors        []string
 
-	// Kind path.
-	Path, Canonical []string
-	Idempotent      bool
-
 	// Kind type.
 	Echoed json.RawMessage
 }
@@ -173,42 +169,6 @@ func TestTypeVectors(t *testing.T) {
 			}
 			if diff := sameJSON(t, got, v.Echoed); diff != "" {
 				t.Errorf("echo differs (-want +got):\n%s", diff)
-			}
-		})
-	}
-}
-
-func TestPathVectors(t *testing.T) {
-	for _, v := range vectors(t, "path") {
-		t.Run(v.Name, func(t *testing.T) {
-			raw := make([]string, len(v.Path))
-			bounded := len(v.Path) > 0
-			idempotent := true
-			for i, segment := range v.Path {
-				raw[i] = CanonicalSegment(segment)
-				bounded = bounded && raw[i] != ""
-				idempotent = idempotent && CanonicalSegment(raw[i]) == raw[i]
-				if raw[i] != "" && !IsCanonical(raw[i]) {
-					t.Errorf("IsCanonical(%q) is false", raw[i])
-				}
-			}
-			if diff := cmp.Diff(v.Canonical, raw); diff != "" {
-				t.Errorf("canonical segments differ (-want +got):\n%s", diff)
-			}
-			if idempotent != v.Idempotent {
-				t.Errorf("converting twice is the same: %v, want %v", idempotent, v.Idempotent)
-			}
-
-			got, err := CanonicalPath(v.Path)
-			if bounded {
-				if err != nil {
-					t.Fatalf("CanonicalPath: %v", err)
-				}
-				if diff := cmp.Diff(v.Canonical, got); diff != "" {
-					t.Errorf("canonical path differs (-want +got):\n%s", diff)
-				}
-			} else if err == nil {
-				t.Errorf("CanonicalPath takes what is empty in canonical form: %q", got)
 			}
 		})
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/binding"
 	"github.com/latchkey-dev/latchkey/internal/seal"
 	"github.com/latchkey-dev/latchkey/internal/typedvalue"
+	"github.com/latchkey-dev/latchkey/internal/typedvalue/agentpath"
 	"github.com/latchkey-dev/latchkey/webhook/sealing"
 )
 
@@ -27,13 +28,13 @@ func (r *request) path(review *sealing.Review) {
 		return
 	}
 	if r.create && r.obj.Annotations[v1alpha1.AnnotationCanonicalPath] == "true" {
-		if err := typedvalue.CheckCanonicalPath(r.obj.Spec.Path); err != nil {
+		if err := agentpath.CheckCanonical(r.obj.Spec.Path); err != nil {
 			review.Refuse(field, metav1.CauseTypeFieldValueInvalid,
 				"it is not canonical, as annotation "+v1alpha1.AnnotationCanonicalPath+" says: remove the annotation")
 		}
 		return
 	}
-	path, err := typedvalue.CanonicalPath(r.obj.Spec.Path)
+	path, err := agentpath.Canonical(r.obj.Spec.Path)
 	if err != nil {
 		review.Refuse(field, metav1.CauseTypeFieldValueInvalid, err.Error())
 		return
@@ -52,7 +53,7 @@ func (r *request) path(review *sealing.Review) {
 // it was stored without admission. What the path of a stored object says counts, not
 // its annotation: an update may have lost that while admission was away.
 func (r *request) canonical() string {
-	if typedvalue.CheckCanonicalPath(r.obj.Spec.Path) != nil {
+	if agentpath.CheckCanonical(r.obj.Spec.Path) != nil {
 		return ""
 	}
 	return "true"

@@ -31,6 +31,7 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/seal"
 	"github.com/latchkey-dev/latchkey/internal/sealer"
 	"github.com/latchkey-dev/latchkey/internal/typedvalue"
+	"github.com/latchkey-dev/latchkey/internal/typedvalue/agentpath"
 )
 
 var resource = v1alpha1.GroupVersion.WithResource("agentsecrets")
@@ -59,7 +60,7 @@ func New(config *rest.Config, namespace string) (*Agents, error) {
 
 // ParsePath reads a path whose segments are separated by slashes.
 func ParsePath(text string) ([]string, error) {
-	path, err := typedvalue.CanonicalPath(strings.Split(strings.Trim(text, "/"), "/"))
+	path, err := agentpath.Canonical(strings.Split(strings.Trim(text, "/"), "/"))
 	if err != nil {
 		return nil, fmt.Errorf("path %q: %w", text, err)
 	}
@@ -181,7 +182,7 @@ type Write struct {
 // that it is JSON already.
 func AsJSON(t *typedvalue.Type, value seal.Value, isJSON bool) []byte {
 	if t == nil || t.Kind() == "Str" && !isJSON {
-		return typedvalue.Quote(string(value.Reveal()))
+		return typedvalue.AppendQuoted(nil, string(value.Reveal()))
 	}
 	return value.Reveal()
 }

@@ -25,7 +25,7 @@ import (
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/internal/policy/rules"
-	"github.com/latchkey-dev/latchkey/internal/typedvalue"
+	"github.com/latchkey-dev/latchkey/internal/typedvalue/agentpath"
 )
 
 // Claim is something that at most one object of a tenant can have.
@@ -90,7 +90,7 @@ func AgentEnv(a *v1alpha1.AgentSecret) string {
 	if a.Spec.EnvName != "" {
 		return a.Spec.EnvName
 	}
-	name, ok := typedvalue.EnvName(a.Spec.Path)
+	name, ok := agentpath.EnvName(a.Spec.Path)
 	if !ok || (*rules.Targets)(nil).Env(name) != "" {
 		return ""
 	}

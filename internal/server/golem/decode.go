@@ -17,6 +17,7 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/server/exchange"
 	"github.com/latchkey-dev/latchkey/internal/server/store"
 	"github.com/latchkey-dev/latchkey/internal/typedvalue"
+	"github.com/latchkey-dev/latchkey/internal/typedvalue/agentpath"
 )
 
 const (
@@ -147,7 +148,7 @@ func decodePath(text json.RawMessage) ([]string, error) {
 		}
 		path[i] = *segment
 	}
-	return typedvalue.CanonicalPath(path)
+	return agentpath.Canonical(path)
 }
 
 func decodeUpdate(body []byte) (updateBody, error) {

@@ -13,7 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/latchkey-dev/latchkey/internal/typedvalue"
+	"github.com/latchkey-dev/latchkey/internal/typedvalue/agentpath"
 )
 
 // fuzzSeeds are what may stand before and behind a canary.
@@ -76,7 +76,7 @@ func FuzzCreateBody(f *testing.F) {
 			t.Fatalf("path = %q of %v", got.path, want["path"])
 		}
 		for i, segment := range path {
-			if text, _ := segment.(string); typedvalue.CanonicalSegment(text) != got.path[i] {
+			if text, _ := segment.(string); agentpath.CanonicalSegment(text) != got.path[i] {
 				t.Errorf("path[%d] = %q of %v", i, got.path[i], segment)
 			}
 		}

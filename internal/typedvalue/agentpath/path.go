@@ -1,7 +1,7 @@
 // Copyright The Latchkey Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package typedvalue
+package agentpath
 
 import (
 	"errors"
@@ -15,7 +15,7 @@ const (
 	MaxSegmentBytes = 128
 )
 
-// CanonicalPath brings a path into the form in which it is stored, compared
+// Canonical brings a path into the form in which it is stored, compared
 // and answered. The conversion is not idempotent (x_y_z becomes xYZ, xYZ
 // becomes xYz): a path is converted once, when its secret is created. What is
 // stored already is checked with IsCanonical.
@@ -23,7 +23,7 @@ const (
 // Other than the contract's reference it refuses a path without segments, with
 // more than MaxSegments, and a segment that is empty or longer than
 // MaxSegmentBytes in its canonical form.
-func CanonicalPath(segments []string) ([]string, error) {
+func Canonical(segments []string) ([]string, error) {
 	if len(segments) == 0 || len(segments) > MaxSegments {
 		return nil, fmt.Errorf("path: expected 1 to %d segments", MaxSegments)
 	}
@@ -37,9 +37,9 @@ func CanonicalPath(segments []string) ([]string, error) {
 	return path, nil
 }
 
-// CheckCanonicalPath refuses a path that CanonicalPath cannot have returned,
+// CheckCanonical refuses a path that Canonical cannot have returned,
 // such as one that was written into an object by hand.
-func CheckCanonicalPath(path []string) error {
+func CheckCanonical(path []string) error {
 	if len(path) == 0 || len(path) > MaxSegments {
 		return fmt.Errorf("path: expected 1 to %d segments", MaxSegments)
 	}

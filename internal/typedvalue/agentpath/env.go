@@ -1,7 +1,7 @@
 // Copyright The Latchkey Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package typedvalue
+package agentpath
 
 // EnvName returns the name of the environment variable for a canonical path:
 // the words of all segments in upper case, joined by underscores, such as

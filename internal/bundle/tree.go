@@ -1,7 +1,7 @@
 // Copyright The Latchkey Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package typedvalue
+package bundle
 
 import (
 	"encoding/json"
@@ -10,15 +10,18 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/latchkey-dev/latchkey/internal/typedvalue"
+	"github.com/latchkey-dev/latchkey/internal/typedvalue/agentpath"
 )
 
-// Entry is one secret of a tree. Without a value it is left out.
-type Entry struct {
+// treeEntry is one secret of a tree. Without a value it is left out.
+type treeEntry struct {
 	Path  []string
 	Value json.RawMessage
 }
 
-// Tree prints all secrets as one JSON document: an object per segment, keys
+// tree prints all secrets as one JSON document: an object per segment, keys
 // sorted bytewise, values as they are.
 //
 // Where one path is the beginning of another, there is a value and an object
@@ -26,20 +29,20 @@ type Entry struct {
 // which no canonical path has: ["db"] and ["db","password"] become
 // {"db":{"":…,"password":…}}. So no value is lost, and the document depends on
 // nothing but the entries.
-func Tree(entries []Entry) ([]byte, error) {
-	present := make([]Entry, 0, len(entries))
+func tree(entries []treeEntry) ([]byte, error) {
+	present := make([]treeEntry, 0, len(entries))
 	size := 2
 	for _, entry := range entries {
 		if len(entry.Value) == 0 {
 			continue
 		}
-		if err := checkEntry(entry); err != nil {
+		if err := checkTreeEntry(entry); err != nil {
 			return nil, err
 		}
 		size += len(entry.Value) + 16*len(entry.Path)
 		present = append(present, entry)
 	}
-	slices.SortFunc(present, func(a, b Entry) int { return slices.Compare(a.Path, b.Path) })
+	slices.SortFunc(present, func(a, b treeEntry) int { return slices.Compare(a.Path, b.Path) })
 	for i := 1; i < len(present); i++ {
 		if slices.Equal(present[i-1].Path, present[i].Path) {
 			return nil, fmt.Errorf("path %s: more than one value", strings.Join(present[i].Path, "."))
@@ -48,9 +51,9 @@ func Tree(entries []Entry) ([]byte, error) {
 	return appendTree(make([]byte, 0, size), present, 0), nil
 }
 
-func checkEntry(entry Entry) error {
-	if len(entry.Path) == 0 || len(entry.Path) > MaxSegments {
-		return fmt.Errorf("path: expected 1 to %d segments", MaxSegments)
+func checkTreeEntry(entry treeEntry) error {
+	if len(entry.Path) == 0 || len(entry.Path) > agentpath.MaxSegments {
+		return fmt.Errorf("path: expected 1 to %d segments", agentpath.MaxSegments)
 	}
 	for _, segment := range entry.Path {
 		if segment == "" || !utf8.ValidString(segment) {
@@ -65,7 +68,7 @@ func checkEntry(entry Entry) error {
 
 // appendTree adds the object of sorted entries that share their first depth
 // segments.
-func appendTree(out []byte, entries []Entry, depth int) []byte {
+func appendTree(out []byte, entries []treeEntry, depth int) []byte {
 	out = append(out, '{')
 	for i := 0; i < len(entries); {
 		if i > 0 {
@@ -82,7 +85,7 @@ func appendTree(out []byte, entries []Entry, depth int) []byte {
 		for end < len(entries) && entries[end].Path[depth] == key {
 			end++
 		}
-		out = appendString(out, key)
+		out = typedvalue.AppendQuoted(out, key)
 		out = append(out, ':')
 		if end == i+1 && len(entries[i].Path) == depth+1 {
 			out = append(out, entries[i].Value...)

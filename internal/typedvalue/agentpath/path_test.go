@@ -1,7 +1,7 @@
 // Copyright The Latchkey Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package typedvalue
+package agentpath
 
 import (
 	"math/rand/v2"
@@ -81,13 +81,13 @@ func TestCanonicalPathBounds(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			path, err := CanonicalPath(test.segments)
+			path, err := Canonical(test.segments)
 			if got := message(err); got != test.want {
 				t.Fatalf("error %q, want %q", got, test.want)
 			}
 			if err == nil {
-				if err := CheckCanonicalPath(path); err != nil {
-					t.Errorf("CheckCanonicalPath of the result: %v", err)
+				if err := CheckCanonical(path); err != nil {
+					t.Errorf("CheckCanonical of the result: %v", err)
 				}
 			}
 		})
@@ -114,7 +114,7 @@ func TestCheckCanonicalPathRefuses(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			if got := message(CheckCanonicalPath(test.path)); got != test.want {
+			if got := message(CheckCanonical(test.path)); got != test.want {
 				t.Errorf("error %q, want %q", got, test.want)
 			}
 		})

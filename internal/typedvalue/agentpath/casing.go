@@ -1,7 +1,7 @@
 // Copyright The Latchkey Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package typedvalue
+package agentpath
 
 import (
 	"unicode"
