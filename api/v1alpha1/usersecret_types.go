@@ -142,7 +142,7 @@ func (u *UserSecret) SecretName() string {
 	return u.Name
 }
 
-// IsEnabled tells whether the secret is to be projected.
+// IsEnabled reports whether the secret is to be projected.
 func (u *UserSecret) IsEnabled() bool { return u.Spec.Enabled == nil || *u.Spec.Enabled }
 
 // UserSecretList is a list of UserSecrets.

@@ -40,7 +40,7 @@ type controllerOptions struct {
 	certificate bool
 	rotation    keyrotation.Options
 	restarts    rollout.Options
-	withdraw    time.Duration
+	unregister  time.Duration
 	dropMissing bool
 }
 
@@ -57,7 +57,7 @@ func (o *controllerOptions) addFlags(fs *pflag.FlagSet) {
 	fs.DurationVar(&o.restarts.Delay, "restart-delay", 5*time.Second, "How long changes are gathered before a workload is restarted.")
 	fs.DurationVar(&o.restarts.MinInterval, "restart-min-interval", time.Minute, "How long a workload is not restarted again. What changes meanwhile is acted upon afterwards, once.")
 	fs.DurationVar(&o.restarts.Timeout, "rollout-timeout", 2*time.Minute, "How long a restart counts as under way at most, so that workloads which never become ready do not keep others waiting.")
-	fs.DurationVar(&o.withdraw, "withdraw-apis-after", 5*time.Second, "How long no server may be ready before the aggregated APIs are taken out of the cluster, which cannot delete namespaces while they do not answer; 0 for ever. They are put back when a server is ready.")
+	fs.DurationVar(&o.unregister, "unregister-apis-after", 5*time.Second, "How long no server may be ready before the aggregated APIs are taken out of the cluster, which cannot delete namespaces while they do not answer; 0 for ever. They are put back when a server is ready.")
 	fs.BoolVar(&o.dropMissing, "drop-missing-sources", false, "Take a value that comes from a Secret out of the bundles as soon as that Secret or its key is not there. Without it, the value stays until its object is deleted, disabled or given another source.")
 	fs.IntVar(&o.restarts.MaxConcurrent, "max-concurrent-rollouts", 5, "Restarts that are under way at once, in the whole cluster. Tenants take turns, and one tenant has at most all but one of them.")
 }
@@ -88,8 +88,8 @@ func (o *controllerOptions) validate() error {
 	if o.restarts.Timeout < time.Second || o.restarts.Timeout > time.Hour {
 		errs = append(errs, fmt.Errorf("--rollout-timeout must be 1s to 1h, not %s", o.restarts.Timeout))
 	}
-	if o.withdraw < 0 {
-		errs = append(errs, fmt.Errorf("--withdraw-apis-after must not be negative, but is %s", o.withdraw))
+	if o.unregister < 0 {
+		errs = append(errs, fmt.Errorf("--unregister-apis-after must not be negative, but is %s", o.unregister))
 	}
 	return errors.Join(errs...)
 }
@@ -243,7 +243,7 @@ func addAggregation(ctx context.Context, mgr ctrl.Manager, o *controllerOptions,
 	if err != nil {
 		return fmt.Errorf("set up the cache of endpoints: %w", err)
 	}
-	r := &aggregation.Reconciler{Slices: slices, Live: live, Clock: clock.RealClock{}, Namespace: o.namespace, After: o.withdraw, Seen: &aggregation.Seen{}}
+	r := &aggregation.Reconciler{Slices: slices, Live: live, Clock: clock.RealClock{}, Namespace: o.namespace, After: o.unregister, Seen: &aggregation.Seen{}}
 	return r.SetupWithManager(ctx, mgr, slices)
 }
 

@@ -101,7 +101,7 @@ func TestAWrongFlagIsNamed(t *testing.T) {
 		"--reseal-rate=NaN":           "--reseal-rate must be above 0",
 		"--key-check-interval=0":      "--key-check-interval must be above 0",
 		"--restart-delay=-1s":         "--restart-delay must not be negative, and --max-concurrent-rollouts must be 1 or more",
-		"--withdraw-apis-after=-1s":   "--withdraw-apis-after must not be negative, but is -1s",
+		"--unregister-apis-after=-1s": "--unregister-apis-after must not be negative, but is -1s",
 		"--restart-min-interval=-1s":  "--restart-min-interval must be 0 to 24h, not -1s",
 		"--restart-min-interval=25h":  "--restart-min-interval must be 0 to 24h, not 25h0m0s",
 		"--rollout-timeout=0":         "--rollout-timeout must be 1s to 1h, not 0s",

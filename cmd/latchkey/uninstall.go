@@ -92,7 +92,7 @@ func detach(ctx context.Context, c dynamic.Interface, namespace string, log logr
 		schema.GroupVersionResource
 		namespace, name string
 	}
-	// First what the controller withdrew: from there, it would put them back.
+	// First what the controller unregistered: from there, it would put them back.
 	objects := []object{{schema.GroupVersionResource{Version: "v1", Resource: "configmaps"}, namespace, aggregation.ConfigMapName}}
 	for _, name := range certs.APIServices() {
 		objects = append(objects, object{schema.GroupVersionResource{Group: "apiregistration.k8s.io", Version: "v1", Resource: "apiservices"}, "", name})

@@ -33,8 +33,8 @@ func TestDetach(t *testing.T) {
 		clusterObject(registration, "APIService", "v1.golem.latchkey.dev"),
 		clusterObject(admission, "MutatingWebhookConfiguration", "latchkey"),
 	}
-	withdrawn, keys := clusterObject("v1", "ConfigMap", "latchkey-withdrawn-apis"), clusterObject("v1", "ConfigMap", "latchkey-public-keys")
-	withdrawn.SetNamespace("latchkey-system")
+	unregistered, keys := clusterObject("v1", "ConfigMap", "latchkey-unregistered-apis"), clusterObject("v1", "ConfigMap", "latchkey-public-keys")
+	unregistered.SetNamespace("latchkey-system")
 	keys.SetNamespace("latchkey-system")
 	for name, tt := range map[string]struct {
 		present  []*unstructured.Unstructured
@@ -49,7 +49,7 @@ func TestDetach(t *testing.T) {
 			present: own, failing: "apiservices", wantLeft: []string{"v1.golem.latchkey.dev", "v2.coder.latchkey.dev"},
 			wantErrs: []string{"delete apiservices v2.coder.latchkey.dev: no", "delete apiservices v1.golem.latchkey.dev: no"},
 		},
-		"what was withdrawn does not come back": {present: []*unstructured.Unstructured{withdrawn, keys}, wantLeft: []string{"latchkey-public-keys"}},
+		"what was unregistered does not come back": {present: []*unstructured.Unstructured{unregistered, keys}, wantLeft: []string{"latchkey-public-keys"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			lists := map[schema.GroupVersionResource]string{

@@ -3,5 +3,5 @@
 
 package aggregation
 
-// Withdrawn is the gauge, which outlives a reconciler here, as it does not elsewhere.
-var Withdrawn = withdrawn
+// Unregistered is the gauge, which outlives a reconciler here, as it does not elsewhere.
+var Unregistered = unregistered

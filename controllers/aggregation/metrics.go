@@ -8,9 +8,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 )
 
-var withdrawn = prometheus.NewGaugeVec(prometheus.GaugeOpts{
-	Name: "latchkey_apiservice_withdrawn",
+var unregistered = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+	Name: "latchkey_apiservice_unregistered",
 	Help: "1 for an aggregated API that was taken out of the cluster since no server is ready, 0 where it was not, or is back.",
 }, []string{"apiservice"})
 
-func init() { metrics.Registry.MustRegister(withdrawn) }
+func init() { metrics.Registry.MustRegister(unregistered) }

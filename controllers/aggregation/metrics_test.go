@@ -20,7 +20,7 @@ func measured(t *testing.T, name string) float64 {
 	}
 	for _, family := range families {
 		for _, series := range family.GetMetric() {
-			if family.GetName() == "latchkey_apiservice_withdrawn" && series.GetLabel()[0].GetValue() == name {
+			if family.GetName() == "latchkey_apiservice_unregistered" && series.GetLabel()[0].GetValue() == name {
 				return series.GetGauge().GetValue()
 			}
 		}
@@ -28,25 +28,25 @@ func measured(t *testing.T, name string) float64 {
 	return -1
 }
 
-// TestTheNextLeaderCountsWhatIsWithdrawn has a leader withdraw one API and end; the
+// TestTheNextLeaderCountsWhatIsUnregistered has a leader unregister one API and end; the
 // other one was never installed.
-func TestTheNextLeaderCountsWhatIsWithdrawn(t *testing.T) {
+func TestTheNextLeaderCountsWhatIsUnregistered(t *testing.T) {
 	w := newWorld(t)
 	w.delete(apiService(golem, ""))
 	w.ready(false)
 	w.look()
 	w.pass(after)
 	w.look()
-	aggregation.Withdrawn.Reset() // another process begins without
+	aggregation.Unregistered.Reset() // another process begins without
 	w.restart()
 	w.look()
 	w.pass(after)
 	w.look()
 	if got := measured(t, coder); got != 1 {
-		t.Errorf("the gauge of the API that is withdrawn says %v, want 1", got)
+		t.Errorf("the gauge of the API that is unregistered says %v, want 1", got)
 	}
 	if got := measured(t, golem); got == 1 {
-		t.Error("an API that was never there counts as withdrawn")
+		t.Error("an API that was never there counts as unregistered")
 	}
 	w.ready(true)
 	w.look()

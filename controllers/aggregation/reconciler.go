@@ -69,7 +69,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ reconcile.Request) (reconc
 		return reconcile.Result{RequeueAfter: left}, nil
 	}
 	// Again later: somebody may apply the manifests while there is no server.
-	return reconcile.Result{RequeueAfter: r.After}, r.withdraw(ctx)
+	return reconcile.Result{RequeueAfter: r.After}, r.unregister(ctx)
 }
 
 // serving says whether a server is ready, and whether the cluster knows: it does not

@@ -33,9 +33,9 @@ const (
 	golem  = "v1.golem.latchkey.dev"
 )
 
-// TestWithdraws tells stories of a cluster with both APIs and one server that is ready,
+// TestUnregisters tells stories of a cluster with both APIs and one server that is ready,
 // and looks at which APIs are there in the end.
-func TestWithdraws(t *testing.T) {
+func TestUnregisters(t *testing.T) {
 	both := []string{coder, golem}
 	down := func(w *world) {
 		w.ready(false)
@@ -114,7 +114,7 @@ func TestWithdraws(t *testing.T) {
 			w.pass(time.Hour)
 			w.look()
 		}, both},
-		"withdrawing is switched off": {func(w *world) {
+		"unregistering is switched off": {func(w *world) {
 			w.After = 0
 			down(w)
 			w.pass(time.Hour)
@@ -131,7 +131,7 @@ func TestWithdraws(t *testing.T) {
 	}
 }
 
-// TestComesBackAsItWas looks at an API before it was withdrawn and after.
+// TestComesBackAsItWas looks at an API before it was unregistered and after.
 func TestComesBackAsItWas(t *testing.T) {
 	w := newWorld(t)
 	before := w.get(coder)

@@ -48,7 +48,7 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, sli
 		return err
 	}
 	for _, name := range certs.APIServices() {
-		withdrawn.WithLabelValues(name) // the series is there before there is anything to say
+		unregistered.WithLabelValues(name) // the series is there before there is anything to say
 	}
 	// There is one thing to look at, whatever changed.
 	one := []reconcile.Request{{}}

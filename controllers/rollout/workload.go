@@ -93,7 +93,7 @@ func template(obj client.Object) (*corev1.PodTemplateSpec, error) {
 	}
 }
 
-// underWay tells whether a rollout is at work. One that only a user can set going,
+// underWay reports whether a rollout is at work. One that only a user can set going,
 // since it is paused or pods are replaced as they are deleted, is not.
 func underWay(obj client.Object) bool {
 	switch o := obj.(type) {

@@ -231,12 +231,12 @@ func TestWhatIsSwitchedOffIsNotThere(t *testing.T) {
 			}
 		})
 	}
-	t.Run("nothing to withdraw", func(t *testing.T) {
+	t.Run("nothing to unregister", func(t *testing.T) {
 		const controller = "Deployment latchkey-system/latchkey-controller"
 		for values, want := range map[string]bool{"": false, "aggregatedAPI: {enabled: false}": true} {
 			args := fmt.Sprint(field(rendered(t, values).get(t, controller), "spec", "template", "spec", "containers", 0, "args"))
-			if got := strings.Contains(args, "--withdraw-apis-after=0"); got != want {
-				t.Errorf("with %q the controller is told not to withdraw: %t", values, got)
+			if got := strings.Contains(args, "--unregister-apis-after=0"); got != want {
+				t.Errorf("with %q the controller is told not to unregister: %t", values, got)
 			}
 		}
 	})

@@ -204,7 +204,7 @@ func TestTheRolesAreEnough(t *testing.T) {
 		}
 	}
 	controllerLog, _ := c.latchkey(t, "latchkey-controller", "controller", "--tenant-namespaces=alice,shop-prod",
-		"--withdraw-apis-after=0", "--metrics-bind-address=0", "--health-probe-bind-address=0")
+		"--unregister-apis-after=0", "--metrics-bind-address=0", "--health-probe-bind-address=0")
 	rest := address(t)
 	serverLog, _ := c.latchkey(t, "latchkey-server", "server", "--tenant-namespaces=alice,shop-prod", "--secure-bind-address="+rest,
 		"--advertise-address="+rest, "--webhook-bind-address="+address(t), "--metrics-bind-address=0", "--health-probe-bind-address=0")

@@ -91,7 +91,7 @@ func Layout(key digest.Key, namespace, bundle string, paths map[string]string) s
 	return key.Sum(digest.PurposeLayout, namespace, parts...)
 }
 
-// IsBundle tells whether a Secret's name is one of the bundles'.
+// IsBundle reports whether a Secret's name is one of the bundles'.
 func IsBundle(name string) bool {
 	switch name {
 	case v1alpha1.BundleUserEnv, v1alpha1.BundleUserFiles, v1alpha1.BundleAgentEnv, v1alpha1.BundleAgentFiles:

@@ -56,7 +56,7 @@ func hashed(plain, whole string) string {
 	return strings.TrimLeft(b.String(), ".") + "--" + hex.EncodeToString(sum[:8])
 }
 
-// isKey tells whether s can be the key of a Secret and the name of a file.
+// isKey reports whether s can be the key of a Secret and the name of a file.
 func isKey(s string) bool {
 	if s == "" || len(s) > maxKey || strings.HasPrefix(s, ".") {
 		return false

@@ -36,7 +36,7 @@ type Object struct {
 	JSON []byte
 	// SealedValue is spec.sealedValue, "" for none.
 	SealedValue string
-	// HasValue tells whether spec.value is there.
+	// HasValue reports whether spec.value is there.
 	HasValue bool
 
 	doc  *document

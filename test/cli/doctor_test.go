@@ -185,16 +185,16 @@ var _ = Describe("doctor --system", Serial, Ordered, func() {
 		})
 	})
 
-	It("names APIServices that are missing, withdrawn or not trusted", func(ctx SpecContext) {
+	It("names APIServices that are missing, unregistered or not trusted", func(ctx SpecContext) {
 		const golem = "v1.golem.latchkey.dev"
 		withoutController(ctx, func() {
 			kubectl(ctx, "patch", "apiservice", golem, "--type=json", "-p", `[{"op":"remove","path":"/spec/caBundle"}]`)
 			Eventually(ctx, func() []string { return unwell(ctx, ns) }).Should(ConsistOf(HavePrefix(nobodyLeads), HavePrefix("APIServices failed: v1.golem.latchkey.dev is not available: ")))
 			kubectl(ctx, "delete", "apiservice", golem)
 			Expect(unwell(ctx, ns)).To(ConsistOf(HavePrefix(nobodyLeads), Equal("APIServices failed: v1.golem.latchkey.dev is missing")))
-			inSystem(ctx, "create", "configmap", "latchkey-withdrawn-apis", "--from-literal="+golem+"={}")
-			Expect(unwell(ctx, ns)).To(ConsistOf(HavePrefix(nobodyLeads), Equal("APIServices failed: v1.golem.latchkey.dev is withdrawn, since no server is ready")))
-			inSystem(ctx, "delete", "configmap", "latchkey-withdrawn-apis")
+			inSystem(ctx, "create", "configmap", "latchkey-unregistered-apis", "--from-literal="+golem+"={}")
+			Expect(unwell(ctx, ns)).To(ConsistOf(HavePrefix(nobodyLeads), Equal("APIServices failed: v1.golem.latchkey.dev is unregistered, since no server is ready")))
+			inSystem(ctx, "delete", "configmap", "latchkey-unregistered-apis")
 			Expect(cluster.RestoreManifests(ctx)).To(Succeed())
 		})
 	})

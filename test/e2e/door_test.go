@@ -64,7 +64,7 @@ func knock(ctx context.Context) error {
 // dial connects to a server. Which one, the Service decides.
 var dial func(context.Context) (net.Conn, error)
 
-// reachable tells whether all of many connections find a server: none is sent to one
+// reachable reports whether all of many connections find a server: none is sent to one
 // that is gone, which a node learns some time after the API server does.
 func reachable(ctx context.Context) (bool, error) {
 	for range 20 {

@@ -50,7 +50,7 @@ func (p *Process) Log() string { return p.log }
 // PID returns the id of the running process.
 func (p *Process) PID() int { return p.command.Process.Pid }
 
-// Running tells whether the process was started and has not ended.
+// Running reports whether the process was started and has not ended.
 func (p *Process) Running() bool {
 	if p.command == nil {
 		return false

@@ -42,7 +42,7 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	failed = false
 })
 
-// failed tells whether the logs are of interest; they are until all is up.
+// failed reports whether the logs are of interest; they are until all is up.
 var failed = true
 
 var _ = ReportAfterEach(func(report SpecReport) { failed = failed || report.Failed() })

@@ -51,7 +51,7 @@ type request struct {
 	// namespace is where the object is.
 	namespace string
 	create    bool
-	// hasValue tells whether spec.value is present, be it null.
+	// hasValue reports whether spec.value is present, be it null.
 	hasValue bool
 	// author is who asks.
 	author string
@@ -59,7 +59,7 @@ type request struct {
 	reader *sealing.Reader
 	// typ is the type of the value. Set by secretType.
 	typ *typedvalue.Type
-	// changed tells whether the value is another than before. Set by value.
+	// changed reports whether the value is another than before. Set by value.
 	changed bool
 }
 

@@ -88,7 +88,7 @@ func (r *request) secretType(review *sealing.Review) {
 	}
 }
 
-// sameJSON tells whether two JSON texts differ in white space or the order of
+// sameJSON reports whether two JSON texts differ in white space or the order of
 // members at most.
 func sameJSON(a, b []byte) bool {
 	normal := func(raw []byte) []byte {

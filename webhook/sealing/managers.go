@@ -51,7 +51,7 @@ func (r *Review) Managers(req admission.Request) {
 	}
 }
 
-// leaves tells whether the object, as patched, is the stored one.
+// leaves reports whether the object, as patched, is the stored one.
 func (r *Review) leaves(req admission.Request) bool {
 	is := r.patched(req)
 	was, _ := split(req.OldObject.Raw)

@@ -32,7 +32,7 @@ func (r *Review) Refuse(field string, cause metav1.CauseType, message string) {
 	r.causes = append(r.causes, metav1.StatusCause{Type: cause, Field: field, Message: message})
 }
 
-// Refused tells whether there is a reason to refuse.
+// Refused reports whether there is a reason to refuse.
 func (r *Review) Refused() bool { return len(r.causes) > 0 }
 
 // Set sets the member at path, a JSON pointer. Its parent must exist.

@@ -21,7 +21,7 @@ type Keyring interface {
 	Seal(c seal.Context, v seal.Value) (string, error)
 	// Open returns the value sealed for the object c.
 	Open(ctx context.Context, c seal.Context, text string) (seal.Value, error)
-	// Newer tells whether key a was made after key b.
+	// Newer reports whether key a was made after key b.
 	Newer(a, b string) bool
 	// NewestID returns the id of the key that seals.
 	NewestID() string
@@ -31,7 +31,7 @@ type Keyring interface {
 type Outcome struct {
 	// Text is the sealed value.
 	Text string
-	// Changed tells whether the value differs from the one stored before.
+	// Changed reports whether the value differs from the one stored before.
 	Changed bool
 }
 

@@ -17,7 +17,7 @@ import (
 
 // source settles where the value comes from. A source that is new replaces one
 // that merely stayed: tools that merge a manifest into the stored object leave the
-// stored sealedValue beside a new valueFrom, and mean the new one. It tells whether
+// stored sealedValue beside a new valueFrom, and mean the new one. It reports whether
 // the value is another than before.
 func (h *Handler) source(ctx context.Context, reader *sealing.Reader, at seal.Context, obj, old *v1alpha1.UserSecret, review *sealing.Review) (changed bool, err error) {
 	hasValue := obj.Spec.Value != nil

@@ -57,7 +57,7 @@ type identity struct {
 	TenantUser  string `json:"tenantUser,omitempty"`
 	Environment string `json:"environment,omitempty"`
 	Unknown     string `json:"unknown,omitempty"`
-	// Own tells whether the caller is the user that the namespace is.
+	// Own reports whether the caller is the user that the namespace is.
 	Own bool     `json:"own"`
 	May []string `json:"may"`
 	// Lacks has the rights that are missing for an action.

@@ -147,10 +147,10 @@ func apiServices(f SystemFacts) []Finding {
 		if unread, is := service.unread(check); is {
 			return unread
 		}
-		_, withdrawn := f.Withdrawn.Value[name]
+		_, unregistered := f.Unregistered.Value[name]
 		switch {
-		case service.Absent && withdrawn:
-			found = append(found, failed(check, f.pods(server), "%s is withdrawn, since no server is ready", name))
+		case service.Absent && unregistered:
+			found = append(found, failed(check, f.pods(server), "%s is unregistered, since no server is ready", name))
 		case service.Absent:
 			absent = append(absent, name)
 		case !isTrue(service.Value.Status.Conditions, "Available"):
@@ -162,7 +162,7 @@ func apiServices(f SystemFacts) []Finding {
 		}
 	}
 	switch {
-	case len(absent) == len(apiServiceNames) && f.Withdrawn.Denied == "":
+	case len(absent) == len(apiServiceNames) && f.Unregistered.Denied == "":
 		found = append(found, warn(check, f.reinstall(), "there are none: the REST APIs have Latchkey's own port alone, unless that is meant (aggregatedAPI.enabled)"))
 	case len(absent) > 0:
 		found = append(found, failed(check, f.reinstall(), "%s is missing", strings.Join(absent, ", ")))

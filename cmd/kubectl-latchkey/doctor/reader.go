@@ -115,7 +115,7 @@ func (r *Reader) System(ctx context.Context, plugin string, now time.Time) (Syst
 		f.Leases[name] = get[coordinationv1.Lease](ctx, r, "/apis/coordination.k8s.io/v1/namespaces/"+r.system+"/leases/"+name, "")
 	}
 	f.Webhooks = get[admissionregistrationv1.MutatingWebhookConfiguration](ctx, r, "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/"+configuration, "")
-	f.Withdrawn, f.Published = r.configMap(ctx, withdrawnAPIs), r.configMap(ctx, cluster.PublicKeysName)
+	f.Unregistered, f.Published = r.configMap(ctx, unregisteredAPIs), r.configMap(ctx, cluster.PublicKeysName)
 	k, err := keys.New(r.cluster.Config, r.system)
 	if err != nil {
 		return f, err

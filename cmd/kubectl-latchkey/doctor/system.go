@@ -23,10 +23,10 @@ import (
 
 // Objects of an installation.
 const (
-	controller    = "latchkey-controller"
-	server        = "latchkey-server"
-	configuration = "latchkey" // of the webhooks
-	withdrawnAPIs = "latchkey-withdrawn-apis"
+	controller       = "latchkey-controller"
+	server           = "latchkey-server"
+	configuration    = "latchkey" // of the webhooks
+	unregisteredAPIs = "latchkey-unregistered-apis"
 )
 
 var (
@@ -60,8 +60,8 @@ type SystemFacts struct {
 	Leases      map[string]Read[coordinationv1.Lease]
 	// Webhooks is Latchkey's configuration.
 	Webhooks Read[admissionregistrationv1.MutatingWebhookConfiguration]
-	// Withdrawn and Published are the data of Latchkey's ConfigMaps.
-	Withdrawn, Published Read[map[string]string]
+	// Unregistered and Published are the data of Latchkey's ConfigMaps.
+	Unregistered, Published Read[map[string]string]
 	// Keys are the sealing keys, the newest first.
 	Keys Read[[]keys.Key]
 	// Objects are those of all namespaces.

@@ -71,8 +71,8 @@ func soundSystem(t *testing.T) SystemFacts {
 		Served:     Read[[]string]{Value: []string{"usersecrets", "usersecrets/status", "agentsecrets"}},
 		CRDs:       map[string]Read[CRD]{}, APIServices: map[string]Read[APIService]{},
 		Deployments: map[string]Read[appsv1.Deployment]{}, Leases: map[string]Read[coordinationv1.Lease]{},
-		Withdrawn: Read[map[string]string]{Absent: true},
-		Published: Read[map[string]string]{Value: map[string]string{"key-id": key2, "public.b64": public(t), "limits.json": "{}", "version": "v1"}},
+		Unregistered: Read[map[string]string]{Absent: true},
+		Published:    Read[map[string]string]{Value: map[string]string{"key-id": key2, "public.b64": public(t), "limits.json": "{}", "version": "v1"}},
 		Keys: Read[[]keys.Key]{Value: []keys.Key{
 			{ID: key2, Created: now.Add(-29 * 24 * time.Hour), BackedUp: &now, RotateRequested: now.Add(-30 * 24 * time.Hour).Format(time.RFC3339)},
 			{ID: key1, Created: now.Add(-60 * 24 * time.Hour), BackedUp: &now},
@@ -197,9 +197,9 @@ func TestSystem_BrokenInOneWay_NamesThatWayAlone(t *testing.T) {
 			"Webhooks failed: the caBundle of usersecrets.latchkey.dev has no certificate that is still valid; the controller writes it"},
 		"a webhook has no path": {func(f *SystemFacts) { f.Webhooks.Value.Webhooks[1].ClientConfig.Service.Path = nil },
 			"Webhooks failed: usersecrets.latchkey.dev has no path; the controller writes it"},
-		"an APIService is withdrawn": {func(f *SystemFacts) {
-			f.APIServices[coder], f.Withdrawn = Read[APIService]{Absent: true}, Read[map[string]string]{Value: map[string]string{coder: "{}"}}
-		}, "APIServices failed: v2.coder.latchkey.dev is withdrawn, since no server is ready"},
+		"an APIService is unregistered": {func(f *SystemFacts) {
+			f.APIServices[coder], f.Unregistered = Read[APIService]{Absent: true}, Read[map[string]string]{Value: map[string]string{coder: "{}"}}
+		}, "APIServices failed: v2.coder.latchkey.dev is unregistered, since no server is ready"},
 		"an APIService is missing": {func(f *SystemFacts) { f.APIServices[coder] = Read[APIService]{Absent: true} },
 			"APIServices failed: v2.coder.latchkey.dev is missing"},
 		"there are no APIServices, by choice or not": {func(f *SystemFacts) {

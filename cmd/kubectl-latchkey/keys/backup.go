@@ -128,7 +128,7 @@ type Restored struct {
 	// Objects is how many objects the created keys seal; -1 where the caller may not list
 	// them.
 	Objects int
-	// Rotate tells whether a restored key is the newest. It carries the request for a
+	// Rotate reports whether a restored key is the newest. It carries the request for a
 	// successor then: nobody knows who else has the backup.
 	Rotate bool
 }

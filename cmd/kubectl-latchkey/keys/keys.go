@@ -59,7 +59,7 @@ type Key struct {
 	ID string `json:"id"`
 	// Created orders the keys.
 	Created time.Time `json:"created"`
-	// Seals tells whether it is the newest, with which values are sealed.
+	// Seals reports whether it is the newest, with which values are sealed.
 	Seals bool `json:"seals"`
 	// RotateRequested is the request for a successor that stands on it.
 	RotateRequested string `json:"rotateRequested,omitempty"`

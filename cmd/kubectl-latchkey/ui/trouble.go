@@ -19,7 +19,7 @@ import (
 type trouble struct {
 	Title, Text string
 	Commands    []string
-	// Again tells whether trying again may help.
+	// Again reports whether trying again may help.
 	Again  bool
 	Path   string
 	status int

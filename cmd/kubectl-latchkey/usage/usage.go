@@ -69,7 +69,7 @@ type Use struct {
 	State     string `json:"state"`
 	// Since is when the container started, where it has an older value.
 	Since *time.Time `json:"since,omitempty"`
-	// Fresh tells whether the container started after the change, also where it has a
+	// Fresh reports whether the container started after the change, also where it has a
 	// live directory.
 	Fresh bool `json:"fresh"`
 }

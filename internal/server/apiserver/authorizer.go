@@ -12,17 +12,17 @@ import (
 	"k8s.io/apiserver/pkg/authorization/authorizer"
 )
 
-// door decides who may come in, not what they may do there: the dialects ask for the
+// pathAuthorizer decides who may come in, not what they may do there: the dialects ask for the
 // secrets' own rights (see [Access]).
-type door struct {
+type pathAuthorizer struct {
 	// cluster answers for everything that this server does not know itself.
 	cluster authorizer.UnconditionalAuthorizer
 }
 
-var _ authorizer.UnconditionalAuthorizer = door{}
+var _ authorizer.UnconditionalAuthorizer = pathAuthorizer{}
 
 // Authorize implements authorizer.UnconditionalAuthorizer.
-func (d door) Authorize(ctx context.Context, a authorizer.Attributes) (authorizer.Decision, string, error) {
+func (p pathAuthorizer) Authorize(ctx context.Context, a authorizer.Attributes) (authorizer.Decision, string, error) {
 	path := a.GetPath()
 	if isProbe(path) {
 		return authorizer.DecisionAllow, "probes are open to all", nil
@@ -39,10 +39,10 @@ func (d door) Authorize(ctx context.Context, a authorizer.Attributes) (authorize
 	}
 	// There are no resources here but the dialects', so all that is left is a plain
 	// path, be it one that looks like a resource's.
-	return d.cluster.Authorize(ctx, authorizer.AttributesRecord{User: caller, Verb: method(a.GetVerb()), Path: path})
+	return p.cluster.Authorize(ctx, authorizer.AttributesRecord{User: caller, Verb: method(a.GetVerb()), Path: path})
 }
 
-// isDescription says whether a path tells what this server serves. So does /api, where
+// isDescription reports whether a path tells what this server serves. So does /api, where
 // nothing is: discovery takes it from 404, but not from 403, that there is no core
 // group here.
 func isDescription(path string) bool {

@@ -16,7 +16,7 @@ import (
 	genericapiserver "k8s.io/apiserver/pkg/server"
 )
 
-func TestDoor(t *testing.T) {
+func TestPathAuthorizer_EachCaller_ReachesWhatIsOpenToThem(t *testing.T) {
 	known := &user.DefaultInfo{Name: "ada", Groups: []string{"system:authenticated"}}
 	anonymous := &user.DefaultInfo{Name: "system:anonymous", Groups: []string{"system:unauthenticated"}}
 	const allow, deny = authorizer.DecisionAllow, authorizer.DecisionDeny
@@ -47,7 +47,7 @@ func TestDoor(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			asked := ""
-			d := door{cluster: authorizer.AuthorizerFunc(func(_ context.Context, a authorizer.Attributes) (authorizer.Decision, string, error) {
+			d := pathAuthorizer{cluster: authorizer.AuthorizerFunc(func(_ context.Context, a authorizer.Attributes) (authorizer.Decision, string, error) {
 				if a.IsResourceRequest() || a.GetUser() != tc.caller {
 					t.Errorf("asked with resource request %v for %v", a.IsResourceRequest(), a.GetUser())
 				}
@@ -84,32 +84,32 @@ func attributes(t *testing.T, method, path string, caller user.Info) authorizer.
 	return a
 }
 
-// The ClusterRole of the door is written for these.
+// ClusterRole latchkey-door is written for these.
 func TestWhatTheAPIServerTakesAPathFor(t *testing.T) {
-	type door struct{ Verb, Group, Resource, Subresource, Name string }
+	type rule struct{ Verb, Group, Resource, Subresource, Name string }
 	const coder, golem = "coder.latchkey.dev", "golem.latchkey.dev"
 	for name, tc := range map[string]struct {
 		method, path string
-		want         door
+		want         rule
 	}{
-		"coder list":   {"GET", CoderAggregated + "me/secrets", door{"get", coder, "users", "secrets", "me"}},
-		"coder create": {"POST", CoderAggregated + "me/secrets", door{"create", coder, "users", "secrets", "me"}},
-		"coder get":    {"GET", CoderAggregated + "me/secrets/a", door{"get", coder, "users", "secrets", "me"}},
-		"coder update": {"PATCH", CoderAggregated + "me/secrets/a", door{"patch", coder, "users", "secrets", "me"}},
-		"coder delete": {"DELETE", CoderAggregated + "me/secrets/a", door{"delete", coder, "users", "secrets", "me"}},
-		"coder import": {"POST", CoderAggregated + "me/secrets/batch", door{"create", coder, "users", "secrets", "me"}},
-		"golem list":   {"GET", GolemAggregated + "envs/1/agent-secrets", door{"get", golem, "envs", "agent-secrets", "1"}},
-		"golem create": {"POST", GolemAggregated + "envs/1/agent-secrets", door{"create", golem, "envs", "agent-secrets", "1"}},
-		"golem get":    {"GET", GolemAggregated + "agent-secrets/1", door{"get", golem, "agent-secrets", "", "1"}},
-		"golem update": {"PATCH", GolemAggregated + "agent-secrets/1", door{"patch", golem, "agent-secrets", "", "1"}},
-		"golem delete": {"DELETE", GolemAggregated + "agent-secret/1", door{"delete", golem, "agent-secret", "", "1"}},
+		"coder list":   {"GET", CoderAggregated + "me/secrets", rule{"get", coder, "users", "secrets", "me"}},
+		"coder create": {"POST", CoderAggregated + "me/secrets", rule{"create", coder, "users", "secrets", "me"}},
+		"coder get":    {"GET", CoderAggregated + "me/secrets/a", rule{"get", coder, "users", "secrets", "me"}},
+		"coder update": {"PATCH", CoderAggregated + "me/secrets/a", rule{"patch", coder, "users", "secrets", "me"}},
+		"coder delete": {"DELETE", CoderAggregated + "me/secrets/a", rule{"delete", coder, "users", "secrets", "me"}},
+		"coder import": {"POST", CoderAggregated + "me/secrets/batch", rule{"create", coder, "users", "secrets", "me"}},
+		"golem list":   {"GET", GolemAggregated + "envs/1/agent-secrets", rule{"get", golem, "envs", "agent-secrets", "1"}},
+		"golem create": {"POST", GolemAggregated + "envs/1/agent-secrets", rule{"create", golem, "envs", "agent-secrets", "1"}},
+		"golem get":    {"GET", GolemAggregated + "agent-secrets/1", rule{"get", golem, "agent-secrets", "", "1"}},
+		"golem update": {"PATCH", GolemAggregated + "agent-secrets/1", rule{"patch", golem, "agent-secrets", "", "1"}},
+		"golem delete": {"DELETE", GolemAggregated + "agent-secret/1", rule{"delete", golem, "agent-secret", "", "1"}},
 		"golem delete of the wrong number": {
-			"DELETE", GolemAggregated + "agent-secrets/1", door{"delete", golem, "agent-secrets", "", "1"},
+			"DELETE", GolemAggregated + "agent-secrets/1", rule{"delete", golem, "agent-secrets", "", "1"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := attributes(t, tc.method, tc.path, nil)
-			got := door{a.GetVerb(), a.GetAPIGroup(), a.GetResource(), a.GetSubresource(), a.GetName()}
+			got := rule{a.GetVerb(), a.GetAPIGroup(), a.GetResource(), a.GetSubresource(), a.GetName()}
 			if diff := cmp.Diff(tc.want, got); diff != "" || !a.IsResourceRequest() {
 				t.Errorf("attributes (-want +got):\n%s", diff)
 			}

@@ -31,7 +31,7 @@ const askingAtOnce, askingOfAddress = 256, 64
 func buildChain(router http.Handler, c *genericapiserver.Config, l limits, t *active.Tenure) http.Handler {
 	handler := withRecovery(withHeadroom(withLease(router)))
 	handler = withTurns(handler, l)
-	handler = withDoor(handler, c.Authorization.Authorizer)
+	handler = withAuthorization(handler, c.Authorization.Authorizer)
 	handler = withFace(handler)
 	handler = filters.WithAudit(handler, c.AuditBackend, c.AuditPolicyRuleEvaluator, c.LongRunningFunc)
 

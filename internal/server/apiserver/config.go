@@ -95,7 +95,7 @@ func (c *config) delegate() error {
 	if err != nil {
 		return err
 	}
-	c.generic.Authorization.Authorizer = authorizer.AuthorizerFunc(door{cluster: access.cluster}.Authorize)
+	c.generic.Authorization.Authorizer = authorizer.AuthorizerFunc(pathAuthorizer{cluster: access.cluster}.Authorize)
 	return nil
 }
 

@@ -28,7 +28,7 @@ var (
 
 func init() { metrics.Registry.MustRegister(requests, durations) }
 
-// withMetrics counts the dialects' requests, those that are refused at the door
+// withMetrics counts the dialects' requests, those that the authorizer refuses
 // included.
 func withMetrics(handler http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -61,7 +61,7 @@ func TestRequestsAreCounted(t *testing.T) {
 	}{
 		"one that says nothing of its status":      {"GET", "/api/v2/users/me/secrets", "good", map[string]float64{"requests_total coder GET 200": 1, "request_duration_seconds coder GET": 1}},
 		"one below /apis":                          {"POST", GolemAggregated + "envs/x/agent-secrets", "good", map[string]float64{"requests_total golem POST 418": 1, "request_duration_seconds golem POST": 1}},
-		"one that is refused at the door":          {"GET", "/v1/envs/x/agent-secrets", "bad", map[string]float64{"requests_total golem GET 401": 1, "request_duration_seconds golem GET": 1}},
+		"one that is refused unauthenticated":      {"GET", "/v1/envs/x/agent-secrets", "bad", map[string]float64{"requests_total golem GET 401": 1, "request_duration_seconds golem GET": 1}},
 		"one that fails":                           {"DELETE", "/api/v2/users/me/secrets/a", "good", map[string]float64{"requests_total coder DELETE 500": 1, "request_duration_seconds coder DELETE": 1}},
 		"one by a method that somebody made up":    {"MARKER", "/api/v2/users/me/secrets", "good", map[string]float64{"requests_total coder other 418": 1, "request_duration_seconds coder other": 1}},
 		"one that is no secret's is of no account": {"GET", "/apis", "good", map[string]float64{}},

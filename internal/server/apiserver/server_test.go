@@ -42,7 +42,7 @@ func (s *setup) server(t *testing.T) *Server {
 		t.Fatal(err)
 	}
 	c.generic.Authentication.Authenticator = authenticator.RequestFunc(authenticate)
-	c.generic.Authorization.Authorizer = authorizer.AuthorizerFunc(door{cluster: authorizer.AuthorizerFunc(decide)}.Authorize)
+	c.generic.Authorization.Authorizer = authorizer.AuthorizerFunc(pathAuthorizer{cluster: authorizer.AuthorizerFunc(decide)}.Authorize)
 	server, err := c.complete().server()
 	if err != nil {
 		t.Fatal(err)

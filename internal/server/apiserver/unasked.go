@@ -91,9 +91,9 @@ func couldNotAsk(err error) bool {
 		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
 }
 
-// withDoor lets those through whom the authorizer lets in. It is k8s.io/apiserver's filter,
+// withAuthorization lets those through whom the authorizer allows. It is k8s.io/apiserver's filter,
 // but for the answer where nobody could be asked, which is no fault of this server.
-func withDoor(handler http.Handler, a authorizer.UnconditionalAuthorizer) http.Handler {
+func withAuthorization(handler http.Handler, a authorizer.UnconditionalAuthorizer) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		attributes, err := filters.GetAuthorizerAttributes(r.Context())
 		if err != nil {

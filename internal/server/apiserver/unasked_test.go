@@ -61,7 +61,7 @@ func TestChain_ClusterCannotBeAsked_Answers503(t *testing.T) {
 		}
 		return authenticate(r)
 	})
-	c.generic.Authorization.Authorizer = authorizer.AuthorizerFunc(door{cluster: authorizer.AuthorizerFunc(
+	c.generic.Authorization.Authorizer = authorizer.AuthorizerFunc(pathAuthorizer{cluster: authorizer.AuthorizerFunc(
 		func(context.Context, authorizer.Attributes) (authorizer.Decision, string, error) {
 			return authorizer.DecisionNoOpinion, "", away
 		})}.Authorize)

@@ -119,7 +119,7 @@ func (s *Agents) Get(ctx context.Context, id string) (*v1alpha1.AgentSecret, err
 	if !ok {
 		return nil, ErrNotFound
 	}
-	if err := s.seenSoon(ctx, mark); err != nil {
+	if err := s.waitForCache(ctx, mark); err != nil {
 		return nil, err
 	}
 	return s.cachedByID(ctx, id)
@@ -216,7 +216,7 @@ func (s *Agents) createOnce(ctx context.Context, obj *v1alpha1.AgentSecret) erro
 		// The name depends on the path alone: somebody was faster with this very path.
 		other := &v1alpha1.AgentSecret{}
 		if gerr := s.Live.Get(ctx, client.ObjectKeyFromObject(obj), other); gerr == nil {
-			if serr := s.seenSoon(ctx, versionMark(other)); serr != nil {
+			if serr := s.waitForCache(ctx, versionMark(other)); serr != nil {
 				return serr
 			}
 		}
@@ -306,11 +306,11 @@ func (s *Agents) missed(ctx context.Context, a *v1alpha1.AgentSecret, revision i
 	gerr := s.Live.Get(ctx, client.ObjectKeyFromObject(a), live)
 	switch {
 	case apierrors.IsNotFound(gerr), gerr == nil && live.UID != a.UID:
-		return errors.Join(ErrNotFound, s.seenSoon(ctx, goneMark(a)))
+		return errors.Join(ErrNotFound, s.waitForCache(ctx, goneMark(a)))
 	case gerr != nil:
 		return refused(what, gerr)
 	case live.Spec.Revision != revision:
-		return errors.Join(ErrRevision, s.seenSoon(ctx, versionMark(live)))
+		return errors.Join(ErrRevision, s.waitForCache(ctx, versionMark(live)))
 	default:
 		return refused(what, err)
 	}
@@ -341,7 +341,7 @@ func (s *Agents) restore(ctx context.Context, before, after *v1alpha1.AgentSecre
 	if err != nil {
 		return refused("undo the update of AgentSecret", err)
 	}
-	return s.seenSoon(ctx, versionMark(after))
+	return s.waitForCache(ctx, versionMark(after))
 }
 
 // Delete deletes the agent secret at the revision that the caller saw, and returns
@@ -356,7 +356,7 @@ func (s *Agents) Delete(ctx context.Context, a *v1alpha1.AgentSecret, revision i
 		uid, version := a.UID, a.ResourceVersion
 		err := s.Live.Delete(ctx, a.DeepCopy(), client.Preconditions{UID: &uid, ResourceVersion: &version})
 		if err == nil {
-			return a, s.seenSoon(ctx, goneMark(a))
+			return a, s.waitForCache(ctx, goneMark(a))
 		}
 		if !apierrors.IsConflict(err) {
 			return nil, s.missed(ctx, a, revision, "delete AgentSecret", err)
@@ -366,11 +366,11 @@ func (s *Agents) Delete(ctx context.Context, a *v1alpha1.AgentSecret, revision i
 		err = s.Live.Get(ctx, client.ObjectKeyFromObject(a), live)
 		switch {
 		case apierrors.IsNotFound(err), err == nil && live.UID != a.UID:
-			return nil, errors.Join(ErrNotFound, s.seenSoon(ctx, goneMark(a)))
+			return nil, errors.Join(ErrNotFound, s.waitForCache(ctx, goneMark(a)))
 		case err != nil:
 			return nil, refused("delete AgentSecret", err)
 		case live.Spec.Revision != revision:
-			return nil, errors.Join(ErrRevision, s.seenSoon(ctx, versionMark(live)))
+			return nil, errors.Join(ErrRevision, s.waitForCache(ctx, versionMark(live)))
 		}
 		a = live
 	}

@@ -51,7 +51,7 @@ func (s *Users) createBatch(ctx context.Context, namespace string, secrets []New
 			return nil, refused("finish the import", err)
 		}
 	}
-	return out, s.seenSoon(ctx, versionMark(out[0]))
+	return out, s.waitForCache(ctx, versionMark(out[0]))
 }
 
 // atIndex places a conflict of a single write within its batch.

@@ -31,12 +31,12 @@ func TestAWatchSaysNothingOfAnotherNamespace(t *testing.T) {
 		"an older write in a namespace without an event": {"alice", "7", ErrUnavailable},
 		"a write where this replica answers nobody":      {"bob", "10", nil},
 	} {
-		if err := c.seen(ended, versionMark(in(tt.namespace, tt.version))); !errors.Is(err, tt.want) {
+		if err := c.untilSeen(ended, versionMark(in(tt.namespace, tt.version))); !errors.Is(err, tt.want) {
 			t.Errorf("%s: Seen = %v, want %v", name, err, tt.want)
 		}
 	}
 	c.trackers.OnUpdate(nil, in("alice", "7"))
-	if err := c.seen(ended, versionMark(in("alice", "7"))); err != nil {
+	if err := c.untilSeen(ended, versionMark(in("alice", "7"))); err != nil {
 		t.Errorf("the write has come: Seen = %v", err)
 	}
 	c.trackers.OnAdd(in("bob", "8"), false) // of no interest, and no panic

@@ -81,7 +81,7 @@ func unlessUnjudged(err error, undo func() error) error {
 // the resourceVersion of the last write. The error is errUnjudged where it could not.
 func (c *core) settle(ctx context.Context, namespace string, changes []policy.Change, version string) error {
 	written := parseVersion(version)
-	if err := c.seenSoon(ctx, Mark{Namespace: namespace, Version: written}); err != nil {
+	if err := c.waitForCache(ctx, Mark{Namespace: namespace, Version: written}); err != nil {
 		return fmt.Errorf("%w: %w", errUnjudged, err)
 	}
 	all, err := c.cached(ctx, namespace)

@@ -74,7 +74,7 @@ type core struct {
 	kind     string
 	trackers trackers
 	locks    locks
-	// present tells whether the cache has the object.
+	// present reports whether the cache has the object.
 	present func(ctx context.Context, key client.ObjectKey, uid types.UID) bool
 	// cached reads a tenant's records from the cache.
 	cached func(ctx context.Context, namespace string) ([]policy.Secret, error)
@@ -100,9 +100,9 @@ func newCore(ctx context.Context, o Options, kind string, prototype client.Objec
 	return c, nil
 }
 
-// seen waits until the cache has seen what mark says. Of a namespace that it does not
+// untilSeen waits until the cache has seen what mark says. Of a namespace that it does not
 // watch it answers nobody, so there it is never behind.
-func (c *core) seen(ctx context.Context, mark Mark) error {
+func (c *core) untilSeen(ctx context.Context, mark Mark) error {
 	t := c.trackers.of(mark.Namespace)
 	if t == nil {
 		return nil
@@ -116,11 +116,11 @@ func (c *core) seen(ctx context.Context, mark Mark) error {
 	})
 }
 
-// seenSoon is seen with an end.
-func (c *core) seenSoon(ctx context.Context, mark Mark) error {
+// waitForCache is untilSeen with an end.
+func (c *core) waitForCache(ctx context.Context, mark Mark) error {
 	ctx, cancel := context.WithTimeout(ctx, catchUp)
 	defer cancel()
-	return c.seen(ctx, mark)
+	return c.untilSeen(ctx, mark)
 }
 
 func versionMark(obj client.Object) Mark {
@@ -141,5 +141,5 @@ func (c *core) takeBack(ctx context.Context, obj client.Object) error {
 	if client.IgnoreNotFound(err) != nil && !apierrors.IsConflict(err) {
 		return fmt.Errorf("take back %s %s: %w", c.kind, obj.GetName(), err)
 	}
-	return c.seen(ctx, goneMark(obj))
+	return c.untilSeen(ctx, goneMark(obj))
 }

@@ -123,7 +123,7 @@ func TestSeenWaitsUntilAnObjectIsGone(t *testing.T) {
 		return there.Load()
 	}}
 	result, ctx := make(chan error), bounded(t)
-	go func() { result <- c.seen(ctx, goneMark(at("5"))) }()
+	go func() { result <- c.untilSeen(ctx, goneMark(at("5"))) }()
 	if got, want := <-asked, "alice/a 1"; got != want {
 		t.Errorf("asked for %q, want %q", got, want)
 	}

@@ -61,13 +61,13 @@ func (s *Users) replace(ctx context.Context, before, after *v1alpha1.UserSecret,
 		// it here tells how long to wait for it.
 		live := &v1alpha1.UserSecret{}
 		if gerr := s.Live.Get(ctx, client.ObjectKeyFromObject(before), live); gerr == nil {
-			return errors.Join(err, s.seenSoon(ctx, versionMark(live)))
+			return errors.Join(err, s.waitForCache(ctx, versionMark(live)))
 		} else if apierrors.IsNotFound(gerr) {
-			return errors.Join(ErrNotFound, s.seenSoon(ctx, goneMark(before)))
+			return errors.Join(ErrNotFound, s.waitForCache(ctx, goneMark(before)))
 		}
 		return err
 	case apierrors.IsNotFound(err):
-		return errors.Join(ErrNotFound, s.seenSoon(ctx, goneMark(before)))
+		return errors.Join(ErrNotFound, s.waitForCache(ctx, goneMark(before)))
 	case err != nil:
 		return refused("update UserSecret", err)
 	}
@@ -139,7 +139,7 @@ func (s *Users) restore(ctx context.Context, before, after *v1alpha1.UserSecret)
 		}
 		err := s.Live.Update(ctx, restored)
 		if err == nil {
-			return s.seenSoon(ctx, versionMark(restored))
+			return s.waitForCache(ctx, versionMark(restored))
 		}
 		if !apierrors.IsConflict(err) {
 			return refused("undo the update of UserSecret", err)

@@ -105,7 +105,7 @@ func (s *Users) Get(ctx context.Context, namespace, name string) (*v1alpha1.User
 	if !ok {
 		return nil, ErrNotFound
 	}
-	if err := s.seenSoon(ctx, mark); err != nil {
+	if err := s.waitForCache(ctx, mark); err != nil {
 		return nil, err
 	}
 	return s.cachedNamed(ctx, namespace, name)
@@ -178,7 +178,7 @@ func (s *Users) write(ctx context.Context, namespace string, n NewUser, batch st
 		other := &v1alpha1.UserSecret{}
 		err = s.Live.Get(ctx, client.ObjectKeyFromObject(obj), other)
 		if err == nil && other.SecretName() == n.Name {
-			if err := s.seenSoon(ctx, versionMark(other)); err != nil {
+			if err := s.waitForCache(ctx, versionMark(other)); err != nil {
 				return nil, err
 			}
 			return nil, &ConflictError{Conflicts: []Conflict{{Claim: v1alpha1.ClaimName}}}
@@ -201,7 +201,7 @@ func creations(namespace string, secrets []NewUser) []policy.Change {
 	return out
 }
 
-// holds tells whether a holds the name that both have.
+// holds reports whether a holds the name that both have.
 func holds(a, b *v1alpha1.UserSecret) bool {
 	name := claim.Claim{Kind: v1alpha1.ClaimName, Value: a.SecretName()}
 	return claim.Before(name, claim.OfUser(a), claim.OfUser(b))
@@ -236,10 +236,10 @@ func (s *Users) Delete(ctx context.Context, namespace, name string) (*v1alpha1.U
 	err = s.Live.Delete(ctx, obj.DeepCopy(), client.Preconditions{UID: &uid})
 	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
 		// Somebody else deleted it; the answer must not come before the cache knows.
-		return nil, errors.Join(ErrNotFound, s.seenSoon(ctx, goneMark(obj)))
+		return nil, errors.Join(ErrNotFound, s.waitForCache(ctx, goneMark(obj)))
 	}
 	if err != nil {
 		return nil, refused("delete UserSecret", err)
 	}
-	return obj, s.seenSoon(ctx, goneMark(obj))
+	return obj, s.waitForCache(ctx, goneMark(obj))
 }

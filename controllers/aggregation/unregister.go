@@ -25,15 +25,15 @@ import (
 const (
 	// ServiceName is the Service of the servers, which the APIServices name.
 	ServiceName = "latchkey-server"
-	// ConfigMapName is the ConfigMap that keeps what is withdrawn: a key per
+	// ConfigMapName is the ConfigMap that keeps what is unregistered: a key per
 	// APIService, its value the object in JSON.
-	ConfigMapName = "latchkey-withdrawn-apis"
+	ConfigMapName = "latchkey-unregistered-apis"
 )
 
 var kind = schema.GroupVersionKind{Group: "apiregistration.k8s.io", Version: "v1", Kind: "APIService"}
 
-// withdraw deletes the APIServices that lead to a server, once they are kept.
-func (r *Reconciler) withdraw(ctx context.Context) error {
+// unregister deletes the APIServices that lead to a server, once they are kept.
+func (r *Reconciler) unregister(ctx context.Context) error {
 	found := map[string]*unstructured.Unstructured{}
 	var gone []string
 	for _, name := range certs.APIServices() {
@@ -65,13 +65,13 @@ func (r *Reconciler) withdraw(ctx context.Context) error {
 			return fmt.Errorf("delete APIService %s: %w", name, err)
 		}
 		r.Seen.forget(name) // from now on, the ConfigMap says that it is to come back
-		withdrawn.WithLabelValues(name).Set(1)
-		ctrl.LoggerFrom(ctx).Info("Withdrew an aggregated API, since no server is ready", "apiservice", name)
+		unregistered.WithLabelValues(name).Set(1)
+		ctrl.LoggerFrom(ctx).Info("Unregistered an aggregated API, since no server is ready", "apiservice", name)
 	}
 	return nil
 }
 
-// recall counts what a leader before has withdrawn.
+// recall counts what a leader before has unregistered.
 func (r *Reconciler) recall(ctx context.Context, gone []string) error {
 	if len(gone) == 0 {
 		return nil
@@ -82,7 +82,7 @@ func (r *Reconciler) recall(ctx context.Context, gone []string) error {
 	}
 	for _, name := range gone {
 		if _, ours := kept.Data[name]; ours {
-			withdrawn.WithLabelValues(name).Set(1)
+			unregistered.WithLabelValues(name).Set(1)
 		}
 	}
 	return nil
@@ -147,7 +147,7 @@ func (r *Reconciler) kept(ctx context.Context) (*corev1.ConfigMap, error) {
 	return kept, nil
 }
 
-// restore puts back what was withdrawn, unless somebody has, and forgets it.
+// restore puts back what was unregistered, unless somebody has, and forgets it.
 func (r *Reconciler) restore(ctx context.Context) error {
 	kept, err := r.kept(ctx)
 	if err != nil || kept == nil || len(kept.Data) == 0 {
@@ -165,7 +165,7 @@ func (r *Reconciler) restore(ctx context.Context) error {
 			continue
 		}
 		delete(kept.Data, name)
-		withdrawn.WithLabelValues(name).Set(0)
+		unregistered.WithLabelValues(name).Set(0)
 	}
 	if len(kept.Data) < before {
 		if err := r.Live.Update(ctx, kept); err != nil {
