@@ -72,26 +72,29 @@ func folder(t *testing.T, text string) string {
 	return dir
 }
 
-func TestPage(t *testing.T) {
+func TestWrite_Manifests_BecomeTables(t *testing.T) {
 	to := filepath.Join(t.TempDir(), "page.md")
-	if err := run(folder(t, manifest), to); err != nil {
+	if err := os.WriteFile(to, []byte("# Rights\n\n"+begin+"old"+end+"\n\nMore.\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := write(to, folder(t, manifest)); err != nil {
 		t.Fatal(err)
 	}
 	got, err := os.ReadFile(to)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(head+wantSections+owner, string(got)); diff != "" {
+	if diff := cmp.Diff("# Rights\n\n"+begin+wantSections+end+"\n\nMore.\n", string(got)); diff != "" {
 		t.Errorf("page (-want +got):\n%s", diff)
 	}
 }
 
-func TestWhatCannotBeToldIsRefused(t *testing.T) {
+func TestRead_WhatCannotBeTold_IsRefused(t *testing.T) {
 	for name, tt := range map[string]struct{ from, to, want string }{
 		"a rule without a reason":       {"# Asks others.", "", "rule 2 has no comment"},
-		"a binding without a reason":    {"# Looks around.", "", "the binding of role guest has no comment"},
-		"a role that aggregates others": {"rules:\n  - apiGroups", "aggregationRule: {}\nrules:\n  - apiGroups", "it aggregates others"},
-		"an object of another kind":     {"kind: RoleBinding\nmetadata: {name: guest", "kind: Secret\nmetadata: {name: guest", "no telling what a Secret grants"},
+		"a binding without a reason":    {"# Looks around.", "", "the binding of role guest: rule 1 has no comment"},
+		"a role that aggregates others": {"rules:\n  - apiGroups", "aggregationRule: {}\nrules:\n  - apiGroups", "it is not known what ClusterRole reader grants"},
+		"an object of another kind":     {"kind: RoleBinding\nmetadata: {name: guest", "kind: Secret\nmetadata: {name: guest", "it is not known what Secret guest grants"},
 		"what is no YAML":               {"rules:", "rules", "rights.yaml"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -54,27 +54,25 @@ var wantRights = map[string][]string{
 	},
 }
 
-func TestTheServiceAccountsHaveTheseRightsAndNoOthers(t *testing.T) {
-	grants, err := read("../../config/rbac")
+func TestRights_ServiceAccounts_HaveTheseAndNoOthers(t *testing.T) {
+	all, err := read("../../config/rbac")
 	if err != nil {
 		t.Fatal(err)
 	}
 	verbs := map[string]map[string][]string{controllerAccount: {}, serverAccount: {}}
-	for _, g := range grants {
-		account, ok := verbs[g.subject]
+	for _, r := range all {
+		account, ok := verbs[r.subject]
 		if !ok {
-			if strings.HasPrefix(g.subject, "ServiceAccount") {
-				t.Errorf("%s has rights and is not known here", g.subject)
+			if strings.HasPrefix(r.subject, "ServiceAccount") {
+				t.Errorf("%s has rights and is not known here", r.subject)
 			}
 			continue
 		}
-		if len(g.rules) == 0 {
-			account[g.where+": role "+g.role] = nil
+		if r.role != "" {
+			account[r.where+": role "+r.role] = nil
 		}
-		for _, r := range g.rules {
-			for _, right := range rights(r) {
-				account[g.where+": "+right] = append(account[g.where+": "+right], r.Verbs...)
-			}
+		for _, target := range named(r) {
+			account[r.where+": "+target] = append(account[r.where+": "+target], r.Verbs...)
 		}
 	}
 	got := map[string][]string{}
@@ -90,23 +88,23 @@ func TestTheServiceAccountsHaveTheseRightsAndNoOthers(t *testing.T) {
 	}
 }
 
-// rights returns what a rule is about, a line for each resource, name and path.
-func rights(r rule) []string {
-	out := slices.Clone(r.NonResourceURLs)
-	for _, resource := range resources(r) {
+// named returns what a right is about, a line for each resource, name and path.
+func named(r right) []string {
+	var out []string
+	for _, target := range r.targets() {
 		if len(r.ResourceNames) == 0 {
-			out = append(out, resource)
+			out = append(out, target)
 		}
 		for _, name := range r.ResourceNames {
-			out = append(out, resource+" named "+name)
+			out = append(out, target+" named "+name)
 		}
 	}
 	return out
 }
 
-// TestNobodyGetsWhatNobodyShouldHave looks at the list above, so that it stays true
+// TestRights_OfAnybody_AreNotTooMuch looks at the list above, so that it stays true
 // for whoever changes that one.
-func TestNobodyGetsWhatNobodyShouldHave(t *testing.T) {
+func TestRights_OfAnybody_AreNotTooMuch(t *testing.T) {
 	for subject, rights := range wantRights {
 		for _, right := range rights {
 			if strings.Contains(right, "*") {
