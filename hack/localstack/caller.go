@@ -50,14 +50,14 @@ func (s *stack) ensureCaller(ctx context.Context) (string, error) {
 	if err := supervise.WriteFile(manifests, []byte(callerManifests)); err != nil {
 		return "", err
 	}
-	if _, err := s.kubectl().run(ctx, "apply", "--server-side", "--field-manager=localstack", "-f", manifests); err != nil {
+	if _, err := s.kubectl().Run(ctx, "", "apply", "--server-side", "--field-manager=localstack", "-f", manifests); err != nil {
 		return "", err
 	}
-	token, err := s.kubectl().run(ctx, "create", "token", "dev", "--namespace", callerNamespace, "--duration", tokenLifetime.String())
+	token, err := s.kubectl().Run(ctx, "", "create", "token", "dev", "--namespace", callerNamespace, "--duration", tokenLifetime.String())
 	if err != nil {
 		return "", err
 	}
-	if err := supervise.WriteFile(s.dev("caller.token"), []byte(strings.TrimSpace(string(token)))); err != nil {
+	if err := supervise.WriteFile(s.dev("caller.token"), []byte(strings.TrimSpace(token))); err != nil {
 		return "", err
 	}
 	// The controller makes the certificate; by now the servers are ready, so it is there.
@@ -65,7 +65,7 @@ func (s *stack) ensureCaller(ctx context.Context) (string, error) {
 		var secret struct {
 			Data map[string][]byte `json:"data"`
 		}
-		if err := s.kubectl().get(ctx, &secret, "secret/latchkey-server-tls", "--namespace", systemNamespace); err != nil {
+		if err := s.get(ctx, &secret, "secret/latchkey-server-tls", "--namespace", systemNamespace); err != nil {
 			return err
 		}
 		if len(secret.Data["ca.crt"]) == 0 {
@@ -79,7 +79,7 @@ func (s *stack) ensureCaller(ctx context.Context) (string, error) {
 // awaitAPIServices waits until the cluster passes requests on to the servers.
 func (s *stack) awaitAPIServices(ctx context.Context) (string, error) {
 	names := []string{"apiservice/v2.coder.latchkey.dev", "apiservice/v1.golem.latchkey.dev"}
-	_, err := s.kubectl().run(ctx, append([]string{"wait", "--for=condition=Available", "--timeout=60s"}, names...)...)
+	_, err := s.kubectl().Run(ctx, "", append([]string{"wait", "--for=condition=Available", "--timeout=60s"}, names...)...)
 	return fmt.Sprintf("available (%d)", len(names)), err
 }
 
@@ -128,7 +128,7 @@ func (s *stack) environmentID(ctx context.Context) (string, error) {
 			UID string `json:"uid"`
 		} `json:"metadata"`
 	}
-	err := s.kubectl().get(ctx, &namespace, "namespace/"+callerNamespace)
+	err := s.get(ctx, &namespace, "namespace/"+callerNamespace)
 	return namespace.Metadata.UID, err
 }
 

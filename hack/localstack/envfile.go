@@ -11,7 +11,7 @@ const envComment = "Written by hack/localstack: how to reach the local stack."
 func (s *stack) writeEnv() error {
 	return supervise.WriteFile(s.env(), supervise.RenderEnv(envComment, append([]supervise.Variable{
 		{Name: "KUBECONFIG", Value: s.adminKubeconfig()},
-		{Name: "KUBECTL", Value: s.kubectl().path},
+		{Name: "KUBECTL", Value: s.kubectl().Path()},
 		{Name: "ETCD_ENDPOINT", Value: s.etcdURL()},
 	}, s.restVariables()...)))
 }

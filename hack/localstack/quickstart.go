@@ -5,9 +5,7 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -43,73 +41,42 @@ func (s *stack) quickstart(ctx context.Context, o upOptions) error {
 	return nil
 }
 
-// samplesFlags names config/samples for kubectl.
-func (t *tour) samplesFlags() []string {
-	dir := t.config("samples")
-	if _, err := os.Stat(filepath.Join(dir, "kustomization.yaml")); err == nil {
-		return []string{"-k", dir}
-	}
-	return []string{"-f", dir}
-}
-
 func (t *tour) applySamples(ctx context.Context) error {
 	return t.Step(ctx, "samples", func(ctx context.Context) (string, error) {
 		if err := t.need(t.config("samples"), "there is nothing to show"); err != nil {
 			return "", err
 		}
-		stream, err := t.readSamples(ctx)
+		stream, err := t.kubectl().Run(ctx, "", "kustomize", t.config("samples"))
 		if err != nil {
 			return "", err
 		}
-		if t.samples, err = parseSamples(stream); err != nil {
+		if t.samples, err = parseSamples([]byte(stream)); err != nil {
 			return "", err
 		}
 		// As a person would: with plain apply, which writes what it applied into an annotation. The API server learns
 		// of new webhooks with a short delay, and until then the CRDs themselves refuse a value.
 		err = supervise.Eventually(ctx, 20*time.Second, func(ctx context.Context) error {
-			_, err := t.kubectl().run(ctx, append([]string{"apply"}, t.samplesFlags()...)...)
+			_, err := t.kubectl().Run(ctx, "", "apply", "-k", t.config("samples"))
 			return err
 		})
 		return fmt.Sprintf("applied from %s (%d objects)", t.relative(t.config("samples")), len(t.samples)), err
 	})
 }
 
-// readSamples returns the manifests as one stream of documents.
-func (t *tour) readSamples(ctx context.Context) ([]byte, error) {
-	if flags := t.samplesFlags(); flags[0] == "-k" {
-		return t.kubectl().run(ctx, "kustomize", flags[1])
-	}
-	paths, err := filepath.Glob(filepath.Join(t.config("samples"), "*.yaml"))
-	if err != nil {
-		return nil, err
-	}
-	var stream []byte
-	for _, path := range paths {
-		content, err := os.ReadFile(path)
-		if err != nil {
-			return nil, err
-		}
-		stream = append(append(stream, "\n---\n"...), content...)
-	}
-	return stream, nil
-}
-
 func (t *tour) awaitReady(ctx context.Context) error {
 	return t.Step(ctx, "secrets", func(ctx context.Context) (string, error) {
 		count := 0
-		err := supervise.Eventually(ctx, time.Minute, func(ctx context.Context) error {
-			var list objectList
-			if err := t.kubectl().get(ctx, &list, t.samplesFlags()...); err != nil {
-				return err
+		for _, o := range t.samples {
+			if !o.isSecret() {
+				continue
 			}
-			waiting := list.notReady()
-			count = list.ours()
-			if len(waiting) > 0 {
-				return errors.New(strings.Join(waiting, "; "))
+			count++
+			if _, err := t.kubectl().Run(ctx, "", "wait", "--for=condition=Ready", "--timeout=60s", "--namespace", o.Metadata.Namespace,
+				strings.ToLower(o.Kind)+"/"+o.Metadata.Name); err != nil {
+				return "", fmt.Errorf("%s is not Ready: %w", o, err)
 			}
-			return nil
-		})
-		return fmt.Sprintf("Ready (%d)", count), err
+		}
+		return fmt.Sprintf("Ready (%d)", count), nil
 	})
 }
 
@@ -128,12 +95,12 @@ func (t *tour) showSecrets(ctx context.Context) error {
 		shown[s.Metadata.Namespace] = true
 		for _, key := range s.homes() {
 			name := filepath.Base(key)
-			out, err := t.kubectl().run(ctx, "get", "secret", name, "--namespace", s.Metadata.Namespace,
+			out, err := t.kubectl().Run(ctx, "", "get", "secret", name, "--namespace", s.Metadata.Namespace,
 				"--ignore-not-found", "--output", `go-template={{range $key, $value := .data}} {{$key}}{{end}}`)
 			if err != nil {
 				return err
 			}
-			if len(out) > 0 {
+			if out != "" {
 				t.Linef("  %s/%s:%s", s.Metadata.Namespace, name, out)
 			}
 		}
@@ -144,11 +111,11 @@ func (t *tour) showSecrets(ctx context.Context) error {
 
 // show prints a command as one would type it, and its output.
 func (t *tour) show(ctx context.Context, args ...string) error {
-	out, err := t.kubectl().run(ctx, args...)
+	out, err := t.kubectl().Run(ctx, "", args...)
 	if err != nil {
 		return err
 	}
-	t.Linef("\n$ kubectl %s\n%s", strings.Join(args, " "), strings.TrimRight(string(out), "\n"))
+	t.Linef("\n$ kubectl %s\n%s", strings.Join(args, " "), strings.TrimRight(out, "\n"))
 	return nil
 }
 

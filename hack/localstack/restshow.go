@@ -45,11 +45,11 @@ func (t *tour) showREST(ctx context.Context) error {
 		"/apis/coder.latchkey.dev/v2/users/" + callerNamespace + "/secrets/npm-token",
 		"/apis/golem.latchkey.dev/v1/envs/" + environment + "/agent-secrets",
 	} {
-		out, err := t.kubectl().run(ctx, "get", "--raw", path)
+		out, err := t.kubectl().Run(ctx, "", "get", "--raw", path)
 		if err != nil {
 			return err
 		}
-		t.Linef("\n$ kubectl get --raw %s\n%s", path, pretty(out))
+		t.Linef("\n$ kubectl get --raw %s\n%s", path, pretty([]byte(out)))
 	}
 	return nil
 }

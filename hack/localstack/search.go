@@ -5,10 +5,9 @@ package main
 
 import (
 	"bytes"
-	"encoding/base64"
-	"encoding/json"
 	"slices"
-	"strings"
+
+	"github.com/latchkey-dev/latchkey/test/framework"
 )
 
 // minNeedle is the shortest value that is worth looking for: shorter ones are found anywhere by chance.
@@ -32,7 +31,7 @@ type haystack struct {
 func newHaystack(needles []needle) *haystack {
 	h := &haystack{needles: needles, keys: map[string]bool{}}
 	for _, n := range needles {
-		h.forms = append(h.forms, formsOf(n.value))
+		h.forms = append(h.forms, framework.CanaryForms(n.value))
 		h.seen = append(h.seen, map[string]bool{})
 	}
 	return h
@@ -60,29 +59,4 @@ func (h *haystack) places(i int) (homes, elsewhere []string) {
 	slices.Sort(homes)
 	slices.Sort(elsewhere)
 	return homes, elsewhere
-}
-
-// formsOf lists how a value may appear in stored bytes: as it is, inside JSON (with and without HTML escapes), and
-// inside base64, at any of the three offsets at which it may begin there.
-func formsOf(value string) [][]byte {
-	forms := [][]byte{[]byte(value)}
-	for _, escapeHTML := range []bool{true, false} {
-		var text bytes.Buffer
-		encoder := json.NewEncoder(&text)
-		encoder.SetEscapeHTML(escapeHTML)
-		if err := encoder.Encode(value); err != nil {
-			continue // a string always encodes
-		}
-		forms = append(forms, []byte(strings.Trim(strings.TrimSpace(text.String()), `"`)))
-	}
-	for offset := range 3 {
-		padded := append(make([]byte, offset), value...)
-		whole := len(padded) / 3 * 4 // characters that what follows cannot change
-		for _, encoding := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
-			text := encoding.EncodeToString(padded)
-			forms = append(forms, []byte(text[(offset*8+5)/6:whole]))
-		}
-	}
-	slices.SortFunc(forms, bytes.Compare)
-	return slices.CompactFunc(forms, bytes.Equal)
 }

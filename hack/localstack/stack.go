@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -18,6 +19,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/latchkey-dev/latchkey/hack/internal/supervise"
+	"github.com/latchkey-dev/latchkey/test/framework"
 )
 
 // stack is the local stack of one source tree.
@@ -103,12 +105,19 @@ func (s *stack) prepare(ctx context.Context) error {
 	return nil
 }
 
-func (s *stack) kubectl() kubectl {
-	return kubectl{
-		path:       filepath.Join(s.assets, "kubectl"),
-		kubeconfig: s.adminKubeconfig(),
-		cacheDir:   s.dev("kubectl-cache"),
+func (s *stack) kubectl() framework.Kubectl { return s.kubectlAs(s.adminKubeconfig()) }
+
+func (s *stack) kubectlAs(kubeconfig string) framework.Kubectl {
+	return framework.NewKubectl(filepath.Join(s.assets, "kubectl"), kubeconfig, s.dev("kubectl-cache"))
+}
+
+// get reads objects into a Go value.
+func (s *stack) get(ctx context.Context, into any, args ...string) error {
+	out, err := s.kubectl().Run(ctx, "", append([]string{"get", "--output", "json"}, args...)...)
+	if err != nil {
+		return err
 	}
+	return json.Unmarshal([]byte(out), into)
 }
 
 // claimPorts settles every port before the first process starts, since their addresses appear in each other's

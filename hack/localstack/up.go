@@ -5,7 +5,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -19,9 +18,6 @@ func (s *stack) up(ctx context.Context, o upOptions) error {
 	}
 	if !o.controlPlaneOnly {
 		if err := s.need(s.latchkey(), "run make build"); err != nil {
-			return err
-		}
-		if _, err := s.manifests(); err != nil {
 			return err
 		}
 	}
@@ -76,11 +72,7 @@ func (s *stack) upControlPlane(ctx context.Context, replicas int) error {
 }
 
 func (s *stack) upLatchkey(ctx context.Context, o upOptions) error {
-	var hooks []string
-	if err := s.Step(ctx, "manifests", func(ctx context.Context) (outcome string, err error) {
-		outcome, hooks, err = s.install(ctx)
-		return outcome, err
-	}); err != nil {
+	if err := s.Step(ctx, "manifests", s.install); err != nil {
 		return err
 	}
 	for _, name := range []string{"controller", "server"} {
@@ -107,9 +99,7 @@ func (s *stack) upLatchkey(ctx context.Context, o upOptions) error {
 	if err := s.stopSurplus(ctx, processes); err != nil {
 		return err
 	}
-	if err := s.Step(ctx, "webhooks", func(ctx context.Context) (string, error) {
-		return fmt.Sprintf("trusted (%d)", len(hooks)), s.awaitTrust(ctx, hooks)
-	}); err != nil || !o.rest {
+	if err := s.Step(ctx, "webhooks", s.awaitTrust); err != nil || !o.rest {
 		return err
 	}
 	if err := s.Step(ctx, "user "+callerNamespace, s.ensureCaller); err != nil {

@@ -128,7 +128,7 @@ func (c *Cluster) startControlPlane(assets string) error {
 		return fmt.Errorf("start the control plane: %w", err)
 	}
 	c.Config.QPS = -1
-	c.Etcd = Etcd{url: c.environment.ControlPlane.Etcd.URL.String()}
+	c.Etcd = EtcdAt(c.environment.ControlPlane.Etcd.URL.String())
 	return nil
 }
 

@@ -19,6 +19,9 @@ import (
 // on etcd's client port.
 type Etcd struct{ url string }
 
+// EtcdAt returns the etcd whose client port a URL names.
+func EtcdAt(url string) Etcd { return Etcd{url: url} }
+
 // Entry is a key with a value that it has or had.
 type Entry struct {
 	// Key is such as /registry/secrets/NAMESPACE/NAME.

@@ -21,7 +21,7 @@ func (c *Cluster) install(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if c.manifests, err = localise(rendered, map[string]int{"latchkey-webhook": c.webhookPort, "latchkey-server": c.restPort}); err != nil {
+	if c.manifests, err = Localise(rendered, map[string]int{"latchkey-webhook": c.webhookPort, "latchkey-server": c.restPort}); err != nil {
 		return fmt.Errorf("config/local: %w", err)
 	}
 	if err := c.applyManifests(ctx); err != nil {
@@ -43,9 +43,9 @@ func (c *Cluster) applyManifests(ctx context.Context) error {
 	return err
 }
 
-// localise points Latchkey's Services, and what names them, at ports of this machine:
+// Localise points Latchkey's Services, and what names them, at ports of this machine:
 // there is no Service network, and an ExternalName translates no ports.
-func localise(manifests string, ports map[string]int) (string, error) {
+func Localise(manifests string, ports map[string]int) (string, error) {
 	var out bytes.Buffer
 	encoder := yaml.NewEncoder(&out)
 	decoder := yaml.NewDecoder(bytes.NewReader([]byte(manifests)))

@@ -40,11 +40,6 @@ func creation(name, env, file string, size int) policy.Change {
 	return policy.Change{Secret: r}
 }
 
-// update is the change that makes before into after.
-func update(before, after policy.Secret) policy.Change {
-	return policy.Change{Secret: after, Before: &before}
-}
-
 // problems is what a test wants of an error.
 type problems struct {
 	Conflicts []Conflict
