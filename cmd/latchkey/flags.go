@@ -43,7 +43,7 @@ func (o *commonOptions) addFlags(fs *pflag.FlagSet) {
 	o.user, o.agent = limits.DefaultUser(), limits.DefaultAgent()
 	fs.StringVar(&o.kubeconfig, "kubeconfig", "", "Kubeconfig file. Without it, the pod's own service account is used.")
 	fs.StringVar(&o.namespace, "namespace", "latchkey-system", "Latchkey's own namespace, where the sealing keys are.")
-	fs.StringSliceVar(&o.tenants, "tenant-namespaces", nil, "Namespaces whose objects are served, separated by commas; all where none is named. No rights are needed in others. Their objects stay as they are, and sealing keys are kept for ever, since one of those may need them.")
+	fs.StringSliceVar(&o.tenants, "tenant-namespaces", nil, "Namespaces whose objects are served, separated by commas; all where none is named. No rights are needed in others. Their objects stay as they are, and sealing keys are kept forever, since one of those may need them.")
 	fs.StringVar(&o.metricsAddr, "metrics-bind-address", ":8080", "Address of the metrics, or 0 for none.")
 	fs.StringVar(&o.healthAddr, "health-probe-bind-address", ":8081", "Address of /livez and /readyz.")
 	fs.IntVar(&o.user.Secrets, "user-max-secrets", o.user.Secrets, "User secrets that a tenant can have.")

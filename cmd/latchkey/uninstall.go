@@ -116,7 +116,7 @@ func detach(ctx context.Context, c dynamic.Interface, namespace string, log logr
 		err := c.Resource(o.GroupVersionResource).Namespace(o.namespace).Delete(ctx, o.name, metav1.DeleteOptions{})
 		switch {
 		case apierrors.IsNotFound(err):
-			log.Info("It is not there", "resource", o.Resource, "name", o.name)
+			log.Info("Not found, nothing to delete", "resource", o.Resource, "name", o.name)
 		case err != nil:
 			errs = append(errs, fmt.Errorf("delete %s %s: %w", o.Resource, o.name, err))
 		default:

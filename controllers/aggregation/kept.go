@@ -83,7 +83,7 @@ func readAPI(name, text string) (kept, error) {
 		return k, err
 	}
 	if k.Owner == "" || k.Object == nil || k.Object.GroupVersionKind() != kind || k.Object.GetName() != name {
-		return k, fmt.Errorf("it is no APIService %s", name)
+		return k, fmt.Errorf("not APIService %s", name)
 	}
 	return k, nil
 }

@@ -90,7 +90,7 @@ func (c *Controller) reseal(ctx context.Context) (map[string]int, error) {
 		}
 		if err := c.resealOne(ctx, s); err != nil {
 			resealErrors.Inc()
-			ctrl.LoggerFrom(ctx).Error(err, "Cannot seal anew", "kind", s.kind, "namespace", s.object.GetNamespace(), "name", s.object.GetName())
+			ctrl.LoggerFrom(ctx).Error(err, "Cannot re-seal an object", "kind", s.kind, "namespace", s.object.GetNamespace(), "name", s.object.GetName())
 		}
 	}
 	return counts, nil
@@ -121,7 +121,7 @@ func (c *Controller) resealOne(ctx context.Context, s sealed) error {
 	}
 	obj, ok := s.object.DeepCopyObject().(client.Object)
 	if !ok {
-		return fmt.Errorf("copy of %s is no object", s.kind)
+		return fmt.Errorf("copy of %s is not an object", s.kind)
 	}
 	err = c.Client.Patch(ctx, obj, client.RawPatch(types.JSONPatchType, patch), bundler.FieldOwner)
 	if apierrors.IsNotFound(err) || apierrors.IsInvalid(err) {

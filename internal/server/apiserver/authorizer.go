@@ -12,7 +12,7 @@ import (
 	"k8s.io/apiserver/pkg/authorization/authorizer"
 )
 
-// pathAuthorizer decides who may come in, not what they may do there: the dialects ask for the
+// pathAuthorizer decides who may access the server, not what they may do there: the dialects ask for the
 // secrets' own rights (see [Access]).
 type pathAuthorizer struct {
 	// cluster answers for everything that this server does not know itself.

@@ -106,7 +106,7 @@ func withAuthorization(handler http.Handler, a authorizer.UnconditionalAuthorize
 			audit.AddAuditAnnotation(r.Context(), "authorization.k8s.io/decision", "allow")
 			handler.ServeHTTP(w, r)
 		case err != nil:
-			klog.FromContext(r.Context()).Error(err, "The cluster could not be asked who may come in")
+			klog.FromContext(r.Context()).Error(err, "Cannot ask the cluster whether the caller may access the API")
 			unasked.write(w, r)
 		default:
 			audit.AddAuditAnnotations(r.Context(), "authorization.k8s.io/decision", "forbid", "authorization.k8s.io/reason", reason)

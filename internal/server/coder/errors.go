@@ -44,7 +44,7 @@ var (
 	errUnauthenticated = errors.New("no caller in the request's context")
 	errForbidden       = errors.New("the caller may not do this with the user's secrets")
 	errNoAccess        = errors.New("the caller may not address this user or secret")
-	errNobody          = errors.New("the caller is no user")
+	errNobody          = errors.New("the caller is not a user")
 	errNothingToChange = errors.New("the update sets no field")
 )
 
