@@ -82,7 +82,7 @@ func TestAgents_TwoSecrets_LandWhereTheAdapterSays(t *testing.T) {
 	want := []bundle.Outcome{{
 		Ready: true, Reason: v1alpha1.ReasonProjected, Message: "projected as variable A of Secret latchkey-agent-env and file a of Secret latchkey-agent-files",
 		Env: &v1alpha1.Landing{SecretName: a.EnvBundle, Key: "A"}, File: &v1alpha1.Landing{SecretName: a.FilesBundle, Key: "a"},
-	}, {Reason: v1alpha1.ReasonLimitExceeded, Message: "2 secrets exceed the tenant's limit of 1: delete some"}}
+	}, {Reason: v1alpha1.ReasonLimitExceeded, Message: "2 secrets exceed the tenant's limit of 1: delete 1"}}
 	if diff := cmp.Diff(want, filled.Outcomes); diff != "" {
 		t.Errorf("outcomes (-want +got):\n%s", diff)
 	}

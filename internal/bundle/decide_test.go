@@ -178,7 +178,7 @@ func TestDecideUser(t *testing.T) {
 			limits: limits.User{Secrets: 1, ValueBytes: 100, EnvValueBytes: 100},
 			want: []verdict{
 				isEnv("a", "A"),
-				isRefused("b", v1alpha1.ReasonLimitExceeded, "2 secrets exceed the tenant's limit of 1: delete some"),
+				isRefused("b", v1alpha1.ReasonLimitExceeded, "2 secrets exceed the tenant's limit of 1: delete 1"),
 			},
 		},
 		"a secret that has no room takes none from a later, smaller one": {
@@ -186,7 +186,7 @@ func TestDecideUser(t *testing.T) {
 			limits: limits.User{Secrets: 9, ValueBytes: 100, EnvValueBytes: 100},
 			want: []verdict{
 				isEnv("a", "A"),
-				isRefused("b", v1alpha1.ReasonLimitExceeded, "101 bytes of values exceed the tenant's limit of 100: shorten or delete some"),
+				isRefused("b", v1alpha1.ReasonLimitExceeded, "101 bytes of values exceed the tenant's limit of 100: free 1 by shortening or deleting some"),
 				isEnv("c", "C"),
 			},
 		},
@@ -197,7 +197,7 @@ func TestDecideUser(t *testing.T) {
 				isStored(v1alpha1.ReasonStoredWithoutTarget, "stored, and not projected since it names neither a variable nor a file"),
 				isEnv("b", "B"),
 				isRefused("c", v1alpha1.ReasonLimitExceeded,
-					"20 bytes of values in environment variables exceed the tenant's limit of 10: shorten them, or project some as files"),
+					"20 bytes of values in environment variables exceed the tenant's limit of 10: shorten them by 10, or project some as files"),
 			},
 		},
 	} {
@@ -306,7 +306,7 @@ func TestDecideAgent(t *testing.T) {
 			limits: limits.Agent{Secrets: 9, ValueBytes: 10, TotalValueBytes: 19},
 			want: []verdict{
 				{"a", true, agentLanding("A", "a")},
-				isRefused("b", v1alpha1.ReasonLimitExceeded, "20 bytes of values exceed the tenant's limit of 19: shorten or delete some"),
+				isRefused("b", v1alpha1.ReasonLimitExceeded, "20 bytes of values exceed the tenant's limit of 19: free 1 by shortening or deleting some"),
 			},
 		},
 	} {

@@ -31,7 +31,7 @@ var _ = Describe("A tenant's limit", func() {
 		}
 		// The server counts what its cache shows.
 		Eventually(ctx, func() error { return api.Create(ctx, sized(tenant, 50, 100, ""), client.DryRunAll) }).
-			Should(MatchError(ContainSubstring("51 secrets exceed the tenant's limit of 50: delete some")))
+			Should(MatchError(ContainSubstring("51 secrets exceed the tenant's limit of 50: delete 1")))
 		for i := range 50 {
 			Eventually(ctx, condition(sized(tenant, i, 100, ""))).Should(Equal("True Projected"))
 		}
@@ -44,7 +44,7 @@ var _ = Describe("A tenant's limit", func() {
 		tenant := newTenant(ctx)
 		create(ctx, sized(tenant, 0, 20000, "FIRST"))
 		Eventually(ctx, func() error { return api.Create(ctx, sized(tenant, 1, 4577, "SECOND"), client.DryRunAll) }).
-			Should(MatchError(ContainSubstring("24577 bytes of values in environment variables exceed the tenant's limit of 24576: shorten them, or project some as files")))
+			Should(MatchError(ContainSubstring("24577 bytes of values in environment variables exceed the tenant's limit of 24576: shorten them by 1, or project some as files")))
 		create(ctx, sized(tenant, 1, 4576, "SECOND"), sized(tenant, 2, 20000, ""))
 		Eventually(ctx, condition(userSecret(tenant, "s01"))).Should(Equal("True Projected"))
 		u := userSecret(tenant, "s02")
@@ -60,7 +60,7 @@ var _ = Describe("A tenant's limit", func() {
 		}
 		create(ctx, sized(tenant, 8, 204800-8*24576, ""))
 		Eventually(ctx, func() error { return api.Create(ctx, sized(tenant, 9, 20, ""), client.DryRunAll) }).
-			Should(MatchError(ContainSubstring("204820 bytes of values exceed the tenant's limit of 204800: shorten or delete some")))
+			Should(MatchError(ContainSubstring("204820 bytes of values exceed the tenant's limit of 204800: free 20 by shortening or deleting some")))
 	})
 
 	It("holds without the webhooks too: what exceeds it is not projected", func(ctx SpecContext) {

@@ -289,18 +289,18 @@ func TestTheTenantsOtherObjects(t *testing.T) {
 		},
 		"a tenant has room for so many": {
 			manifest: manifest{spec: `{}`}, others: []v1alpha1.AgentSecret{other("x", 1), other("y", 1)}, limits: tight,
-			want: limit("3 secrets exceed the tenant's limit of 2: delete some"),
+			want: limit("3 secrets exceed the tenant's limit of 2: delete 1"),
 		},
 		"a tenant has room for so much": {
 			manifest: manifest{spec: `{"value":` + value + `}`}, others: []v1alpha1.AgentSecret{other("x", 30)}, limits: tight,
-			want: limit("43 bytes of values exceed the tenant's limit of 40: shorten or delete some"),
+			want: limit("43 bytes of values exceed the tenant's limit of 40: free 3 by shortening or deleting some"),
 		},
 		"one value has room for so much": {
 			manifest: manifest{spec: `{"value":"` + canary + `-and-more"}`}, limits: tight, want: limit("the value exceeds the limit of 20 bytes: shorten it"),
 		},
 		"all limits are told": {
 			manifest: manifest{spec: `{"value":"` + canary + `-and-more"}`}, others: []v1alpha1.AgentSecret{other("x", 39)}, limits: tight,
-			want: limit("61 bytes of values exceed the tenant's limit of 40: shorten or delete some", "the value exceeds the limit of 20 bytes: shorten it"),
+			want: limit("61 bytes of values exceed the tenant's limit of 40: free 21 by shortening or deleting some", "the value exceeds the limit of 20 bytes: shorten it"),
 		},
 		"the object's own value does not count twice": {
 			manifest: manifest{spec: `{"value":` + value + `,"sealedValue":"$other"}`, old: `{"sealedValue":"$other"}`, annotations: canonical},
@@ -313,7 +313,7 @@ func TestTheTenantsOtherObjects(t *testing.T) {
 		"above a limit that was lowered, an update that grows is not": {
 			manifest: manifest{spec: `{"value":"` + canary + `-and-more","sealedValue":"$newer"}`, old: `{"sealedValue":"$newer"}`, annotations: canonical},
 			others:   []v1alpha1.AgentSecret{other("x", 99)}, limits: tight,
-			want: limit("121 bytes of values exceed the tenant's limit of 40: shorten or delete some", "the value exceeds the limit of 20 bytes: shorten it"),
+			want: limit("121 bytes of values exceed the tenant's limit of 40: free 81 by shortening or deleting some", "the value exceeds the limit of 20 bytes: shorten it"),
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

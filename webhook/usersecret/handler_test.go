@@ -269,25 +269,25 @@ func TestTheTenantsOtherObjects(t *testing.T) {
 		},
 		"a tenant has room for so many": {
 			request: request{spec: `{"value":"` + canary + `"}`}, others: []v1alpha1.UserSecret{other("b", "", "", 1), other("c", "", "", 1)}, limits: tight,
-			want: limit("3 secrets exceed the tenant's limit of 2: delete some"),
+			want: limit("3 secrets exceed the tenant's limit of 2: delete 1"),
 		},
 		"a tenant has room for so much": {
 			request: request{spec: `{"value":"` + canary + `"}`}, others: []v1alpha1.UserSecret{other("b", "", "", 30)}, limits: tight,
-			want: limit("41 bytes of values exceed the tenant's limit of 40: shorten or delete some"),
+			want: limit("41 bytes of values exceed the tenant's limit of 40: free 1 by shortening or deleting some"),
 		},
 		"a tenant has room for so much in variables": {
 			request: request{spec: `{"envName":"A","value":"` + canary + `"}`}, others: []v1alpha1.UserSecret{other("b", "B", "", 20)}, limits: tight,
-			want: limit("31 bytes of values in environment variables exceed the tenant's limit of 30: shorten them, or project some as files"),
+			want: limit("31 bytes of values in environment variables exceed the tenant's limit of 30: shorten them by 1, or project some as files"),
 		},
 		"an update that grows is judged": {
 			request: request{spec: `{"name":"a","sealedValue":"$newer","value":"` + canary + `-longer"}`, old: `{"name":"a","sealedValue":"$newer"}`},
 			others:  []v1alpha1.UserSecret{other("b", "", "", 29)}, limits: tight,
-			want: limit("47 bytes of values exceed the tenant's limit of 40: shorten or delete some"),
+			want: limit("47 bytes of values exceed the tenant's limit of 40: free 7 by shortening or deleting some"),
 		},
 		"an update that adds a variable is judged": {
 			request: request{spec: `{"name":"a","sealedValue":"$newer","envName":"A"}`, old: `{"name":"a","sealedValue":"$newer"}`},
 			others:  []v1alpha1.UserSecret{other("b", "B", "", 29)}, limits: tight,
-			want: limit("40 bytes of values in environment variables exceed the tenant's limit of 30: shorten them, or project some as files"),
+			want: limit("40 bytes of values in environment variables exceed the tenant's limit of 30: shorten them by 10, or project some as files"),
 		},
 		"above a limit that was lowered, an update that shrinks is allowed": {
 			request: request{spec: `{"name":"a","sealedValue":"$other","value":"` + canary + `"}`, old: `{"name":"a","sealedValue":"$other"}`},

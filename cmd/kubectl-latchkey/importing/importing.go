@@ -101,7 +101,7 @@ func Make(ctx context.Context, c *cluster.Cluster, namespace string, entries []i
 	if err != nil {
 		return nil, err
 	}
-	var plan Plan
+	var plan, tooMany Plan
 	room := published.Limits.User.Secrets - len(items)
 	for _, e := range entries {
 		p := &Planned{Key: e.Key, Env: e.EnvName(), Action: Create}
@@ -123,8 +123,9 @@ func Make(ctx context.Context, c *cluster.Cluster, namespace string, entries []i
 			continue
 		case p.present != nil:
 			p.Action = Overwrite
-		case room == 0:
-			p.Action, p.Why = Refused, fmt.Sprintf("the namespace may have %d secrets: delete some", published.Limits.User.Secrets)
+		case room <= 0:
+			p.Action = Refused
+			tooMany = append(tooMany, p)
 			continue
 		default:
 			room--
@@ -134,6 +135,10 @@ func Make(ctx context.Context, c *cluster.Cluster, namespace string, entries []i
 			return nil, err
 		}
 		p.sealed = sealed.String()
+	}
+	// Where there are too many, room is 0, or less after the limit was lowered.
+	for _, p := range tooMany {
+		p.Why = fmt.Sprintf("the namespace may have %d secrets: delete %d", published.Limits.User.Secrets, len(tooMany)-room)
 	}
 	return plan, dryRuns(ctx, c, namespace, plan)
 }

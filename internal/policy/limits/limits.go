@@ -113,21 +113,22 @@ type Excess struct {
 	Max, Would int
 }
 
-// Error says which limit, in words for people.
+// Error says which limit and how much is to be freed, in words for people.
 func (e *Excess) Error() string {
+	much := e.Would - e.Max
 	switch e.Kind {
 	case Count:
-		return fmt.Sprintf("%d secrets exceed the tenant's limit of %d: delete some", e.Would, e.Max)
+		return fmt.Sprintf("%d secrets exceed the tenant's limit of %d: delete %d", e.Would, e.Max, much)
 	case OneValueBytes:
 		return fmt.Sprintf("the value exceeds the limit of %d bytes: shorten it", e.Max)
 	case EnvValueBytes:
-		return fmt.Sprintf("%d bytes of values in environment variables exceed the tenant's limit of %d: shorten them, or project some as files", e.Would, e.Max)
+		return fmt.Sprintf("%d bytes of values in environment variables exceed the tenant's limit of %d: shorten them by %d, or project some as files", e.Would, e.Max, much)
 	case EnvBundle:
-		return fmt.Sprintf("the Secret of the tenant's variables would take %d bytes and can take %d: shorten or delete some secrets", e.Would, e.Max)
+		return fmt.Sprintf("the Secret of the tenant's variables would take %d bytes and can take %d: free %d by shortening or deleting secrets", e.Would, e.Max, much)
 	case FilesBundle:
-		return fmt.Sprintf("the Secret of the tenant's files would take %d bytes and can take %d: shorten or delete some secrets", e.Would, e.Max)
+		return fmt.Sprintf("the Secret of the tenant's files would take %d bytes and can take %d: free %d by shortening or deleting secrets", e.Would, e.Max, much)
 	default:
-		return fmt.Sprintf("%d bytes of values exceed the tenant's limit of %d: shorten or delete some", e.Would, e.Max)
+		return fmt.Sprintf("%d bytes of values exceed the tenant's limit of %d: free %d by shortening or deleting some", e.Would, e.Max, much)
 	}
 }
 

@@ -34,26 +34,26 @@ func TestUserCheck(t *testing.T) {
 	}{
 		"nothing is within every limit":             {},
 		"exactly at every limit is within it":       {use: Use{Secrets: 2, ValueBytes: 100, EnvValueBytes: 10}},
-		"one secret more than the count is refused": {Use{Secrets: 3, ValueBytes: 0, EnvValueBytes: 0}, &Excess{Count, 2, 3}, "3 secrets exceed the tenant's limit of 2: delete some"},
+		"one secret more than the count is refused": {Use{Secrets: 3, ValueBytes: 0, EnvValueBytes: 0}, &Excess{Count, 2, 3}, "3 secrets exceed the tenant's limit of 2: delete 1"},
 		"one byte more than the sum is refused": {
-			Use{Secrets: 2, ValueBytes: 101, EnvValueBytes: 10}, &Excess{ValueBytes, 100, 101}, "101 bytes of values exceed the tenant's limit of 100: shorten or delete some",
+			Use{Secrets: 2, ValueBytes: 101, EnvValueBytes: 10}, &Excess{ValueBytes, 100, 101}, "101 bytes of values exceed the tenant's limit of 100: free 1 by shortening or deleting some",
 		},
 		"one byte more in variables is refused": {
 			Use{Secrets: 2, ValueBytes: 100, EnvValueBytes: 11}, &Excess{EnvValueBytes, 10, 11},
-			"11 bytes of values in environment variables exceed the tenant's limit of 10: shorten them, or project some as files",
+			"11 bytes of values in environment variables exceed the tenant's limit of 10: shorten them by 1, or project some as files",
 		},
 		"exactly at the bound of a bundle is within it": {use: Use{EnvBundle: MaxBundleBytes, FilesBundle: MaxBundleBytes}},
 		"one byte more of variables than a Secret can take is refused": {
 			Use{EnvBundle: MaxBundleBytes + 1}, &Excess{EnvBundle, 983040, 983041},
-			"the Secret of the tenant's variables would take 983041 bytes and can take 983040: shorten or delete some secrets",
+			"the Secret of the tenant's variables would take 983041 bytes and can take 983040: free 1 by shortening or deleting secrets",
 		},
 		"one byte more of files than a Secret can take is refused": {
 			Use{FilesBundle: MaxBundleBytes + 1}, &Excess{FilesBundle, 983040, 983041},
-			"the Secret of the tenant's files would take 983041 bytes and can take 983040: shorten or delete some secrets",
+			"the Secret of the tenant's files would take 983041 bytes and can take 983040: free 1 by shortening or deleting secrets",
 		},
-		"of several limits the count is told first": {Use{Secrets: 3, ValueBytes: 101, EnvValueBytes: 11}, &Excess{Count, 2, 3}, "3 secrets exceed the tenant's limit of 2: delete some"},
+		"of several limits the count is told first": {Use{Secrets: 3, ValueBytes: 101, EnvValueBytes: 11}, &Excess{Count, 2, 3}, "3 secrets exceed the tenant's limit of 2: delete 1"},
 		"the sum is told before the sum of variables": {
-			Use{Secrets: 2, ValueBytes: 101, EnvValueBytes: 11}, &Excess{ValueBytes, 100, 101}, "101 bytes of values exceed the tenant's limit of 100: shorten or delete some",
+			Use{Secrets: 2, ValueBytes: 101, EnvValueBytes: 11}, &Excess{ValueBytes, 100, 101}, "101 bytes of values exceed the tenant's limit of 100: free 1 by shortening or deleting some",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -104,9 +104,9 @@ func TestAgentCheck(t *testing.T) {
 		wantMsg string
 	}{
 		"exactly at every limit is within it":       {use: Use{Secrets: 2, ValueBytes: 100, EnvValueBytes: 0}},
-		"one secret more than the count is refused": {Use{Secrets: 3, ValueBytes: 101, EnvValueBytes: 0}, &Excess{Count, 2, 3}, "3 secrets exceed the tenant's limit of 2: delete some"},
+		"one secret more than the count is refused": {Use{Secrets: 3, ValueBytes: 101, EnvValueBytes: 0}, &Excess{Count, 2, 3}, "3 secrets exceed the tenant's limit of 2: delete 1"},
 		"one byte more than the sum is refused": {
-			Use{Secrets: 2, ValueBytes: 101, EnvValueBytes: 0}, &Excess{ValueBytes, 100, 101}, "101 bytes of values exceed the tenant's limit of 100: shorten or delete some",
+			Use{Secrets: 2, ValueBytes: 101, EnvValueBytes: 0}, &Excess{ValueBytes, 100, 101}, "101 bytes of values exceed the tenant's limit of 100: free 1 by shortening or deleting some",
 		},
 		"variables have no limit of their own": {use: Use{Secrets: 2, ValueBytes: 100, EnvValueBytes: 1000}},
 	} {
