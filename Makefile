@@ -112,9 +112,9 @@ test-unit: ## Run the tests that need no API server.
 CHROMIUM ?= /usr/bin/chromium
 
 .PHONY: ui-test
-ui-test: ## Run the tests of the page in a real browser, CHROMIUM=/usr/bin/chromium. Needs node and npm.
+ui-test: ## Run the tests of the page in a real browser, CHROMIUM=/usr/bin/chromium; SPECS= are arguments of Playwright. Needs node and npm.
 	assets=$$(hack/controlplane/build.sh --print-assets | tail -n 1); \
-	CHROMIUM=$(CHROMIUM) KUBEBUILDER_ASSETS=$$assets go test -count=1 -timeout 10m ./test/ui $(TESTFLAGS)
+	CHROMIUM=$(CHROMIUM) SPECS='$(SPECS)' KUBEBUILDER_ASSETS=$$assets go test -count=1 -timeout 10m ./test/ui $(TESTFLAGS)
 
 .PHONY: ui-screenshots
 ui-screenshots: ## Take screenshots of every state of the page into dist/ui, and those of docs/ui.md into docs/ui.

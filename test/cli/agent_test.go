@@ -101,7 +101,7 @@ var _ = Describe("agent", func() {
 		Expect(succeed(ctx, ns, "", "agent", "get", "b", "--reveal")).To(Equal(`[["` + shown + `"]]`))
 		Expect(succeed(ctx, ns, "", "agent", "get", "c", "--reveal")).To(Equal("null"))
 		Expect(run(ctx, ns, "", "agent", "get", "a", "--reveal", "--as", manager(ctx, ns))).To(Equal(result{
-			code: 3, stderr: "error: you may not get agentsecrets/value in namespace " + ns + "; ask for a role such as latchkey-edit\n",
+			code: 3, stderr: "error: you may not get agentsecrets.latchkey.dev/value in namespace " + ns + ". Try: kubectl latchkey can-i reveal -n " + ns + "\n",
 		}))
 	})
 })

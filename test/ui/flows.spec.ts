@@ -1,21 +1,16 @@
 // Copyright The Latchkey Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-import type { Locator, Page } from '@playwright/test';
-import { canary, expect, latchkey, nowhere, open, state, tenant, test } from './stand.ts';
+import { canary, expect, kubectl, latchkey, nowhere, open, reach, state, tenant, test } from './stand.ts';
 
-// reach goes to an element by the tabulator alone.
-async function reach(page: Page, to: Locator): Promise<void> {
-  for (let n = 0; n < 60; n++) {
-    if (await to.evaluate((e) => e === document.activeElement)) return;
-    await page.keyboard.press('Tab');
-  }
-  throw new Error(`the keyboard does not reach ${to}`);
-}
-
-test('add, edit, disable and delete by keyboard alone', async ({ page, serve }) => {
+test('add, filter, edit, disable and delete by keyboard alone', async ({ page, serve }) => {
   const ns = tenant();
   await open(page, await serve(ns));
+  const skip = page.getByRole('link', { name: 'Skip to the content' });
+  await reach(page, skip);
+  await expect(skip).toBeInViewport();
+  await page.keyboard.press('Enter');
+  await expect(page.locator('#main')).toBeFocused();
   await page.keyboard.press('n');
   await expect(page.locator('#f-name')).toBeFocused();
   await page.keyboard.type('token');
@@ -29,7 +24,11 @@ test('add, edit, disable and delete by keyboard alone', async ({ page, serve }) 
   await expect(page.locator('.status')).toHaveText('Projected'); // it came by itself
   await page.keyboard.press('/');
   await expect(page.locator('#filter')).toBeFocused();
+  await page.keyboard.type('zzz');
+  await expect(page.locator('#matches')).toHaveText('0 of 1 shown');
+  for (let n = 0; n < 3; n++) await page.keyboard.press('Backspace');
   await page.keyboard.type('tok');
+  await expect(page.locator('#matches')).toHaveText('1 of 1 shown');
   await reach(page, page.getByRole('link', { name: 'token', exact: true }));
   await page.keyboard.press('Enter');
   await expect(page.locator('h1')).toHaveText('token');
@@ -40,6 +39,12 @@ test('add, edit, disable and delete by keyboard alone', async ({ page, serve }) 
   await page.keyboard.press('Enter');
   await expect(page.locator('.lead')).toHaveText('for people');
   await expect(page.locator('#edit')).toBeFocused();
+  for (const [button, status] of [['Disable', 'Disabled'], ['Enable', 'Projected']]) {
+    await reach(page, page.getByRole('button', { name: button, exact: true }));
+    await page.keyboard.press('Enter');
+    await expect(page.locator('#facts .status')).toHaveText(status);
+  }
+  await expect(page.getByRole('button', { name: 'Disable', exact: true })).toBeFocused();
   await reach(page, page.getByRole('button', { name: 'Delete' }));
   await page.keyboard.press('Enter');
   await reach(page, page.locator('dialog [type=submit]'));
@@ -83,12 +88,59 @@ test('agents by keyboard alone', async ({ page, serve }) => {
   await reach(page, page.locator('dialog [type=submit]'));
   await page.keyboard.press('Enter');
   await expect(page.locator('#said')).toContainText('db/port was added.');
-  await reach(page, page.getByRole('button', { name: 'Edit db/port' }));
+  const row = page.locator('tbody tr', { hasText: 'db/port' });
+  await expect(row.locator('.status')).toHaveText('Projected');
+  await reach(page, page.getByRole('button', { name: 'Reveal db/port' }));
+  await page.keyboard.press('Enter');
+  await expect(page.locator('[data-revealed]')).toHaveText('5432');
+  await expect(page.getByRole('button', { name: 'Hide' })).toBeFocused();
+  await page.keyboard.press('Enter');
+  await expect(page.locator('[data-revealed]')).toHaveCount(0);
+  const edit = page.getByRole('button', { name: 'Edit db/port' });
+  await reach(page, edit);
   await page.keyboard.press('Enter');
   await expect(page.locator('#f-value')).toBeFocused();
   await page.keyboard.press('Escape');
-  await expect(page.getByRole('button', { name: 'Edit db/port' })).toBeFocused();
+  await expect(edit).toBeFocused();
+  await page.keyboard.press('Enter');
+  await expect(page.locator('#f-value')).toBeFocused();
+  await page.keyboard.type('70000');
+  await reach(page, page.locator('dialog [type=submit]'));
+  await page.keyboard.press('Enter');
+  await expect(page.locator('#f-value')).toBeFocused(); // it is no u16, and the focus is on what is wrong
+  await expect(page.locator('#e-value')).not.toBeEmpty();
+  await page.keyboard.press('Control+a');
+  await page.keyboard.type('8080');
+  await reach(page, page.locator('dialog [type=submit]'));
+  await page.keyboard.press('Enter');
+  await expect(page.locator('#said')).toContainText('db/port has a new value, revision 1.');
+  await expect(edit).toBeFocused();
+  await page.keyboard.press('/');
+  await page.keyboard.type('u16');
+  await expect(page.locator('#matches')).toHaveText('1 of 1 shown');
+  expect(JSON.parse(kubectl('', '-n', ns, 'get', 'secret', 'latchkey-agent-env', '-o', 'json')).data).toBeTruthy();
   await state(page, 'agents');
+});
+
+test('another namespace and the overview by keyboard alone', async ({ page, serve }) => {
+  const ns = tenant(), other = tenant();
+  latchkey(other, canary, 'set', 'there', '--env', 'THERE');
+  await open(page, await serve(ns));
+  await reach(page, page.locator('#namespace'));
+  await page.keyboard.press('Control+a');
+  await page.keyboard.type(other);
+  await page.keyboard.press('Enter');
+  await expect(page.locator('h1')).toHaveText(`Secrets of ${other}`);
+  await expect(page.getByRole('link', { name: 'there', exact: true })).toBeVisible();
+  await reach(page, page.getByRole('link', { name: 'Overview' }));
+  await page.keyboard.press('Enter');
+  await expect(page.locator('.numbers')).toBeVisible();
+  await state(page, 'overview');
+  await reach(page, page.getByRole('link', { name: 'Secrets', exact: true }));
+  await page.keyboard.press('Enter');
+  await expect(page.locator('h1')).toHaveText(`Secrets of ${other}`);
+  await page.goBack();
+  await expect(page.locator('h1')).toHaveText('Overview');
 });
 
 test('changes made elsewhere appear; what is typed, opened and focused stays', async ({ page, serve }) => {

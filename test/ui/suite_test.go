@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -54,16 +55,22 @@ var _ = Describe("The page", func() {
 		run(ctx, filepath.Join(cluster.Root, "cmd", "kubectl-latchkey"), nil, "go", "build", "-buildvcs=false", "-o", plugin, ".")
 		run(ctx, ".", nil, "npm", "ci", "--ignore-scripts")
 		said := filepath.Join(cluster.Dir, "page.log")
-		Expect(os.WriteFile(said, nil, 0o600)).To(Succeed())
+		report := filepath.Join(cluster.Dir, "page.report")
+		for _, path := range []string{said, report} {
+			Expect(os.WriteFile(path, nil, 0o600)).To(Succeed())
+		}
 		run(ctx, ".", []string{
 			"PLUGIN=" + plugin, "KUBECTL=" + cluster.Kubectl.Path(), "KUBECONFIG=" + filepath.Join(cluster.Dir, "admin.kubeconfig"),
-			"UI_LOG=" + said, "HOME=" + cluster.Dir,
-		}, "npx", "playwright", "test")
+			"UI_LOG=" + said, "UI_REPORT=" + report, "HOME=" + cluster.Dir,
+		}, "npx", append([]string{"playwright", "test"}, strings.Fields(os.Getenv("SPECS"))...)...)
+		text, err := os.ReadFile(report)
+		Expect(err).NotTo(HaveOccurred())
+		AddReportEntry("the first paint of the page", string(text), ReportEntryVisibilityAlways)
 
 		problems, err := cluster.Crashes()
 		Expect(err).NotTo(HaveOccurred())
 		Expect(problems).To(BeEmpty())
-		text, err := os.ReadFile(said)
+		text, err = os.ReadFile(said)
 		Expect(err).NotTo(HaveOccurred())
 		Expect(string(text)).NotTo(ContainSubstring(revealed), "a revealed value is logged")
 		for _, path := range []string{said, cluster.Audit.Path()} {

@@ -156,7 +156,7 @@ func (a *Agents) Reveal(ctx context.Context, s *v1alpha1.AgentSecret) (seal.Valu
 	if len(answer.SecretValue) == 0 || string(answer.SecretValue) == "null" {
 		t, err := Type(s)
 		if err != nil || t.Kind() != "Option" {
-			return seal.Value{}, cli.Refused("you may not get agentsecrets/value in namespace %s; ask for a role such as latchkey-edit", a.namespace)
+			return seal.Value{}, cli.Refused("you may not get agentsecrets.latchkey.dev/value in namespace %[1]s. Try: kubectl latchkey can-i reveal -n %[1]s", a.namespace)
 		}
 	}
 	return seal.NewValue(answer.SecretValue), nil

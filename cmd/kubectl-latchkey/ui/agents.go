@@ -218,12 +218,13 @@ func (s *Server) reveal(w http.ResponseWriter, r *http.Request) {
 	value, err := a.Reveal(cluster.Unlogged(ctx), found)
 	if err != nil {
 		t := troubleOf(cluster.Explain(err))
-		s.render(w, t.status, "hidden", sentence(t.Text))
+		t.Text = sentence(t.Text)
+		s.render(w, t.status, "hidden", t)
 		return
 	}
 	t, err := agents.Type(found)
 	if err != nil {
-		s.render(w, http.StatusConflict, "hidden", "Its type cannot be read.")
+		s.render(w, http.StatusConflict, "hidden", trouble{Text: "Its type cannot be read."})
 		return
 	}
 	s.render(w, http.StatusOK, "revealed", struct{ Name, Path, Value string }{

@@ -17,7 +17,7 @@ const (
 	liveHeader = "Latchkey-Live"
 
 	contentPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
-		"form-action 'self'; frame-ancestors 'none'"
+		"base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 
 	// maxBody is the size of the largest request: a file to import, as a form.
 	maxBody = 4 << 20

@@ -96,7 +96,7 @@ func TestPage_WithoutSecret_GetsNoDataAndAsksNothing(t *testing.T) {
 func TestPage_EveryAnswer_HasTheHeadersAndNoCookie(t *testing.T) {
 	s := newStand(t, Options{})
 	s.open(t)
-	const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; frame-ancestors 'none'"
+	const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 	for _, r := range []struct{ method, path, host string }{
 		{"GET", "/", s.host}, {"GET", "/static/page.js", s.host}, {"GET", "/ns/alice/secrets", s.host}, {"POST", "/ns/alice/form", s.host},
 		{"POST", "/session", s.host}, {"GET", "/none", s.host}, {"DELETE", "/", s.host}, {"GET", "/", "attacker.invalid"},

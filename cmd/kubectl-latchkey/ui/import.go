@@ -4,6 +4,10 @@
 package ui
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -13,13 +17,14 @@ import (
 
 // imported is what an import is about to do, or did; without values.
 type imported struct {
-	Namespace               string
-	Plan                    importing.Plan
-	Writes, Refused, Kept   int
-	Written                 bool
-	Result                  importing.Result
-	Trouble                 string
-	Confirmed, ReplaceExist bool
+	Namespace             string
+	Plan                  importing.Plan
+	Writes, Refused, Kept int
+	Written               bool
+	Result                importing.Result
+	Trouble               string
+	// Token stands for this file and this plan.
+	Token string
 }
 
 func (s *Server) importForm(w http.ResponseWriter, r *http.Request) {
@@ -27,7 +32,8 @@ func (s *Server) importForm(w http.ResponseWriter, r *http.Request) {
 }
 
 // importFile shows what a file would do, or does it. Nothing of the file stays here: to
-// confirm sends it again, and what was shown is worked out again.
+// confirm sends it again, and what was shown is worked out again. Another file, or another
+// plan since something changed meanwhile, is shown instead.
 func (s *Server) importFile(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := asking(r)
 	defer cancel()
@@ -58,13 +64,14 @@ func (s *Server) importFile(w http.ResponseWriter, r *http.Request) {
 		fail(http.StatusUnprocessableEntity, sentence(err.Error()))
 		return
 	}
-	d := imported{Namespace: r.PathValue("ns"), ReplaceExist: r.PostFormValue("overwrite") != ""}
-	if d.Plan, err = importing.Make(ctx, s.cluster, d.Namespace, entries, d.ReplaceExist, "“Replace values”"); err != nil {
+	d := imported{Namespace: r.PathValue("ns")}
+	if d.Plan, err = importing.Make(ctx, s.cluster, d.Namespace, entries, r.PostFormValue("overwrite") != "", "“Replace values”"); err != nil {
 		fail(troubleOf(err).status, sentence(strings.TrimPrefix(err.Error(), "refused: ")))
 		return
 	}
 	d.Writes, d.Refused, d.Kept = d.Plan.Count(importing.Create, importing.Overwrite), d.Plan.Count(importing.Refused), d.Plan.Count(importing.Keep)
-	if r.PostFormValue("confirm") == "" || d.Refused > 0 || d.Writes == 0 {
+	d.Token = s.tokenOf(d.Namespace, text, d.Plan)
+	if !hmac.Equal([]byte(r.PostFormValue("confirm")), []byte(d.Token)) || d.Refused > 0 || d.Writes == 0 {
 		s.render(w, http.StatusOK, "import-result", d)
 		return
 	}
@@ -73,4 +80,15 @@ func (s *Server) importFile(w http.ResponseWriter, r *http.Request) {
 		d.Trouble = sentence(strings.TrimPrefix(err.Error(), "refused: "))
 	}
 	s.render(w, http.StatusOK, "import-result", d)
+}
+
+// tokenOf stands for a file and what it would do, and tells neither: its key is the session's.
+func (s *Server) tokenOf(namespace string, file []byte, plan importing.Plan) string {
+	mac := hmac.New(sha256.New, []byte(s.session.secret))
+	_, _ = fmt.Fprintf(mac, "%q", namespace)
+	for _, p := range plan {
+		_, _ = fmt.Fprintf(mac, "%q%q", p.Key, p.Action)
+	}
+	mac.Write(file)
+	return hex.EncodeToString(mac.Sum(nil))
 }

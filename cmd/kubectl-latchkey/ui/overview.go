@@ -69,7 +69,11 @@ func (s *Server) overview(w http.ResponseWriter, r *http.Request) {
 	} else if o.Keys, err = k.List(ctx, true); err != nil {
 		o.KeyTrouble = cluster.Explain(err).Error()
 	}
-	s.render(w, http.StatusOK, "overview", o)
+	name := "overview"
+	if r.Header.Get(liveHeader) != "" {
+		name = "overview-facts"
+	}
+	s.render(w, http.StatusOK, name, o)
 }
 
 func (o *overview) countReasons(items []cluster.Item) {

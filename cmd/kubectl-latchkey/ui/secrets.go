@@ -109,6 +109,7 @@ func (s *Server) find(ctx context.Context, r *http.Request, of func(error)) *clu
 // detail is the screen of one secret.
 type detail struct {
 	row
+	Live     bool // asked for by the page itself, to stand in the place of what it shows
 	Landed   []landing
 	Claims   []v1alpha1.Claim
 	SourceOf string
@@ -142,7 +143,7 @@ func (s *Server) secret(w http.ResponseWriter, r *http.Request) {
 		d.SourceOf = from.SecretKeyRef.Name + "/" + from.SecretKeyRef.Key
 	}
 	name := "secret"
-	if r.Header.Get(liveHeader) != "" {
+	if d.Live = r.Header.Get(liveHeader) != ""; d.Live {
 		name = "secret-facts"
 	}
 	s.render(w, http.StatusOK, name, d)

@@ -8,7 +8,7 @@ const kept = 'latchkey-session';
 const at = (id) => document.getElementById(id);
 const main = at('main'), dialog = at('dialog'), body = at('dialog-body');
 const secret = () => sessionStorage.getItem(kept) || '';
-let namespace = '', opener = '', stream = null, hide = 0;
+let namespace = '', shown = '', opener = '', stream = null, hide = 0;
 
 // The code leaves the address before anything else happens.
 const code = location.hash.slice(1);
@@ -36,10 +36,12 @@ function ended() {
 }
 function go(path, push) {
   if (push) history.pushState(null, '', path);
+  shown = location.pathname;
   main.replaceChildren(at('loading').content.cloneNode(true));
   return ask('GET', path, { target: main, swap: 'innerHTML' });
 }
-addEventListener('popstate', () => go(location.pathname, false));
+// Not for a fragment: the skip link moves the focus alone.
+addEventListener('popstate', () => { if (location.pathname !== shown) go(location.pathname, false); });
 document.addEventListener('htmx:configRequest', (e) => { e.detail.headers['Latchkey-Session'] = secret(); });
 document.addEventListener('htmx:beforeSwap', (e) => {
   if (e.detail.xhr.status === 401) { e.detail.shouldSwap = false; ended(); }
@@ -70,6 +72,7 @@ document.addEventListener('htmx:afterSettle', (e) => {
   if (e.target === body && !dialog.open && body.childElementCount) {
     dialog.showModal();
     (body.querySelector('[autofocus], form input:not([type=hidden]), form textarea, form button') || dialog).focus();
+    take();
   }
   body.querySelector('#import-result [data-focus]')?.focus();
 });
@@ -122,6 +125,7 @@ document.addEventListener('click', (e) => {
   if (on('[data-close]')) dialog.close();
 });
 document.addEventListener('change', (e) => {
+  if (e.target.form?.id === 'import') at('import-result').replaceChildren(); // it was of another file
   if (e.target.dataset.show) at(e.target.dataset.show).classList.toggle('shown', e.target.checked);
 });
 at('where').addEventListener('submit', (e) => {
@@ -151,15 +155,26 @@ function filter() {
 }
 document.addEventListener('input', (e) => { if (e.target.id === 'filter') filter(); });
 
-// Files that are dropped go where a chosen one would.
-document.addEventListener('dragover', (e) => { if (e.target.closest?.('[data-drop], [data-drop-here]')) e.preventDefault(); });
-document.addEventListener('drop', async (e) => {
+// Files that are dropped go where a chosen one would. Beside it nothing happens: the browser would open the file in this tab.
+const files = (e) => e.dataTransfer?.types.includes('Files');
+document.addEventListener('dragover', (e) => {
+  if (!files(e)) return;
+  e.preventDefault();
+  if (!e.target.closest?.('[data-drop], [data-drop-here]')) e.dataTransfer.dropEffect = 'none';
+});
+let dropped = null;
+function take() {
+  const form = at('import');
+  if (dropped && form) { at('f-import').files = dropped; at('import-result').replaceChildren(); htmx.trigger(form, 'submit'); }
+  dropped = null;
+}
+document.addEventListener('drop', (e) => {
+  if (!files(e)) return;
+  e.preventDefault();
   const empty = e.target.closest?.('[data-drop]');
   if (!empty && !e.target.closest?.('[data-drop-here]')) return;
-  e.preventDefault();
-  const dropped = e.dataTransfer.files;
-  if (empty) await open('GET', empty.dataset.drop, empty);
-  if (at('f-import')) { at('f-import').files = dropped; htmx.trigger(at('import'), 'submit'); }
+  dropped = e.dataTransfer.files;
+  if (empty) open('GET', empty.dataset.drop, empty); else take();
 });
 
 // Changes made elsewhere: an EventSource sends no headers, so the stream is read by hand.
@@ -177,6 +192,7 @@ async function refresh(byItself) {
   refreshing = false;
   if (byItself && at('usage')) htmx.trigger(at('usage'), 'load');
 }
+setInterval(() => refresh(false), 60000); // "4 min ago" does not stay true
 // What a person opened, and where they are, is as it was just before new rows come.
 let opened = [], focused = '';
 document.addEventListener('htmx:beforeSwap', (e) => {
