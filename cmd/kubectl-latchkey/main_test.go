@@ -4,6 +4,7 @@
 package main
 
 import (
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -21,7 +22,10 @@ func TestPlugin_Imports_NothingThatOpens(t *testing.T) {
 	if !slices.Contains(deps, "github.com/latchkey-dev/latchkey/internal/seal") {
 		t.Fatal("the list of dependencies lacks the package that seals")
 	}
-	for _, forbidden := range []string{"seal/unseal", "keyring", "store"} {
+	for _, forbidden := range []string{"seal/unseal", "keyring", "server/store"} {
+		if _, err := os.Stat("../../internal/" + forbidden); err != nil {
+			t.Errorf("what must not be imported is not there any more: %v", err)
+		}
 		if slices.Contains(deps, "github.com/latchkey-dev/latchkey/internal/"+forbidden) {
 			t.Errorf("the plugin imports internal/%s", forbidden)
 		}

@@ -130,7 +130,7 @@ func newAgentGet(f *cli.Factory) *cobra.Command {
 		Short: "Show a secret of agents, or its value",
 		Long: "Show a secret of agents. With --reveal its value goes to standard output, the text of a string as it is and everything else as\n" +
 			"JSON; that needs the right to get agentsecrets/value.",
-		Args: cobra.ExactArgs(1),
+		Args: names(1, 1),
 		RunE: explained(func(cmd *cobra.Command, args []string) error {
 			if err := out.Check(); err != nil {
 				return err

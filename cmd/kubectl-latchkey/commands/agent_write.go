@@ -59,7 +59,7 @@ func newAgentSet(f *cli.Factory) *cobra.Command {
 			"any other type. A new secret needs a type, which cannot change later.",
 		Example: "  kubectl latchkey agent set db/password --type string < password\n" +
 			"  echo '{\"host\": \"db-sample.invalid\", \"port\": 5432}' |\n    kubectl latchkey agent set db/address --type 'record{host: string, port: u16}'",
-		Args: cobra.ExactArgs(1),
+		Args: names(1, 1),
 		RunE: explained(func(cmd *cobra.Command, args []string) error {
 			w := agents.Write{Path: args[0], Name: name, IfRevision: o.ifRevision()}
 			var err error
@@ -145,7 +145,7 @@ func newAgentUnset(f *cli.Factory) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "unset PATH",
 		Short: "Take the value of a secret of agents away; its path and type stay",
-		Args:  cobra.ExactArgs(1),
+		Args:  names(1, 1),
 		RunE: explained(func(cmd *cobra.Command, args []string) error {
 			return change(cmd.Context(), f, &o, args[0], func(a *agents.Agents, s *v1alpha1.AgentSecret) error {
 				stored, err := a.Unset(cmd.Context(), s, o.ifRevision())
@@ -166,7 +166,7 @@ func newAgentDelete(f *cli.Factory) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "delete PATH",
 		Short: "Delete a secret of agents",
-		Args:  cobra.ExactArgs(1),
+		Args:  names(1, 1),
 		RunE: explained(func(cmd *cobra.Command, args []string) error {
 			return change(cmd.Context(), f, &o, args[0], func(a *agents.Agents, s *v1alpha1.AgentSecret) error {
 				if !yes && o.dryRun == "none" {

@@ -44,13 +44,8 @@ func NewRoot(streams cli.Streams, version string) *cobra.Command {
 		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl latchkey"},
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return unknownCommand(cmd, args[0])
-			}
-			return nil
-		},
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Args:          noSuchCommand,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	f := cli.NewFactory(streams, version, root.PersistentFlags())
 	root.SetIn(streams.In)
@@ -80,7 +75,59 @@ func NewRoot(streams cli.Streams, version string) *cobra.Command {
 		newUI(f),
 		newVersion(f),
 	)
+	addCompletion(root)
+	guard(root)
 	return root
+}
+
+// addCompletion adds the command that cobra makes, before it would itself, with the words
+// of this program.
+func addCompletion(root *cobra.Command) {
+	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() {
+		if c.Name() != "completion" {
+			continue
+		}
+		c.Short = "Write a script that completes commands and flags in a shell"
+		for _, shell := range c.Commands() {
+			shell.Short = "Write a script that completes commands and flags in " + shell.Name()
+			shell.Long = shell.Short + ".\n\nThe script is for `kubectl-latchkey`. For `kubectl latchkey`, kubectl asks a program of the name `kubectl_complete-latchkey` in PATH:\n" +
+				"`#!/bin/sh` in its first line and `exec kubectl-latchkey __complete \"$@\"` in its second."
+			shell.Example = map[string]string{
+				"bash": "  source <(kubectl-latchkey completion bash)", "zsh": "  source <(kubectl-latchkey completion zsh)",
+				"fish": "  kubectl-latchkey completion fish | source", "powershell": "  kubectl-latchkey completion powershell | Out-String | Invoke-Expression",
+			}[shell.Name()]
+		}
+	}
+}
+
+// guard has every command refuse arguments with code 2, and without repeating them: one of
+// them may be a value that somebody tried to pass.
+func guard(cmd *cobra.Command) {
+	for _, below := range cmd.Commands() {
+		guard(below)
+	}
+	if cmd.HasSubCommands() && cmd.HasParent() {
+		cmd.Args, cmd.RunE = noSuchCommand, func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+		return
+	}
+	if check := cmd.Args; check != nil {
+		cmd.Args = func(cmd *cobra.Command, args []string) error {
+			err := check(cmd, args)
+			var known *cli.Error
+			if err == nil || errors.As(err, &known) {
+				return err
+			}
+			return cli.Usage("%s does not take these arguments. See %s --help", cmd.Name(), cmd.CommandPath())
+		}
+	}
+}
+
+func noSuchCommand(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return unknownCommand(cmd, args[0])
+	}
+	return nil
 }
 
 // flagError says what is wrong with a flag, without what was given for it: that may be a
@@ -103,15 +150,12 @@ func flagError(cmd *cobra.Command, err error) error {
 	return cli.Usage("there is no such flag. %s", help)
 }
 
+// unknownCommand does not repeat what it does not know, but for the names that may be meant.
 func unknownCommand(cmd *cobra.Command, name string) error {
-	if strings.ContainsAny(name, "=:") || len(name) > 20 {
-		return cli.Usage("there is no such command. See %s --help", cmd.CommandPath())
-	}
-	suggestion := ""
 	if near := cmd.SuggestionsFor(name); len(near) > 0 {
-		suggestion = ", did you mean " + strings.Join(near, " or ") + "?"
+		return cli.Usage("there is no such command, did you mean %s? See %s --help", strings.Join(near, " or "), cmd.CommandPath())
 	}
-	return cli.Usage("there is no command %q%s See %s --help", name, suggestion, cmd.CommandPath())
+	return cli.Usage("there is no such command. See %s --help", cmd.CommandPath())
 }
 
 // names takes at least least and at most most names of secrets; most 0 is any number. A

@@ -90,7 +90,7 @@ func newSeal(f *cli.Factory) *cobra.Command {
 		Example: "  kubectl latchkey seal github-token -n alice < token\n" +
 			"  kubectl latchkey seal -f secrets.yaml -i\n" +
 			"  kubectl latchkey seal db-password -n prod --kind AgentSecret --path db/password --type string --key public-keys.yaml",
-		Args: cobra.MaximumNArgs(1),
+		Args: names(0, 1),
 		RunE: explained(func(cmd *cobra.Command, args []string) error {
 			switch {
 			case len(args) == 0 && o.file == "":
