@@ -159,6 +159,10 @@ fuzz: ## Run every fuzz target for FUZZTIME=30s.
 bench: ## Run the benchmarks that match BENCH=. with their allocations.
 	go test -run '^$$' -bench '$(BENCH)' -benchmem $(PACKAGES) $(TESTFLAGS)
 
+.PHONY: bench-plugin
+bench-plugin: ## Measure what the plugin takes to start.
+	go -C $(PLUGIN) test -run '^$$' -bench Start .
+
 .PHONY: bench-rest
 bench-rest: up ## Measure the REST API beside the same operations through kube-apiserver. REQUESTS=600 each.
 	source bin/dev/env; go run ./test/perf/rest -n $(REQUESTS)

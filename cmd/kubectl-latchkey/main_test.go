@@ -6,6 +6,7 @@ package main
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -29,5 +30,22 @@ func TestPlugin_Imports_NothingThatOpens(t *testing.T) {
 		if slices.Contains(deps, "github.com/latchkey-dev/latchkey/internal/"+forbidden) {
 			t.Errorf("the plugin imports internal/%s", forbidden)
 		}
+	}
+}
+
+// BenchmarkStart is what a command takes that asks nothing: make bench-plugin prints it.
+func BenchmarkStart(b *testing.B) {
+	plugin := filepath.Join(b.TempDir(), "kubectl-latchkey")
+	if output, err := exec.CommandContext(b.Context(), "go", "build", "-buildvcs=false", "-ldflags", "-s -w", "-o", plugin, ".").CombinedOutput(); err != nil {
+		b.Fatalf("%v: %s", err, output)
+	}
+	for _, args := range [][]string{{"version", "--client"}, {"set", "--help"}} {
+		b.Run(strings.Join(args, "_"), func(b *testing.B) {
+			for b.Loop() {
+				if err := exec.CommandContext(b.Context(), plugin, args...).Run(); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }

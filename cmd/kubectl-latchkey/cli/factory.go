@@ -5,6 +5,7 @@ package cli
 
 import (
 	"flag"
+	"net/http"
 	"os"
 
 	"github.com/spf13/pflag"
@@ -55,6 +56,9 @@ func (f *Factory) Config() (*rest.Config, error) {
 	config.WarningHandler = rest.NewWarningWriter(f.ErrOut, rest.WarningWriterOptions{
 		Deduplicate: true, Color: f.ErrTerminal && !f.NoColor,
 	})
+	if f.ErrTerminal {
+		config.Wrap(func(next http.RoundTripper) http.RoundTripper { return slow{f.Streams, next} })
+	}
 	return config, nil
 }
 

@@ -5,6 +5,7 @@ package cli
 
 import (
 	"fmt"
+	"io"
 	"sync"
 	"time"
 )
@@ -60,4 +61,18 @@ func (p *Progress) End() {
 		_, _ = fmt.Fprint(p.streams.ErrOut, "\r\x1b[K")
 		p.line = false
 	}
+}
+
+// Above returns a writer that takes the line away before it writes.
+func (p *Progress) Above(w io.Writer) io.Writer { return above{p, w} }
+
+type above struct {
+	progress *Progress
+	to       io.Writer
+}
+
+// Write implements io.Writer.
+func (a above) Write(text []byte) (int, error) {
+	a.progress.End()
+	return a.to.Write(text)
 }

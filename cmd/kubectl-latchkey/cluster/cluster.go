@@ -11,19 +11,18 @@ import (
 	"encoding/json"
 
 	"github.com/go-logr/logr"
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
+	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/rest"
 	"k8s.io/klog/v2"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/cli"
 	"github.com/latchkey-dev/latchkey/internal/policy/limits"
-	"github.com/latchkey-dev/latchkey/internal/seal"
 	"github.com/latchkey-dev/latchkey/internal/sealer"
 )
 
@@ -39,21 +38,23 @@ const (
 	LimitsJSON = "limits.json"
 	// VersionKey is its key for the server's version.
 	VersionKey = "version"
-
-	// pageSize is how many objects come with one request.
-	pageSize = 500
 )
 
 // Cluster asks one cluster.
 type Cluster struct {
 	// Core is the API of pods, Secrets and namespaces.
 	Core corev1client.CoreV1Interface
+	// Metadata reads and writes the metadata of any object, without what is in it.
+	Metadata metadata.Interface
+	// System is Latchkey's own namespace.
+	System string
+	// Progress begins to say how far something is; nil where nobody looks on.
+	Progress func(what string) *cli.Progress
 	// Config leads to the cluster.
 	Config *rest.Config
 
 	latchkey   rest.Interface
 	parameters runtime.ParameterCodec
-	system     string
 }
 
 // New returns the cluster that the flags lead to.
@@ -62,14 +63,22 @@ func New(f *cli.Factory) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	return For(config, f.SystemNamespace)
+	c, err := For(config, f.SystemNamespace)
+	if err != nil {
+		return nil, err
+	}
+	c.Progress = f.Progress
+	return c, nil
 }
 
 // For returns the cluster that a config leads to; system is Latchkey's own namespace.
 func For(config *rest.Config, system string) (*Cluster, error) {
 	var err error
-	c := &Cluster{Config: config, system: system}
+	c := &Cluster{Config: config, System: system}
 	if c.Core, err = corev1client.NewForConfig(config); err != nil {
+		return nil, cli.Usage("%w", err)
+	}
+	if c.Metadata, err = metadata.NewForConfig(config); err != nil {
 		return nil, cli.Usage("%w", err)
 	}
 	scheme := runtime.NewScheme()
@@ -95,14 +104,17 @@ func Open(f *cli.Factory) (c *Cluster, namespace string, err error) {
 	return c, namespace, err
 }
 
+// Path addresses a path of the API, to read it.
+func (c *Cluster) Path(path string) *rest.Request { return c.latchkey.Get().AbsPath(path) }
+
 // Unlogged returns a context for requests that hold values or private keys, or whose
 // answers do: at high verbosity the client logs bodies.
 func Unlogged(ctx context.Context) context.Context { return klog.NewContext(ctx, logr.Discard()) }
 
 // Published is what Latchkey publishes for clients.
 type Published struct {
-	// Key seals.
-	Key *seal.PublicKey
+	// Keys are the public keys, of which the newest seals.
+	Keys sealer.Keys
 	// Limits are a tenant's; those of the contracts where the server is too old to say.
 	Limits limits.Limits
 	// Version is the server's; "" where it is too old to say.
@@ -111,15 +123,19 @@ type Published struct {
 
 // Published reads what Latchkey publishes.
 func (c *Cluster) Published(ctx context.Context) (Published, error) {
-	found, err := c.Core.ConfigMaps(c.system).Get(ctx, PublicKeysName, metav1.GetOptions{})
+	found, err := c.Core.ConfigMaps(c.System).Get(ctx, PublicKeysName, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
 		return Published{}, cli.Refused("ConfigMap %s is not in namespace %s: Latchkey is installed elsewhere (say where with --system-namespace), "+
-			"or not at all, or its controller has not run yet", PublicKeysName, c.system)
+			"or not at all, or its controller has not run yet", PublicKeysName, c.System)
 	}
 	if err != nil {
 		return Published{}, Explain(err)
 	}
-	return ParsePublished(found.Data)
+	published, err := ParsePublished(found.Data)
+	if err != nil {
+		return Published{}, cli.Refused("%w. Try: kubectl latchkey doctor --system", err)
+	}
+	return published, nil
 }
 
 // ParsePublished reads the data of that ConfigMap.
@@ -128,27 +144,11 @@ func ParsePublished(data map[string]string) (Published, error) {
 	if err != nil {
 		return Published{}, cli.Refused("ConfigMap %s holds no public key", PublicKeysName)
 	}
-	p := Published{Key: keys.Newest, Version: data[VersionKey], Limits: limits.Of(limits.DefaultUser(), limits.DefaultAgent())}
+	p := Published{Keys: keys, Version: data[VersionKey], Limits: limits.Of(limits.DefaultUser(), limits.DefaultAgent())}
 	if text, has := data[LimitsJSON]; has {
 		if err := json.Unmarshal([]byte(text), &p.Limits); err != nil {
 			return Published{}, cli.Refused("ConfigMap %s has limits that cannot be read", PublicKeysName)
 		}
 	}
 	return p, nil
-}
-
-// Pods returns the pods of a namespace.
-func (c *Cluster) Pods(ctx context.Context, namespace string) ([]corev1.Pod, error) {
-	var pods []corev1.Pod
-	options := metav1.ListOptions{Limit: pageSize}
-	for {
-		page, err := c.Core.Pods(namespace).List(ctx, options)
-		if err != nil {
-			return nil, Explain(err)
-		}
-		pods = append(pods, page.Items...)
-		if options.Continue = page.Continue; options.Continue == "" {
-			return pods, nil
-		}
-	}
 }

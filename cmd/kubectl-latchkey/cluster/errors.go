@@ -5,10 +5,12 @@ package cluster
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/cli"
@@ -69,6 +71,13 @@ func causes(s metav1.Status) string {
 		return lines[0]
 	}
 	return "\n  " + strings.Join(lines, "\n  ")
+}
+
+// MissingRight returns the error of a request that would have been refused since a right in
+// a namespace is missing.
+func MissingRight(r Right) error {
+	return Explain(apierrors.NewForbidden(schema.GroupResource{Group: r.Group, Resource: r.Resource}, "",
+		fmt.Errorf("User %q cannot %s resource %q in API group %q in the namespace %q", r.User, r.Verb, r.Resource, r.Group, r.Namespace))) //nolint:revive,staticcheck // the API server's words
 }
 
 func missingRight(err error, r Right) error {

@@ -78,3 +78,11 @@ func TestGranting_OfARight_IsTheNarrowestRole(t *testing.T) {
 		})
 	}
 }
+
+func TestMissingRight_IsTheErrorOfTheRefusedRequest(t *testing.T) {
+	err := MissingRight(Right{User: "a", Verb: "get", Resource: "agentsecrets/value", Group: "latchkey.dev", Namespace: "n"})
+	want := Explain(forbidden(`x is forbidden: User "a" cannot get resource "agentsecrets/value" in API group "latchkey.dev" in the namespace "n"`))
+	if err.Error() != want.Error() || !IsForbidden(err) {
+		t.Errorf("MissingRight = %v, want %v", err, want)
+	}
+}

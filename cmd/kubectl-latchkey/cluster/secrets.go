@@ -24,41 +24,31 @@ func in(r *rest.Request, namespace, resource string) *rest.Request {
 }
 
 // Users returns the UserSecrets of a namespace, or of all if it is "".
-func (c *Cluster) Users(ctx context.Context, namespace string, options metav1.ListOptions) ([]Item, error) {
-	var items []Item
-	options.Limit = pageSize
-	for {
+func (c *Cluster) Users(ctx context.Context, namespace string, options metav1.ListOptions) (items []Item, err error) {
+	err = c.paged("user secrets", options, func(options metav1.ListOptions) (int, string, error) {
 		page := &v1alpha1.UserSecretList{}
-		if err := in(c.latchkey.Get(), namespace, UserSecrets).VersionedParams(&options, c.parameters).Do(ctx).Into(page); err != nil {
-			return nil, Explain(err)
-		}
+		err := in(c.latchkey.Get(), namespace, UserSecrets).VersionedParams(&options, c.parameters).Do(ctx).Into(page)
 		for i := range page.Items {
 			page.Items[i].TypeMeta = typeMeta("UserSecret")
 			items = append(items, Item{User: &page.Items[i]})
 		}
-		if options.Continue = page.Continue; options.Continue == "" {
-			return items, nil
-		}
-	}
+		return len(page.Items), page.Continue, err
+	})
+	return items, err
 }
 
 // Agents returns the AgentSecrets of a namespace, or of all if it is "".
-func (c *Cluster) Agents(ctx context.Context, namespace string, options metav1.ListOptions) ([]Item, error) {
-	var items []Item
-	options.Limit = pageSize
-	for {
+func (c *Cluster) Agents(ctx context.Context, namespace string, options metav1.ListOptions) (items []Item, err error) {
+	err = c.paged("agent secrets", options, func(options metav1.ListOptions) (int, string, error) {
 		page := &v1alpha1.AgentSecretList{}
-		if err := in(c.latchkey.Get(), namespace, AgentSecrets).VersionedParams(&options, c.parameters).Do(ctx).Into(page); err != nil {
-			return nil, Explain(err)
-		}
+		err := in(c.latchkey.Get(), namespace, AgentSecrets).VersionedParams(&options, c.parameters).Do(ctx).Into(page)
 		for i := range page.Items {
 			page.Items[i].TypeMeta = typeMeta("AgentSecret")
 			items = append(items, Item{Agent: &page.Items[i]})
 		}
-		if options.Continue = page.Continue; options.Continue == "" {
-			return items, nil
-		}
-	}
+		return len(page.Items), page.Continue, err
+	})
+	return items, err
 }
 
 func typeMeta(kind string) metav1.TypeMeta {
@@ -98,6 +88,30 @@ func (c *Cluster) GetUser(ctx context.Context, namespace, name string) (Item, er
 	return c.into(ctx, in(c.latchkey.Get(), namespace, UserSecrets).Name(name), UserSecrets)
 }
 
+// GetAgent reads the AgentSecret of a metadata.name.
+func (c *Cluster) GetAgent(ctx context.Context, namespace, name string) (Item, error) {
+	return c.into(ctx, in(c.latchkey.Get(), namespace, AgentSecrets).Name(name), AgentSecrets)
+}
+
+// Apply has the cluster say, by a dry run, what it would store if manager applied an object
+// of a resource, and what it warns of. Nothing else shows the warnings.
+func (c *Cluster) Apply(ctx context.Context, manager, resource, namespace, name string, object any) (Item, []string, error) {
+	body, err := json.Marshal(object)
+	if err != nil {
+		return Item{}, nil, err
+	}
+	force := true
+	options := metav1.PatchOptions{FieldManager: manager, Force: &force, DryRun: dry(true)}
+	result := in(c.latchkey.Patch(types.ApplyPatchType), namespace, resource).Name(name).
+		VersionedParams(&options, c.parameters).Body(body).WarningHandler(rest.NoWarnings{}).Do(ctx)
+	var warnings []string
+	for _, w := range result.Warnings() {
+		warnings = append(warnings, w.Text)
+	}
+	i, err := readInto(result, resource)
+	return i, warnings, err
+}
+
 // Watch tells of changes of a resource from now on, until ctx ends or the API server ends
 // it.
 func (c *Cluster) Watch(ctx context.Context, namespace, resource string) (watch.Interface, error) {
@@ -113,10 +127,26 @@ func (c *Cluster) CreateUser(ctx context.Context, obj *v1alpha1.UserSecret, dryR
 	return c.into(ctx, in(c.latchkey.Post(), obj.Namespace, UserSecrets).VersionedParams(&options, c.parameters).Body(obj), UserSecrets)
 }
 
+// CreateAgent creates an AgentSecret.
+func (c *Cluster) CreateAgent(ctx context.Context, obj *v1alpha1.AgentSecret, dryRun bool) (Item, error) {
+	options := metav1.CreateOptions{FieldManager: FieldManager, DryRun: dry(dryRun)}
+	obj.TypeMeta = typeMeta("AgentSecret")
+	return c.into(ctx, in(c.latchkey.Post(), obj.Namespace, AgentSecrets).VersionedParams(&options, c.parameters).Body(obj), AgentSecrets)
+}
+
 // Patch changes the fields of spec that a patch names, of this very object: one of the
 // same name that was made meanwhile is left alone.
 func (c *Cluster) Patch(ctx context.Context, i Item, spec map[string]any, dryRun bool) (Item, error) {
-	body, err := json.Marshal(map[string]any{"metadata": map[string]any{"uid": i.Meta().UID}, "spec": spec})
+	return c.patch(ctx, i, map[string]any{"uid": i.Meta().UID}, spec, dryRun)
+}
+
+// PatchRead is Patch where the object has to be as it was read.
+func (c *Cluster) PatchRead(ctx context.Context, i Item, spec map[string]any, dryRun bool) (Item, error) {
+	return c.patch(ctx, i, map[string]any{"uid": i.Meta().UID, "resourceVersion": i.Meta().ResourceVersion}, spec, dryRun)
+}
+
+func (c *Cluster) patch(ctx context.Context, i Item, metadata, spec map[string]any, dryRun bool) (Item, error) {
+	body, err := json.Marshal(map[string]any{"metadata": metadata, "spec": spec})
 	if err != nil {
 		return Item{}, err
 	}
@@ -128,19 +158,32 @@ func (c *Cluster) Patch(ctx context.Context, i Item, spec map[string]any, dryRun
 
 // Delete deletes this very object.
 func (c *Cluster) Delete(ctx context.Context, i Item, dryRun bool) error {
-	options := metav1.DeleteOptions{DryRun: dry(dryRun), Preconditions: metav1.NewUIDPreconditions(string(i.Meta().UID))}
+	return c.delete(ctx, i, &metav1.Preconditions{UID: &i.Meta().UID}, dryRun)
+}
+
+// DeleteRead is Delete where the object has to be as it was read.
+func (c *Cluster) DeleteRead(ctx context.Context, i Item, dryRun bool) error {
+	return c.delete(ctx, i, &metav1.Preconditions{UID: &i.Meta().UID, ResourceVersion: &i.Meta().ResourceVersion}, dryRun)
+}
+
+func (c *Cluster) delete(ctx context.Context, i Item, only *metav1.Preconditions, dryRun bool) error {
+	options := metav1.DeleteOptions{DryRun: dry(dryRun), Preconditions: only}
 	err := in(c.latchkey.Delete(), i.Meta().Namespace, i.Resource()).Name(i.Meta().Name).Body(&options).Do(ctx).Error()
 	return Explain(err)
 }
 
 func (c *Cluster) into(ctx context.Context, request *rest.Request, resource string) (Item, error) {
+	return readInto(request.Do(ctx), resource)
+}
+
+func readInto(result rest.Result, resource string) (Item, error) {
 	var i Item
 	if resource == UserSecrets {
 		i.User = &v1alpha1.UserSecret{}
 	} else {
 		i.Agent = &v1alpha1.AgentSecret{}
 	}
-	if err := request.Do(ctx).Into(i.Object()); err != nil {
+	if err := result.Into(i.Object()); err != nil {
 		return Item{}, Explain(err)
 	}
 	i.Object().GetObjectKind().SetGroupVersionKind(v1alpha1.GroupVersion.WithKind(i.Kind()))

@@ -50,17 +50,14 @@ func parseType(text string) (*typedvalue.Type, error) {
 
 func splitPath(text string) []string { return strings.Split(strings.Trim(text, "/"), "/") }
 
-func agentsOf(f *cli.Factory) (*agents.Agents, string, error) {
-	config, err := f.Config()
+func agentsOf(f *cli.Factory, output *cli.Output, dryRun string) (*agents.Agents, string, error) {
+	c, namespace, err := begin(f, output, dryRun)
 	if err != nil {
 		return nil, "", err
 	}
-	namespace, _, err := f.Namespace()
-	if err != nil {
-		return nil, "", err
-	}
-	a, err := agents.New(config, namespace)
-	return a, namespace, err
+	a := agents.New(c, namespace)
+	a.DryRun, a.SendNothing = dryRun == "server", dryRun == "client"
+	return a, namespace, nil
 }
 
 func readyText(s *v1alpha1.AgentSecret) string {
@@ -80,10 +77,7 @@ func newAgentList(f *cli.Factory) *cobra.Command {
 		Short: "List the secrets of agents, without values",
 		Args:  cobra.NoArgs,
 		RunE: explained(func(cmd *cobra.Command, _ []string) error {
-			if err := out.Check(); err != nil {
-				return err
-			}
-			a, namespace, err := agentsOf(f)
+			a, namespace, err := agentsOf(f, &out, "none")
 			if err != nil {
 				return err
 			}
@@ -91,27 +85,25 @@ func newAgentList(f *cli.Factory) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if out.Structured() || out.Format == "name" {
-				for i := range all {
-					all[i].TypeMeta = metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion.String(), Kind: "AgentSecret"}
-				}
-			}
 			switch {
 			case out.Structured():
-				list := &v1alpha1.AgentSecretList{TypeMeta: metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion.String(), Kind: "AgentSecretList"}, Items: all}
+				list := &v1alpha1.AgentSecretList{TypeMeta: metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion.String(), Kind: "AgentSecretList"}}
+				for _, s := range all {
+					s.ManagedFields = nil
+					list.Items = append(list.Items, *s)
+				}
 				return out.Object(f.Out, list, "")
 			case out.Format == "name":
-				for i := range all {
-					f.Printf("agentsecret.latchkey.dev/%s\n", all[i].Name)
+				for _, s := range all {
+					f.Printf("agentsecret.latchkey.dev/%s\n", s.Name)
 				}
 				return nil
 			case len(all) == 0:
-				f.Notice("No agent secrets in namespace %s.", namespace)
+				f.Notice("There are no agent secrets in namespace %s. Try: kubectl latchkey agent set PATH --type string", namespace)
 				return nil
 			}
 			rows := make([][]any, len(all))
-			for i := range all {
-				s := &all[i]
+			for i, s := range all {
 				rows[i] = []any{agents.PathText(s.Spec.Path), agents.TypeText(s), s.Spec.Revision, readyText(s), s.Name}
 			}
 			return out.Table(f.Out, []cli.Column{{Name: "PATH"}, {Name: "TYPE"}, {Name: "REVISION"}, {Name: "READY"}, {Name: "NAME", Wide: true}}, rows)
@@ -132,13 +124,10 @@ func newAgentGet(f *cli.Factory) *cobra.Command {
 			"JSON; that needs the right to get agentsecrets/value.",
 		Args: names(1, 1),
 		RunE: explained(func(cmd *cobra.Command, args []string) error {
-			if err := out.Check(); err != nil {
-				return err
-			}
 			if reveal && out.Format != "" {
 				return cli.Usage("--reveal and -o exclude each other")
 			}
-			a, namespace, err := agentsOf(f)
+			a, namespace, err := agentsOf(f, &out, "none")
 			if err != nil {
 				return err
 			}
@@ -165,7 +154,6 @@ func newAgentGet(f *cli.Factory) *cobra.Command {
 				return nil
 			}
 			if out.Format != "" {
-				s.TypeMeta = metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion.String(), Kind: "AgentSecret"}
 				return out.Object(f.Out, s, "")
 			}
 			value := "set"
@@ -183,5 +171,5 @@ func newAgentGet(f *cli.Factory) *cobra.Command {
 }
 
 func noAgent(path, namespace string) error {
-	return cli.Refused("there is no agent secret %s in namespace %s; kubectl latchkey agent list -n %s shows those that there are", path, namespace, namespace)
+	return cli.Refused("there is no agent secret %s in namespace %s. Try: kubectl latchkey agent list -n %s", path, namespace, namespace)
 }

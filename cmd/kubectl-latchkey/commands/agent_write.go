@@ -41,12 +41,6 @@ func (o *writeOptions) done(what string) string {
 	return what
 }
 
-// apply has the agents' secrets written as the flags say.
-func (o *writeOptions) apply(a *agents.Agents) error {
-	a.DryRun, a.SendNothing = o.dryRun == "server", o.dryRun == "client"
-	return checkDryRun(o.dryRun)
-}
-
 func newAgentSet(f *cli.Factory) *cobra.Command {
 	var o writeOptions
 	var source cli.ValueSource
@@ -68,11 +62,8 @@ func newAgentSet(f *cli.Factory) *cobra.Command {
 					return err
 				}
 			}
-			a, _, err := agentsOf(f)
+			a, namespace, err := agentsOf(f, nil, o.dryRun)
 			if err != nil {
-				return err
-			}
-			if err := o.apply(a); err != nil {
 				return err
 			}
 			s, err := a.Get(cmd.Context(), args[0])
@@ -87,7 +78,7 @@ func newAgentSet(f *cli.Factory) *cobra.Command {
 				}
 			}
 			if t == nil {
-				return cli.Refused("there is no agent secret %s yet: give its type, such as --type string", args[0])
+				return cli.Refused("there is no agent secret %s in namespace %s yet: give its type, such as --type string", args[0], namespace)
 			}
 			keys, _, err := (&keySource{}).read(cmd.Context(), f)
 			if err != nil {
@@ -123,11 +114,8 @@ func newAgentSet(f *cli.Factory) *cobra.Command {
 
 // change runs a write on the secret at a path.
 func change(ctx context.Context, f *cli.Factory, o *writeOptions, path string, write func(*agents.Agents, *v1alpha1.AgentSecret) error) error {
-	a, namespace, err := agentsOf(f)
+	a, namespace, err := agentsOf(f, nil, o.dryRun)
 	if err != nil {
-		return err
-	}
-	if err := o.apply(a); err != nil {
 		return err
 	}
 	s, err := a.Get(ctx, path)

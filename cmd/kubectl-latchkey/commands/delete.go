@@ -33,10 +33,7 @@ func newDelete(f *cli.Factory) *cobra.Command {
 			"has them. When that takes too long, they stay disabled: `kubectl latchkey enable` takes that back, and the same command goes on.",
 		Example: "  kubectl latchkey delete github-token\n  kubectl latchkey delete github-token --when-unused --yes",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := o.output.Check(); err != nil {
-				return err
-			}
-			c, items, err := findAll(cmd, f, &which, o.dryRun, args)
+			c, items, err := findAll(cmd, f, &which, &o.output, o.dryRun, args)
 			if err != nil {
 				return err
 			}

@@ -24,7 +24,7 @@ func newDescribe(f *cli.Factory) *cobra.Command {
 		Use: "describe NAME", Short: "Show a secret: where it is found, what is in its way and how to mend that, who uses it", Args: names(1, 1),
 		Example: "  kubectl latchkey describe github-token",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, items, err := findAll(cmd, f, &which, "none", args)
+			c, items, err := findAll(cmd, f, &which, nil, "none", args)
 			if err != nil {
 				return err
 			}

@@ -31,7 +31,8 @@ func newDoctor(f *cli.Factory) *cobra.Command {
 		Use: "doctor", Short: "Find what is wrong with the installation and with a namespace", Args: cobra.NoArgs,
 		Long: "Find what is wrong with the installation and with a namespace, and say what helps. Nothing is changed: what is sent are\n" +
 			"two dry runs.\n\n" +
-			"✓ is well, ! is worth a look, ✗ is wrong, – cannot be seen without the right that is named. The exit code is 4 where something is wrong.",
+			"✓ is well, ! is worth a look, ✗ is wrong, – cannot be seen without the right that is named. The exit code is 4 where something is\n" +
+			"wrong; what is worth a look, or cannot be seen, leaves it 0.",
 		Example: "  kubectl latchkey doctor -n alice\n  kubectl latchkey doctor --system -o json",
 		RunE: explained(func(cmd *cobra.Command, _ []string) error {
 			if err := output.Check(); err != nil {
@@ -63,20 +64,15 @@ func diagnose(ctx context.Context, f *cli.Factory, system, tenant bool) (d diagn
 	if err != nil {
 		return d, "", err
 	}
-	r, err := doctor.NewReader(c, f.SystemNamespace)
-	if err != nil {
-		return d, "", err
-	}
+	progress := f.Progress("looking at")
+	defer progress.End()
+	r := doctor.NewReader(c, progress.Text)
 	if err := r.Reach(ctx); err != nil {
 		return d, "", err
 	}
 	now := time.Now()
 	if system {
-		facts, err := r.System(ctx, f.Version, now)
-		if err != nil {
-			return d, "", err
-		}
-		d.System = doctor.System(facts)
+		d.System = doctor.System(r.System(ctx, f.Version, now))
 	}
 	if tenant {
 		facts, err := r.Tenant(ctx, namespace, now)

@@ -22,10 +22,7 @@ func newEnable(f *cli.Factory, enabled bool) *cobra.Command {
 		Use: use + " NAME…", Short: short, Args: names(1, 0),
 		Example: "  kubectl latchkey " + use + " github-token",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := output.Check(); err != nil {
-				return err
-			}
-			c, items, err := findAll(cmd, f, &kinds{flag: "user"}, dryRun, args)
+			c, items, err := findAll(cmd, f, &kinds{flag: "user"}, &output, dryRun, args)
 			if err != nil {
 				return err
 			}
@@ -55,11 +52,8 @@ func newEnable(f *cli.Factory, enabled bool) *cobra.Command {
 
 // findAll returns the secrets that names mean, in one look, so that a name which is wrong
 // stops a command before it changes anything.
-func findAll(cmd *cobra.Command, f *cli.Factory, which *kinds, dryRun string, names []string) (*cluster.Cluster, []cluster.Item, error) {
-	if err := checkDryRun(dryRun); err != nil {
-		return nil, nil, err
-	}
-	c, namespace, err := cluster.Open(f)
+func findAll(cmd *cobra.Command, f *cli.Factory, which *kinds, output *cli.Output, dryRun string, names []string) (*cluster.Cluster, []cluster.Item, error) {
+	c, namespace, err := begin(f, output, dryRun)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -37,12 +37,15 @@ func (k *kinds) list(ctx context.Context, c *cluster.Cluster, namespace string, 
 	}
 	var refused []error
 	wanted := 0
-	for kind, list := range map[string]func(context.Context, string, metav1.ListOptions) ([]cluster.Item, error){"user": c.Users, "agent": c.Agents} {
-		if k.flag != "" && k.flag != kind {
+	for _, kind := range []struct {
+		flag string
+		list func(context.Context, string, metav1.ListOptions) ([]cluster.Item, error)
+	}{{"user", c.Users}, {"agent", c.Agents}} {
+		if k.flag != "" && k.flag != kind.flag {
 			continue
 		}
 		wanted++
-		found, err := list(ctx, namespace, options)
+		found, err := kind.list(ctx, namespace, options)
 		switch {
 		case cluster.IsForbidden(err):
 			refused = append(refused, err)

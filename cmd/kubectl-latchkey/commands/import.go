@@ -34,9 +34,6 @@ func newImport(f *cli.Factory) *cobra.Command {
 			"after a failure: what is done stays as it is.",
 		Example: "  kubectl latchkey import .env\n  sops -d secrets.yaml | kubectl latchkey import - --format yaml --yes",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := checkDryRun(o.dryRun); err != nil {
-				return err
-			}
 			return o.run(cmd.Context(), f, args[0])
 		},
 	}
@@ -48,15 +45,17 @@ func newImport(f *cli.Factory) *cobra.Command {
 }
 
 func (o *importer) run(ctx context.Context, f *cli.Factory, path string) error {
+	c, namespace, err := begin(f, nil, o.dryRun)
+	if err != nil {
+		return err
+	}
 	entries, err := o.read(f, path)
 	if err != nil {
 		return err
 	}
-	c, namespace, err := cluster.Open(f)
-	if err != nil {
-		return err
-	}
-	plan, err := importing.Make(ctx, c, namespace, entries, o.overwrite, "--overwrite")
+	progress := f.Progress("dry runs")
+	plan, err := importing.Make(ctx, c, namespace, entries, o.overwrite, "--overwrite", progress.Say)
+	progress.End()
 	if err != nil {
 		return err
 	}
@@ -85,8 +84,12 @@ func (o *importer) read(f *cli.Factory, path string) ([]imports.Entry, error) {
 	if format == "" {
 		format = importing.FormatOf(path)
 	}
-	if format == "" {
+	switch format {
+	case imports.Env, imports.JSON, imports.YAML:
+	case "":
 		return nil, cli.Usage("the name of the file does not say its format: add --format env, json or yaml")
+	default:
+		return nil, cli.Usage("--format is env, json or yaml")
 	}
 	in := f.In
 	if path != "-" {
@@ -114,7 +117,9 @@ func printPlan(f *cli.Factory, plan importing.Plan) error {
 
 // write writes what was planned, and says how far it came.
 func write(ctx context.Context, f *cli.Factory, c *cluster.Cluster, namespace string, plan importing.Plan) error {
-	result, err := plan.Write(ctx, c, namespace)
+	progress := f.Progress("written")
+	result, err := plan.Write(ctx, c, namespace, progress.Say)
+	progress.End()
 	if err == nil {
 		f.Notice("%s written.", counted(len(result.Done), "secret"))
 		return nil

@@ -28,11 +28,11 @@ func newKeys(f *cli.Factory) *cobra.Command {
 }
 
 func keysOf(f *cli.Factory) (*keys.Keys, error) {
-	config, err := f.Config()
+	c, err := cluster.New(f)
 	if err != nil {
 		return nil, err
 	}
-	return keys.New(config, f.SystemNamespace)
+	return keys.New(c), nil
 }
 
 func newKeysList(f *cli.Factory) *cobra.Command {
@@ -98,7 +98,9 @@ func newKeysRotate(f *cli.Factory) *cobra.Command {
 			}
 			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
 			defer cancel()
-			id, err := k.Await(ctx, old)
+			progress := f.Progress("waiting for a successor of key " + old)
+			id, err := k.Await(ctx, old, progress.Text)
+			progress.End()
 			if errors.Is(err, context.DeadlineExceeded) {
 				return cli.Timeout("key %s has no successor after %s: check that the controller runs in namespace %s", old, timeout, f.SystemNamespace)
 			}
@@ -154,7 +156,12 @@ func newKeysRestore(f *cli.Factory) *cobra.Command {
 		Short: "Store the sealing keys of a backup that are missing",
 		Long: "Store the sealing keys of a backup that are missing, and say what can be opened again. Keys that exist stay as they are. If the newest\n" +
 			"key comes from the backup, a rotation is asked for: what somebody else may have must not seal.",
-		Args: cobra.ExactArgs(1),
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return cli.Usage("name one backup. See %s --help", cmd.CommandPath())
+			}
+			return nil
+		},
 		RunE: explained(func(cmd *cobra.Command, args []string) error {
 			if identity == "" {
 				return cli.Usage("--identity is needed: the file of age with the private half of the recipient")

@@ -33,10 +33,7 @@ func newList(f *cli.Factory) *cobra.Command {
 			if len(args) > 0 {
 				return cli.Usage("list takes no names: kubectl latchkey describe shows one secret")
 			}
-			if err := output.Check(); err != nil {
-				return err
-			}
-			c, namespace, err := cluster.Open(f)
+			c, namespace, err := begin(f, &output, "none")
 			if err != nil {
 				return err
 			}

@@ -58,15 +58,11 @@ func (o *planner) run(ctx context.Context, f *cli.Factory) error {
 	if err != nil {
 		return err
 	}
-	server, err := sealing.NewCluster(c.Config)
-	if err != nil {
-		return err
-	}
 	published, err := c.Published(ctx)
 	if err != nil {
 		return err
 	}
-	p := &planning.Planner{Cluster: c, Server: server, Key: published.Key, Limits: published.Limits, Manager: o.manager}
+	p := &planning.Planner{Cluster: c, Server: sealing.Cluster{Cluster: c}, Key: published.Keys.Newest, Limits: published.Limits, Manager: o.manager}
 	if p.Namespace, _, err = f.Namespace(); err != nil {
 		return err
 	}

@@ -21,12 +21,17 @@ func newReseal(f *cli.Factory) *cobra.Command {
 			"What cannot be changed, such as a template, is skipped with a reason, and the exit code is 4. With --check nothing is\n" +
 			"changed, and the exit code is 4 where a value is of an older key.",
 		Example: "  kubectl latchkey reseal manifests/\n  kubectl latchkey reseal --check --key public-keys.yaml .",
-		Args:    cobra.MinimumNArgs(1),
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return cli.Usage("name a file or a folder. See %s --help", cmd.CommandPath())
+			}
+			return nil
+		},
 		RunE: explained(func(cmd *cobra.Command, args []string) error {
 			if keys.offline() && !check {
 				return cli.Usage("--key is for --check: only the cluster can seal a value again")
 			}
-			found, cluster, err := keys.read(cmd.Context(), f)
+			found, c, err := keys.read(cmd.Context(), f)
 			if err != nil {
 				return err
 			}
@@ -34,7 +39,7 @@ func newReseal(f *cli.Factory) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			r := sealing.Reseal{Paths: args, Check: check, Namespace: namespace, Keys: found, Cluster: cluster, Out: f.Out}
+			r := sealing.Reseal{Paths: args, Check: check, Namespace: namespace, Keys: found, Cluster: sealing.Cluster{Cluster: c}, Out: f.Out}
 			return r.Run(cmd.Context())
 		}),
 	}
@@ -63,7 +68,7 @@ func newValidate(f *cli.Factory) *cobra.Command {
 			}
 			v := sealing.Validate{Paths: paths, Namespace: f.ChosenNamespace(), In: f.In, Out: f.Out}
 			if server || keys.offline() {
-				found, cluster, err := keys.read(cmd.Context(), f)
+				found, c, err := keys.read(cmd.Context(), f)
 				if err != nil {
 					return err
 				}
@@ -71,9 +76,12 @@ func newValidate(f *cli.Factory) *cobra.Command {
 					return err
 				}
 				if v.Keys = found; server {
-					v.Cluster = cluster
+					v.Cluster = sealing.Cluster{Cluster: c}
 				}
 			}
+			progress := f.Progress("looked at")
+			defer progress.End()
+			v.Said, v.Out = progress.Text, progress.Above(f.Out)
 			return v.Run(cmd.Context())
 		}),
 	}

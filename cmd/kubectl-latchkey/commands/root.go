@@ -104,6 +104,7 @@ func addCompletion(root *cobra.Command) {
 // guard has every command refuse arguments with code 2, and without repeating them: one of
 // them may be a value that somebody tried to pass.
 func guard(cmd *cobra.Command) {
+	cmd.SuggestionsMinimumDistance = 2
 	for _, below := range cmd.Commands() {
 		guard(below)
 	}

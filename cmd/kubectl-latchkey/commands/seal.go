@@ -34,7 +34,7 @@ func (k *keySource) addFlag(set *pflag.FlagSet) {
 func (k *keySource) offline() bool { return k.file != "" }
 
 // read returns the keys, and the cluster where it was asked.
-func (k *keySource) read(ctx context.Context, f *cli.Factory) (sealer.Keys, *sealing.Cluster, error) {
+func (k *keySource) read(ctx context.Context, f *cli.Factory) (sealer.Keys, *cluster.Cluster, error) {
 	if k.offline() {
 		text, err := os.ReadFile(k.file)
 		if err != nil {
@@ -46,16 +46,12 @@ func (k *keySource) read(ctx context.Context, f *cli.Factory) (sealer.Keys, *sea
 		}
 		return keys, nil, nil
 	}
-	config, err := f.Config()
+	c, err := cluster.New(f)
 	if err != nil {
 		return sealer.Keys{}, nil, err
 	}
-	asked, err := sealing.NewCluster(config)
-	if err != nil {
-		return sealer.Keys{}, nil, err
-	}
-	keys, err := asked.Keys(ctx, f.SystemNamespace)
-	return keys, asked, err
+	published, err := c.Published(ctx)
+	return published.Keys, c, err
 }
 
 // namespace returns the namespace to seal for. Offline, the kubeconfig's is nobody's

@@ -68,19 +68,6 @@ holds it. Without a value, only the other fields of an existing secret are chang
 	return cmd
 }
 
-func addDryRun(set *pflag.FlagSet, to *string) {
-	set.StringVar(to, "dry-run", "none", "none, client (send nothing) or server (check, and store nothing)")
-	set.Lookup("dry-run").NoOptDefVal = "client"
-}
-
-func checkDryRun(mode string) error {
-	switch mode {
-	case "none", "client", "server":
-		return nil
-	}
-	return cli.Usage("--dry-run is none, client or server")
-}
-
 func (o *setOptions) check(name string) error {
 	sources := 0
 	for _, given := range []bool{o.value.File != "" || o.value.Keep, o.from != "", o.generate != 0} {
@@ -97,12 +84,6 @@ func (o *setOptions) check(name string) error {
 	if secret, key, ok := strings.Cut(o.from, "/"); o.from != "" && (!ok || secret == "" || key == "") {
 		return cli.Usage("--from takes SECRET/KEY")
 	}
-	if err := checkDryRun(o.dryRun); err != nil {
-		return err
-	}
-	if err := o.output.Check(); err != nil {
-		return err
-	}
 	if problems := o.draft(name, seal.Value{}, false).Check(); len(problems) > 0 {
 		field := "NAME"
 		if problems[0].Field != users.FieldName {
@@ -117,7 +98,7 @@ func (o *setOptions) run(ctx context.Context, f *cli.Factory, name string) error
 	if err := o.check(name); err != nil {
 		return err
 	}
-	c, namespace, err := cluster.Open(f)
+	c, namespace, err := begin(f, &o.output, o.dryRun)
 	if err != nil {
 		return err
 	}

@@ -26,13 +26,10 @@ func newUsage(f *cli.Factory) *cobra.Command {
 		Use: "usage [NAME]", Short: "Say which containers have a secret, and whether its old value can be revoked; without NAME, of all secrets", Args: names(0, 1),
 		Example: "  kubectl latchkey usage github-token\n  kubectl latchkey usage",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := output.Check(); err != nil {
-				return err
-			}
 			if len(args) == 0 {
 				return usageOfAll(cmd.Context(), f, &which, &output, exitCode)
 			}
-			c, items, err := findAll(cmd, f, &which, "none", args)
+			c, items, err := findAll(cmd, f, &which, &output, "none", args)
 			if err != nil {
 				return err
 			}

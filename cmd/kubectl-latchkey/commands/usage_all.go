@@ -9,17 +9,12 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/cli"
-	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/cluster"
 	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/revoke"
 )
 
 // usageOfAll sums the use of every secret of the namespace up.
 func usageOfAll(ctx context.Context, f *cli.Factory, which *kinds, output *cli.Output, exitCode bool) error {
-	c, err := cluster.New(f)
-	if err != nil {
-		return err
-	}
-	namespace, _, err := f.Namespace()
+	c, namespace, err := begin(f, output, "none")
 	if err != nil {
 		return err
 	}

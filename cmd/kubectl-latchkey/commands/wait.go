@@ -27,7 +27,7 @@ func newWait(f *cli.Factory) *cobra.Command {
 		Use: "wait NAME", Short: "Wait until no container has an older value of a secret", Args: names(1, 1),
 		Example: "  kubectl latchkey set github-token && kubectl latchkey wait github-token && revoke-the-old-one",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, items, err := findAll(cmd, f, &which, "none", args)
+			c, items, err := findAll(cmd, f, &which, nil, "none", args)
 			if err != nil {
 				return err
 			}

@@ -106,7 +106,10 @@ func identify(ctx context.Context, f *cli.Factory) (identity, error) {
 		me.TenantUser, me.Environment = namespace.Labels[v1alpha1.LabelUser], namespace.Labels[v1alpha1.LabelEnvironment]
 		me.Own = me.TenantUser != "" && slices.Contains(doctor.Subjects(namespace), me.User)
 	}
-	for _, action := range actions {
+	progress := f.Progress("rights")
+	defer progress.End()
+	for i, action := range actions {
+		progress.Say(i, len(actions))
 		lacks, err := c.Lacks(ctx, rightsFor(action, me.User, name, f.SystemNamespace))
 		if err != nil {
 			return me, err

@@ -16,8 +16,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/version"
-	"k8s.io/client-go/discovery"
-	"k8s.io/client-go/rest"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/cluster"
@@ -31,23 +29,19 @@ const metadataOnly = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.
 // Reader reads facts, with the caller's rights.
 type Reader struct {
 	cluster *cluster.Cluster
-	raw     rest.Interface
 	system  string
+	said    func(what string)
 }
 
-// NewReader returns a Reader of a cluster whose Latchkey is in namespace system.
-func NewReader(c *cluster.Cluster, system string) (*Reader, error) {
-	raw, err := discovery.NewDiscoveryClientForConfig(c.Config)
-	if err != nil {
-		return nil, err
-	}
-	return &Reader{cluster: c, raw: raw.RESTClient(), system: system}, nil
+// NewReader returns a Reader of a cluster. said is called with what it reads next.
+func NewReader(c *cluster.Cluster, said func(what string)) *Reader {
+	return &Reader{cluster: c, system: c.System, said: said}
 }
 
 // Reach returns an error where there is no cluster, or none that knows the caller: then
 // there is nothing to find.
 func (r *Reader) Reach(ctx context.Context) error {
-	err := r.raw.Get().AbsPath("/version").Do(ctx).Error()
+	err := r.cluster.Path("/version").Do(ctx).Error()
 	var answered apierrors.APIStatus
 	if err == nil || errors.As(err, &answered) && !apierrors.IsUnauthorized(err) {
 		return nil
@@ -75,7 +69,7 @@ func readOf[T any](value T, err error) Read[T] {
 // get reads one path of the API.
 func get[T any](ctx context.Context, r *Reader, path, accept string) Read[T] {
 	var value T
-	request := r.raw.Get().AbsPath(path)
+	request := r.cluster.Path(path)
 	if accept != "" {
 		request = request.SetHeader("Accept", accept)
 	}
@@ -96,33 +90,35 @@ func as[T, U any](r Read[T], part func(T) U) Read[U] {
 }
 
 // System reads what is to be known of the installation.
-func (r *Reader) System(ctx context.Context, plugin string, now time.Time) (SystemFacts, error) {
+func (r *Reader) System(ctx context.Context, plugin string, now time.Time) SystemFacts {
 	f := SystemFacts{
 		Namespace: r.system, Plugin: plugin, Now: now,
 		CRDs: map[string]Read[CRD]{}, APIServices: map[string]Read[APIService]{},
 		Deployments: map[string]Read[appsv1.Deployment]{}, Leases: map[string]Read[coordinationv1.Lease]{},
 	}
+	r.said("the API server")
 	f.Kubernetes = get[version.Info](ctx, r, "/version", "")
 	f.Served = as(get[metav1.APIResourceList](ctx, r, "/apis/"+v1alpha1.GroupVersion.String(), ""), resources)
+	r.said("the APIs")
 	for _, name := range crdNames {
 		f.CRDs[name] = get[CRD](ctx, r, "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/"+name, "")
 	}
 	for _, name := range apiServiceNames {
 		f.APIServices[name] = get[APIService](ctx, r, "/apis/apiregistration.k8s.io/v1/apiservices/"+name, "")
 	}
+	r.said("the Deployments")
 	for _, name := range deployments {
 		f.Deployments[name] = get[appsv1.Deployment](ctx, r, "/apis/apps/v1/namespaces/"+r.system+"/deployments/"+name, "")
 		f.Leases[name] = get[coordinationv1.Lease](ctx, r, "/apis/coordination.k8s.io/v1/namespaces/"+r.system+"/leases/"+name, "")
 	}
+	r.said("the webhooks")
 	f.Webhooks = get[admissionregistrationv1.MutatingWebhookConfiguration](ctx, r, "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/"+configuration, "")
 	f.Unregistered, f.Published = r.configMap(ctx, unregisteredAPIs), r.configMap(ctx, cluster.PublicKeysName)
-	k, err := keys.New(r.cluster.Config, r.system)
-	if err != nil {
-		return f, err
-	}
-	f.Keys = readOf(k.List(ctx, false))
+	r.said("the keys")
+	f.Keys = readOf(keys.New(r.cluster).List(ctx, false))
+	r.said("the secrets of all namespaces")
 	f.Objects = r.objects(ctx)
-	return f, nil
+	return f
 }
 
 func resources(list metav1.APIResourceList) []string {
@@ -151,37 +147,26 @@ func (r *Reader) objects(ctx context.Context) Read[[]cluster.Item] {
 // Tenant reads what is to be known of a namespace.
 func (r *Reader) Tenant(ctx context.Context, namespace string, now time.Time) (TenantFacts, error) {
 	f := TenantFacts{Name: namespace, Now: now, Limits: limits.Of(limits.DefaultUser(), limits.DefaultAgent())}
+	r.said("the namespaces")
 	f.Namespace = get[corev1.Namespace](ctx, r, "/api/v1/namespaces/"+namespace, "")
 	if f.Namespace.Absent {
 		return f, nil
 	}
 	f.Tenants = as(get[corev1.NamespaceList](ctx, r, "/api/v1/namespaces", metadataOnly),
 		func(l corev1.NamespaceList) []corev1.Namespace { return l.Items })
+	r.said("the secrets")
 	f.Users = readOf(r.cluster.Users(ctx, namespace, metav1.ListOptions{}))
 	f.Agents = readOf(r.cluster.Agents(ctx, namespace, metav1.ListOptions{}))
+	r.said("the pods")
 	f.Pods = readOf(r.cluster.Pods(ctx, namespace))
-	f.Restarts = r.restarts(ctx, namespace)
+	f.Restarts = readOf(r.cluster.Workloads(ctx, namespace))
+	r.said("the dry runs")
 	published, err := r.cluster.Published(ctx)
 	if err != nil {
 		f.Probe.Unsealed = err.Error()
 		return f, nil
 	}
 	f.Limits = published.Limits
-	f.Probe, err = r.probe(ctx, namespace, published.Key)
+	f.Probe, err = r.probe(ctx, namespace, published.Keys.Newest)
 	return f, err
-}
-
-// restarts reads which workloads of a namespace ask for restarts.
-func (r *Reader) restarts(ctx context.Context, namespace string) Read[map[string]bool] {
-	asks := map[string]bool{}
-	for resource, short := range map[string]string{"deployments": "deploy", "statefulsets": "sts", "daemonsets": "ds"} {
-		list := get[metav1.PartialObjectMetadataList](ctx, r, "/apis/apps/v1/namespaces/"+namespace+"/"+resource, metadataOnly)
-		if !list.known() {
-			return Read[map[string]bool]{Denied: list.Denied, Problem: list.Problem, Absent: list.Absent}
-		}
-		for i := range list.Value.Items {
-			asks[short+"/"+list.Value.Items[i].Name] = list.Value.Items[i].Annotations[v1alpha1.AnnotationRestart] == "true"
-		}
-	}
-	return Read[map[string]bool]{Value: asks}
 }

@@ -15,7 +15,27 @@ import (
 //go:embed troubleshooting.txt
 var page string
 
-var link = regexp.MustCompile(`\[([^\]]*)\]\([^)]*\)`)
+// link is a link of the page; one that stands in parentheses of its own keeps these.
+var link = regexp.MustCompile(`(\()?\[([^\]]*)\]\(([^)]*)\)(\))?`)
+
+// plain returns a line with its links as a terminal can have them: the words, and the page
+// where there is more. A link within the page is its words alone.
+func plain(line string) string {
+	return link.ReplaceAllStringFunc(line, func(found string) string {
+		part := link.FindStringSubmatch(found)
+		before, words, to, after := part[1], part[2], part[3], part[4]
+		switch {
+		case strings.HasPrefix(to, "#"):
+			return before + words + after
+		case !strings.Contains(to, "://"):
+			to = "docs/" + to
+		}
+		if before != "" && after != "" {
+			return "(" + words + ": " + to + ")"
+		}
+		return before + words + " (" + to + ")" + after
+	})
+}
 
 // Of returns what the page says about a reason of Ready=True or of Ready=False; "" where
 // it says nothing. Samples of messages are left out, commands are not.
@@ -45,7 +65,7 @@ func Of(reason string, ready bool) string {
 		case strings.HasPrefix(line, "```"):
 			fence = "command"
 		case inReason:
-			text = append(text, link.ReplaceAllString(line, "$1"))
+			text = append(text, plain(line))
 		}
 	}
 	joined := strings.TrimSpace(strings.Join(text, "\n"))

@@ -46,3 +46,30 @@ func TestOf_PartsAndCode(t *testing.T) {
 		t.Errorf("Of(Nonsense) = %q", got)
 	}
 }
+
+func TestPlain_Links_NameThePageTheyLeadTo(t *testing.T) {
+	for line, want := range map[string]string{
+		"([why](decisions/0027-stays.md)). With":     "(why: docs/decisions/0027-stays.md). With",
+		"[Restore the key](backup.md), or set":       "Restore the key (docs/backup.md), or set",
+		"see [limits](usersecret.md#limits).":        "see limits (docs/usersecret.md#limits).",
+		"See [below](#notavariable-1) where":         "See below where",
+		"(see [a](b.md) and [c](https://d.invalid))": "(see a (docs/b.md) and c (https://d.invalid))",
+		"no link (at all)":                           "no link (at all)",
+	} {
+		if got := plain(line); got != want {
+			t.Errorf("plain(%q) = %q, want %q", line, got, want)
+		}
+	}
+}
+
+func TestOf_EveryPage_IsThere(t *testing.T) {
+	for _, m := range link.FindAllStringSubmatch(page, -1) {
+		file, _, _ := strings.Cut(m[3], "#")
+		if file == "" || strings.Contains(file, "://") {
+			continue
+		}
+		if _, err := os.Stat("../../../docs/" + file); err != nil {
+			t.Errorf("a link leads nowhere: %v", err)
+		}
+	}
+}

@@ -10,7 +10,9 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -91,8 +93,9 @@ func Parse(format, text string) ([]imports.Entry, error) {
 }
 
 // Make decides what to do with each entry. What the client can judge it judges; all else
-// the server is asked for, by dry runs. replace says how overwriting is asked for.
-func Make(ctx context.Context, c *cluster.Cluster, namespace string, entries []imports.Entry, overwrite bool, replace string) (Plan, error) {
+// the server is asked for, by dry runs. replace says how overwriting is asked for; said is
+// called with how many dry runs are done of all.
+func Make(ctx context.Context, c *cluster.Cluster, namespace string, entries []imports.Entry, overwrite bool, replace string, said func(done, all int)) (Plan, error) {
 	items, err := c.Users(ctx, namespace, metav1.ListOptions{})
 	if err != nil {
 		return nil, err
@@ -130,7 +133,7 @@ func Make(ctx context.Context, c *cluster.Cluster, namespace string, entries []i
 		default:
 			room--
 		}
-		sealed, err := seal.Seal(published.Key, binding.User(namespace, p.object()), e.Value)
+		sealed, err := seal.Seal(published.Keys.Newest, binding.User(namespace, p.object()), e.Value)
 		if err != nil {
 			return nil, err
 		}
@@ -140,7 +143,7 @@ func Make(ctx context.Context, c *cluster.Cluster, namespace string, entries []i
 	for _, p := range tooMany {
 		p.Why = fmt.Sprintf("the namespace may have %d secrets: delete %d", published.Limits.User.Secrets, len(tooMany)-room)
 	}
-	return plan, dryRuns(ctx, c, namespace, plan)
+	return plan, plan.dryRuns(ctx, c, namespace, said)
 }
 
 // object returns the metadata.name of the entry's secret.
@@ -151,15 +154,20 @@ func (p *Planned) object() string {
 	return naming.Object(p.Key)
 }
 
-func dryRuns(ctx context.Context, c *cluster.Cluster, namespace string, plan Plan) error {
+// writes returns the entries that are to be written.
+func (p Plan) writes() Plan {
+	return slices.DeleteFunc(slices.Clone(p), func(e *Planned) bool { return e.sealed == "" })
+}
+
+func (p Plan) dryRuns(ctx context.Context, c *cluster.Cluster, namespace string, said func(done, all int)) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(dryRunsAtOnce)
-	for _, p := range plan {
-		if p.sealed == "" {
-			continue
-		}
+	writes := p.writes()
+	var done atomic.Int32
+	for _, p := range writes {
 		group.Go(func() error {
 			err := p.write(ctx, c, namespace, true)
+			said(int(done.Add(1)), len(writes))
 			var refused *cli.Error
 			if errors.As(err, &refused) && refused.Code == cli.CodeRefused && !cluster.IsForbidden(err) {
 				p.Action, p.Why = Refused, strings.TrimPrefix(err.Error(), "refused: ")
@@ -194,20 +202,19 @@ type Result struct {
 }
 
 // Write writes what was planned, in the order of the file, and stops at the first failure.
-func (p Plan) Write(ctx context.Context, c *cluster.Cluster, namespace string) (Result, error) {
+// said is called with how many are written of all.
+func (p Plan) Write(ctx context.Context, c *cluster.Cluster, namespace string, said func(done, all int)) (Result, error) {
 	var result Result
 	var failure error
-	for _, entry := range p {
-		switch {
-		case entry.sealed == "":
-		case failure != nil:
+	writes := p.writes()
+	for _, entry := range writes {
+		if failure != nil {
 			result.NotTried = append(result.NotTried, entry.Key)
-		default:
-			if failure = entry.write(ctx, c, namespace, false); failure != nil {
-				result.Failed = entry.Key
-			} else {
-				result.Done = append(result.Done, entry.Key)
-			}
+		} else if failure = entry.write(ctx, c, namespace, false); failure != nil {
+			result.Failed = entry.Key
+		} else {
+			result.Done = append(result.Done, entry.Key)
+			said(len(result.Done), len(writes))
 		}
 	}
 	return result, failure

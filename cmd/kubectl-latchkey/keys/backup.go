@@ -18,8 +18,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
 	sigsyaml "sigs.k8s.io/yaml"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
@@ -43,23 +41,19 @@ const (
 func (k *Keys) Backup(ctx context.Context, recipients []string, path string) ([]string, error) {
 	to, err := age.ParseRecipients(strings.NewReader(strings.Join(recipients, "\n")))
 	if err != nil {
-		return nil, cli.Refused("a recipient is not one of age, such as age1…")
+		return nil, cli.Refused("--recipient: one is not a recipient of age, such as age1…. Make one: age-keygen -o key.txt")
 	}
 	if _, err := os.Lstat(path); !errors.Is(err, os.ErrNotExist) {
-		return nil, cli.Refused("%s exists, or cannot be looked at; choose another name", path)
+		return nil, cli.Refused("-O: %s exists, or cannot be looked at; choose another name", path)
 	}
-	found, err := k.client.Resource(secrets).Namespace(k.namespace).List(cluster.Unlogged(ctx), selector)
+	found, err := k.cluster.Core.Secrets(k.namespace).List(cluster.Unlogged(ctx), selector)
 	if err != nil {
 		return nil, err
 	}
 	list := corev1.SecretList{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "List"}}
 	var ids []string
 	for i := range found.Items {
-		s := &corev1.Secret{}
-		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(found.Items[i].Object, s); err != nil {
-			return nil, errors.New("a Secret cannot be read")
-		}
-		kept, err := keySecret(s, k.namespace)
+		kept, err := keySecret(&found.Items[i], k.namespace)
 		if err != nil {
 			return nil, err
 		}
@@ -67,7 +61,7 @@ func (k *Keys) Backup(ctx context.Context, recipients []string, path string) ([]
 		ids = append(ids, idOf(kept))
 	}
 	if len(ids) == 0 {
-		return nil, cli.Refused("there is no sealing key in namespace %s", k.namespace)
+		return nil, cli.Refused("there is no sealing key in namespace %s; the controller makes the first. Try: kubectl latchkey doctor --system", k.namespace)
 	}
 	plain, err := sigsyaml.Marshal(list)
 	if err != nil {
@@ -160,7 +154,7 @@ func (k *Keys) Restore(ctx context.Context, backup, identities io.Reader, now ti
 		if s == newest {
 			s.Annotations[v1alpha1.AnnotationRotateRequested] = requestAt(createdOf(s), now)
 		}
-		switch err := k.create(ctx, s); {
+		switch _, err := k.cluster.Core.Secrets(k.namespace).Create(cluster.Unlogged(ctx), s, metav1.CreateOptions{}); {
 		case apierrors.IsAlreadyExists(err):
 			done.Present = append(done.Present, idOf(s))
 		case err != nil:
@@ -201,32 +195,23 @@ func createdOf(s *corev1.Secret) time.Time {
 	return created
 }
 
-func (k *Keys) create(ctx context.Context, s *corev1.Secret) error {
-	object, err := runtime.DefaultUnstructuredConverter.ToUnstructured(s)
-	if err != nil {
-		return errors.New("a key cannot be written")
-	}
-	_, err = k.client.Resource(secrets).Namespace(k.namespace).Create(cluster.Unlogged(ctx), &unstructured.Unstructured{Object: object}, metav1.CreateOptions{})
-	return err
-}
-
 // decrypt reads a backup. Errors quote nothing of it.
 func decrypt(backup, identities io.Reader) (*corev1.SecretList, error) {
 	ids, err := age.ParseIdentities(identities)
 	if err != nil {
-		return nil, cli.Refused("the identity file has no identity of age")
+		return nil, cli.Refused("--identity: the file has no identity of age, which age-keygen writes")
 	}
 	r, err := age.Decrypt(armor.NewReader(backup), ids...)
 	if err != nil {
-		return nil, cli.Refused("the backup does not open with this identity, or is none")
+		return nil, cli.Refused("the backup does not open with this identity, or is none. Try the --identity whose recipient the backup was made for")
 	}
 	plain, err := io.ReadAll(io.LimitReader(r, maxBackup+1))
 	if err != nil || len(plain) > maxBackup {
-		return nil, cli.Refused("the backup was cut short or altered, or is too large")
+		return nil, cli.Refused("the backup was cut short or altered, or is too large. Try another copy of it")
 	}
 	all := &corev1.SecretList{}
 	if sigsyaml.Unmarshal(plain, all) != nil || len(all.Items) == 0 {
-		return nil, cli.Refused("the backup holds no keys")
+		return nil, cli.Refused("the backup holds no keys. Try another one")
 	}
 	return all, nil
 }

@@ -17,12 +17,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
-	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/metadata"
-	"k8s.io/client-go/rest"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/cli"
@@ -31,26 +28,20 @@ import (
 )
 
 var (
-	secrets    = corev1.SchemeGroupVersion.WithResource("secrets")
-	configMaps = corev1.SchemeGroupVersion.WithResource("configmaps")
-	selector   = metav1.ListOptions{LabelSelector: v1alpha1.LabelSealingKey + "=true"}
+	secrets  = corev1.SchemeGroupVersion.WithResource("secrets")
+	selector = metav1.ListOptions{LabelSelector: v1alpha1.LabelSealingKey + "=true"}
 )
 
 // Keys are the sealing keys of a cluster.
 type Keys struct {
-	client    dynamic.Interface
+	cluster   *cluster.Cluster
 	metadata  metadata.Interface
 	namespace string
 }
 
-// New returns the keys in Latchkey's namespace.
-func New(config *rest.Config, namespace string) (*Keys, error) {
-	client, err := dynamic.NewForConfig(config)
-	if err != nil {
-		return nil, err
-	}
-	meta, err := metadata.NewForConfig(config)
-	return &Keys{client: client, metadata: meta, namespace: namespace}, err
+// New returns the keys of a cluster.
+func New(c *cluster.Cluster) *Keys {
+	return &Keys{cluster: c, metadata: c.Metadata, namespace: c.System}
 }
 
 // Key is what is public of a sealing key.
@@ -113,15 +104,14 @@ func (k *Keys) List(ctx context.Context, count bool) ([]Key, error) {
 // objects counts the objects of the cluster by the key of their value.
 func (k *Keys) objects(ctx context.Context) (map[string]int, error) {
 	counts := map[string]int{}
-	for _, resource := range []string{"usersecrets", "agentsecrets"} {
-		list, err := k.client.Resource(v1alpha1.GroupVersion.WithResource(resource)).List(ctx, metav1.ListOptions{})
+	for _, list := range []func(context.Context, string, metav1.ListOptions) ([]cluster.Item, error){k.cluster.Users, k.cluster.Agents} {
+		items, err := list(ctx, "", metav1.ListOptions{})
 		if err != nil {
 			return nil, err
 		}
-		for i := range list.Items {
-			text, _, _ := unstructured.NestedString(list.Items[i].Object, "spec", "sealedValue")
-			if s, err := seal.Parse(text); err == nil {
-				counts[s.KeyID()]++
+		for _, i := range items {
+			if id := seal.KeyIDOf(i.Sealed()); id != "" {
+				counts[id]++
 			}
 		}
 	}
@@ -135,7 +125,7 @@ func (k *Keys) Rotate(ctx context.Context, now time.Time) (string, error) {
 		return "", err
 	}
 	if len(all) == 0 {
-		return "", cli.Refused("there is no sealing key in namespace %s; the controller makes the first", k.namespace)
+		return "", cli.Refused("there is no sealing key in namespace %s; the controller makes the first. Try: kubectl latchkey doctor --system", k.namespace)
 	}
 	newest := all[0]
 	patch := fmt.Appendf(nil, `{"metadata":{"annotations":{%q:%q}}}`, v1alpha1.AnnotationRotateRequested, requestAt(newest.Created, now))
@@ -164,16 +154,19 @@ func (k *Keys) MarkBackedUp(ctx context.Context, ids []string, now time.Time) er
 	return nil
 }
 
-// Await waits until another key than old is published, and returns its id.
-func (k *Keys) Await(ctx context.Context, old string) (string, error) {
+// Await waits until another key than old is published, and returns its id. said is called
+// with how long that takes.
+func (k *Keys) Await(ctx context.Context, old string, said func(text string)) (string, error) {
+	began := time.Now()
 	var id string
 	err := wait.PollUntilContextCancel(ctx, 500*time.Millisecond, true, func(ctx context.Context) (bool, error) {
-		published, err := k.client.Resource(configMaps).Namespace(k.namespace).Get(ctx, cluster.PublicKeysName, metav1.GetOptions{})
+		said(time.Since(began).Round(time.Second).String())
+		published, err := k.cluster.Published(ctx)
 		if err != nil {
 			return false, err
 		}
-		id, _, _ = unstructured.NestedString(published.Object, "data", cluster.PublicKeyID)
-		return id != "" && id != old, nil
+		id = published.Keys.Newest.ID()
+		return id != old, nil
 	})
 	return id, err
 }

@@ -13,8 +13,6 @@ import (
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/cluster"
@@ -74,14 +72,10 @@ func (p *Planner) object(ctx context.Context, t *tenant, o *manifest.Object, nth
 			return err
 		}
 	}
-	answer, err := p.Server.DryRun(ctx, p.Manager, t.namespace, o, sealed)
+	after, err := p.Server.DryRun(ctx, p.Manager, t.namespace, o, sealed)
 	if err != nil {
 		result.Why, err = refusal(err)
 		result.Why = strings.TrimPrefix(result.Why, "refused: ")
-		return err
-	}
-	after, err := itemOf(answer)
-	if err != nil {
 		return err
 	}
 	before, present := t.before[idOf(after)]
@@ -95,16 +89,6 @@ func (p *Planner) object(ctx context.Context, t *tenant, o *manifest.Object, nth
 	t.after[idOf(after)] = after
 	t.planned[idOf(after)] = result
 	return nil
-}
-
-func itemOf(u *unstructured.Unstructured) (cluster.Item, error) {
-	var i cluster.Item
-	if u.GetKind() == manifest.KindUser {
-		i.User = &v1alpha1.UserSecret{}
-	} else {
-		i.Agent = &v1alpha1.AgentSecret{}
-	}
-	return i, runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, i.Object())
 }
 
 func (p *Planner) compare(ctx context.Context, t *tenant, result *Object, before cluster.Item, present bool, after cluster.Item) error {
@@ -154,18 +138,11 @@ func merged(a, b map[string]any) map[string]any {
 	return all
 }
 
-func sealedOf(i cluster.Item) string {
-	if i.User != nil {
-		return i.User.Spec.SealedValue
-	}
-	return i.Agent.Spec.SealedValue
-}
-
 // value says what becomes of the value. To who may not read it, admission answers as if
 // every value were another one, so that nothing is told; and where the stored text is of
 // an older key, it may be another text of the same value for everybody.
 func (p *Planner) value(ctx context.Context, t *tenant, before, after cluster.Item) (string, error) {
-	was, is := sealedOf(before), sealedOf(after)
+	was, is := before.Sealed(), after.Sealed()
 	switch {
 	case was == "" && is == "":
 		return "", nil

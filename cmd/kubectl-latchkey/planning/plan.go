@@ -6,11 +6,12 @@ package planning
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/cluster"
 	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/usage"
@@ -101,14 +102,14 @@ type Cluster interface {
 	Users(ctx context.Context, namespace string, options metav1.ListOptions) ([]cluster.Item, error)
 	Agents(ctx context.Context, namespace string, options metav1.ListOptions) ([]cluster.Item, error)
 	Pods(ctx context.Context, namespace string) ([]corev1.Pod, error)
-	// Restarting returns the workloads of a namespace that ask for restarts.
-	Restarting(ctx context.Context, namespace string) ([]string, error)
+	// Workloads returns the workloads of a namespace, and whether they ask for restarts.
+	Workloads(ctx context.Context, namespace string) (map[string]bool, error)
 	Lacks(ctx context.Context, rights []cluster.Right) ([]cluster.Right, error)
 }
 
 // Server runs one object dry.
 type Server interface {
-	DryRun(ctx context.Context, manager, namespace string, o *manifest.Object, sealed string) (*unstructured.Unstructured, error)
+	DryRun(ctx context.Context, manager, namespace string, o *manifest.Object, sealed string) (cluster.Item, error)
 }
 
 // Planner makes plans.
@@ -172,22 +173,19 @@ func (p *Planner) running(ctx context.Context, t *tenant, plan *Plan) error {
 	if !certain && !perhaps {
 		return nil
 	}
-	restarting, err := p.Cluster.Restarting(ctx, t.namespace)
-	switch {
-	case isForbidden(err):
-		plan.Unknown = append(plan.Unknown, "which workloads of namespace "+t.namespace+" will restart: you may not list them")
-	case err != nil:
+	workloads, err := p.Cluster.Workloads(ctx, t.namespace)
+	if err := plan.without(err, "which workloads of namespace "+t.namespace+" will restart"); err != nil {
 		return err
 	}
-	for _, w := range restarting {
-		plan.Restarts = append(plan.Restarts, Restart{Namespace: t.namespace, Workload: w, Perhaps: !certain})
+	var restarting []string
+	for _, w := range slices.Sorted(maps.Keys(workloads)) {
+		if workloads[w] {
+			restarting = append(restarting, w)
+			plan.Restarts = append(plan.Restarts, Restart{Namespace: t.namespace, Workload: w, Perhaps: !certain})
+		}
 	}
 	pods, err := p.Cluster.Pods(ctx, t.namespace)
-	switch {
-	case isForbidden(err):
-		plan.Unknown = append(plan.Unknown, "which containers of namespace "+t.namespace+" keep old values: you may not list pods")
-		return nil
-	case err != nil:
+	if err := plan.without(err, "which containers of namespace "+t.namespace+" keep old values"); err != nil {
 		return err
 	}
 	if !certain {
@@ -197,7 +195,14 @@ func (p *Planner) running(ctx context.Context, t *tenant, plan *Plan) error {
 	return nil
 }
 
-func isForbidden(err error) bool { return err != nil && cluster.IsForbidden(err) }
+// without notes what is not known since a right is missing; any other error ends the plan.
+func (p *Plan) without(err error, what string) error {
+	if _, denied := cluster.Denied(err); !denied {
+		return err
+	}
+	p.Unknown = append(p.Unknown, what+": "+err.Error())
+	return nil
+}
 
 // refusal returns what the server says against an object, or the error that ends it all.
 func refusal(err error) (string, error) {

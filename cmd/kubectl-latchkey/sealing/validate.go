@@ -6,6 +6,7 @@ package sealing
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 
@@ -36,6 +37,8 @@ type Validate struct {
 	In io.Reader
 	// Out takes a line for each problem, and a sum.
 	Out io.Writer
+	// Said is called with how many objects were looked at; nil for nobody who looks on.
+	Said func(text string)
 }
 
 // Run does it. It returns an error with code 4 where there is a problem.
@@ -60,6 +63,9 @@ func (v *Validate) Run(ctx context.Context) error {
 		}
 		for _, o := range found {
 			objects++
+			if v.Said != nil {
+				v.Said(fmt.Sprintf("%d objects", objects))
+			}
 			wrong, err := v.object(ctx, o)
 			if err != nil {
 				return err

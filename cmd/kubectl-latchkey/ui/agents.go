@@ -34,8 +34,8 @@ type branch struct {
 	Depth int
 }
 
-func (s *Server) agentsOf(r *http.Request) (*agents.Agents, error) {
-	return agents.New(s.cluster.Config, r.PathValue("ns"))
+func (s *Server) agentsOf(r *http.Request) *agents.Agents {
+	return agents.New(s.cluster, r.PathValue("ns"))
 }
 
 // agents shows the secrets of agents as a tree, without values.
@@ -47,11 +47,7 @@ func (s *Server) agents(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	a, err := s.agentsOf(r)
-	if err != nil {
-		s.fail(w, r, err)
-		return
-	}
+	a := s.agentsOf(r)
 	all, err := a.List(ctx, metav1.ListOptions{})
 	if err != nil {
 		s.fail(w, r, cluster.Explain(err))
@@ -59,10 +55,10 @@ func (s *Server) agents(w http.ResponseWriter, r *http.Request) {
 	}
 	l.Kind = "agents"
 	var before []string
-	for n := range all {
-		item := cluster.Item{Agent: &all[n]}
+	for _, secret := range all {
+		item := cluster.Item{Agent: secret}
 		l.Agents = append(l.Agents, s.agentRowOf(item, before))
-		before = all[n].Spec.Path
+		before = secret.Spec.Path
 		l.count(item)
 	}
 	if published, err := s.cluster.Published(ctx); err == nil {
@@ -99,11 +95,7 @@ func (s *Server) agentForm(w http.ResponseWriter, r *http.Request) {
 	defer cancel()
 	f := agentFormData{Namespace: r.PathValue("ns"), Object: r.PathValue("name")}
 	if f.Object != "" {
-		a, err := s.agentsOf(r)
-		if err != nil {
-			s.fail(w, r, err)
-			return
-		}
+		a := s.agentsOf(r)
 		found, err := a.Named(ctx, f.Object)
 		if err != nil {
 			s.fail(w, r, cluster.Explain(err))
@@ -121,13 +113,10 @@ func (s *Server) agentForm(w http.ResponseWriter, r *http.Request) {
 func (s *Server) setAgent(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := asking(r)
 	defer cancel()
-	a, err := s.agentsOf(r)
-	if err != nil {
-		s.refuse(w, err)
-		return
-	}
+	a := s.agentsOf(r)
 	var present *v1alpha1.AgentSecret
 	if name := r.PathValue("name"); name != "" {
+		var err error
 		if present, err = a.Named(ctx, name); err != nil {
 			s.refuse(w, cluster.Explain(err))
 			return
@@ -143,7 +132,7 @@ func (s *Server) setAgent(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, err)
 		return
 	}
-	write.Key = published.Key
+	write.Key = published.Keys.Newest
 	stored, created, err := a.Set(ctx, present, write)
 	if err != nil {
 		s.refuse(w, cluster.Explain(err))
@@ -205,11 +194,7 @@ func mismatch(t *typedvalue.Type, value []byte) string {
 func (s *Server) reveal(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := asking(r)
 	defer cancel()
-	a, err := s.agentsOf(r)
-	if err != nil {
-		s.refuse(w, err)
-		return
-	}
+	a := s.agentsOf(r)
 	found, err := a.Named(ctx, r.PathValue("name"))
 	if err != nil {
 		s.fail(w, r, cluster.Explain(err))
@@ -218,7 +203,8 @@ func (s *Server) reveal(w http.ResponseWriter, r *http.Request) {
 	value, err := a.Reveal(cluster.Unlogged(ctx), found)
 	if err != nil {
 		t := troubleOf(cluster.Explain(err))
-		t.Text = sentence(t.Text)
+		why, _, _ := strings.Cut(t.Text, "\n")
+		t.Text = sentence(why)
 		s.render(w, t.status, "hidden", t)
 		return
 	}

@@ -64,9 +64,7 @@ func (s *Server) overview(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 	}
-	if k, err := keys.New(s.cluster.Config, s.options.System); err != nil {
-		o.KeyTrouble = err.Error()
-	} else if o.Keys, err = k.List(ctx, true); err != nil {
+	if o.Keys, err = keys.New(s.cluster).List(ctx, true); err != nil {
 		o.KeyTrouble = cluster.Explain(err).Error()
 	}
 	name := "overview"

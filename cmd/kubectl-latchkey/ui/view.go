@@ -6,6 +6,7 @@ package ui
 import (
 	"fmt"
 	"html/template"
+	"regexp"
 	"strings"
 	"time"
 
@@ -101,14 +102,16 @@ func stateOf(i cluster.Item) state {
 	}
 }
 
+// decision is the name of a decision in the repository, which is no help in a browser.
+var decision = regexp.MustCompile(` \(why: [^)]*\)`)
+
 // blocks makes paragraphs and commands of what the troubleshooting page says.
 func blocks(text string) []block {
 	var all []block
 	paragraph := ""
 	flush := func() {
 		if paragraph != "" {
-			// What was a link to a decision is no help here.
-			all = append(all, block{Text: spans(strings.ReplaceAll(paragraph, " (why)", ""))})
+			all = append(all, block{Text: spans(decision.ReplaceAllString(paragraph, ""))})
 		}
 		paragraph = ""
 	}

@@ -116,7 +116,7 @@ func sealFor(ctx context.Context, c *cluster.Cluster, namespace, name string, va
 	if err != nil {
 		return "", err
 	}
-	sealed, err := seal.Seal(published.Key, binding.User(namespace, name), value)
+	sealed, err := seal.Seal(published.Keys.Newest, binding.User(namespace, name), value)
 	if err != nil {
 		return "", err
 	}

@@ -1,0 +1,65 @@
+// Copyright The Latchkey Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package agents
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/cli"
+	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/cluster"
+	"github.com/latchkey-dev/latchkey/internal/seal"
+)
+
+// ErrNoValue says that there is no value to reveal.
+var ErrNoValue = errors.New("it has no value")
+
+// Reveal returns the value of an AgentSecret, as the agent-secrets API gives it to who
+// may get agentsecrets/value.
+func (a *Agents) Reveal(ctx context.Context, s *v1alpha1.AgentSecret) (seal.Value, error) {
+	if s.Spec.SealedValue == "" {
+		return seal.Value{}, ErrNoValue
+	}
+	raw, err := a.cluster.Path("/apis/golem.latchkey.dev/v1/agent-secrets/" + string(s.UID)).Do(cluster.Unlogged(ctx)).Raw()
+	if apierrors.IsNotFound(err) && bytes.Contains(raw, []byte("AGENT_SECRET_NOT_FOUND")) {
+		return seal.Value{}, cli.Refused("the agent-secrets API shows the values of environments, and namespace %s is none: it has no label %s. Try: kubectl label namespace %[1]s %s=%[1]s",
+			a.namespace, v1alpha1.LabelEnvironment)
+	}
+	if apierrors.IsNotFound(err) || apierrors.IsServiceUnavailable(err) {
+		return seal.Value{}, errors.New("the cluster does not serve the agent-secrets API: check kubectl get apiservice v1.golem.latchkey.dev")
+	}
+	if err != nil {
+		return seal.Value{}, fmt.Errorf("ask the agent-secrets API: %w", err)
+	}
+	var answer struct {
+		SecretValue json.RawMessage `json:"secretValue"`
+	}
+	if json.Unmarshal(raw, &answer) != nil {
+		return seal.Value{}, errors.New("the agent-secrets API gave no answer that can be read")
+	}
+	if len(answer.SecretValue) == 0 || string(answer.SecretValue) == "null" {
+		t, err := Type(s)
+		if err != nil || t.Kind() != "Option" {
+			return seal.Value{}, a.mayNot(ctx, s)
+		}
+	}
+	return seal.NewValue(answer.SecretValue), nil
+}
+
+// mayNot is the error of a caller whom the API shows everything of a secret but the value.
+func (a *Agents) mayNot(ctx context.Context, s *v1alpha1.AgentSecret) error {
+	self, err := a.cluster.Self(ctx)
+	if err != nil {
+		return err
+	}
+	return cluster.MissingRight(cluster.Right{
+		User: self.Username, Verb: "get", Resource: cluster.AgentSecrets + "/value", Group: v1alpha1.GroupVersion.Group, Namespace: s.Namespace,
+	})
+}
