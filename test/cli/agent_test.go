@@ -63,12 +63,12 @@ var _ = Describe("agent", func() {
 		Expect(run(ctx, ns, canary, "agent", "set", "db/password", "--type", "string")).To(Equal(result{stdout: "db/password created, revision 0\n"}))
 		Expect(run(ctx, ns, canary+"-2", "agent", "set", "db/password", "--if-revision", "0")).To(Equal(result{stdout: "db/password set, revision 1\n"}))
 		Expect(run(ctx, ns, canary+"-3", "agent", "set", "db/password", "--if-revision", "0")).
-			To(Equal(result{code: 3, stderr: "error: the revision is 1, not 0: read it again\n"}))
+			To(Equal(result{code: 3, stderr: "error: --if-revision: the revision is 1, not 0, so somebody wrote since. Try: kubectl latchkey agent get db/password -n " + ns + "\n"}))
 		Expect(run(ctx, ns, `{"host": "`+canary+`"}`, "agent", "set", "db/mainAddress")).To(ends(3))
 		Expect(run(ctx, ns, canary, "agent", "set", "db/password", "--type", "u8")).
-			To(Equal(result{code: 3, stderr: "error: its type is string and cannot change: delete it first\n"}))
+			To(Equal(result{code: 3, stderr: "error: --type: it is string and cannot change. To have another one, delete it first: kubectl latchkey agent delete db/password -n " + ns + "\n"}))
 		Expect(run(ctx, ns, canary, "agent", "set", "db/other")).
-			To(Equal(result{code: 3, stderr: "error: there is no agent secret db/other yet: give its type, such as --type string\n"}))
+			To(Equal(result{code: 3, stderr: "error: there is no agent secret db/other in namespace " + ns + " yet: give its type, such as --type string\n"}))
 
 		Eventually(ctx, func() string { return succeed(ctx, ns, "", "agent", "list") }).Should(Equal(strings.Join([]string{
 			"PATH             TYPE                              REVISION   READY",
@@ -93,15 +93,15 @@ var _ = Describe("agent", func() {
 		succeed(ctx, ns, `[["`+shown+`"]]`, "agent", "set", "b", "--type", "list<list<string>>")
 		succeed(ctx, ns, "null", "agent", "set", "c", "--type", "option<u8>")
 		Expect(run(ctx, ns, "", "agent", "get", "a", "--reveal")).To(Equal(result{code: 3, stderr: "error: the agent-secrets API shows the values of environments, and namespace " +
-			ns + " is none: it has no label latchkey.dev/environment\n"}))
+			ns + " is none: it has no label latchkey.dev/environment. Try: kubectl label namespace " + ns + " latchkey.dev/environment=" + ns + "\n"}))
 		namespace := framework.Namespace(ns)
 		Expect(api.Patch(ctx, namespace, client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"labels":{"`+v1alpha1.LabelEnvironment+`":"`+ns+`"}}}`)))).To(Succeed())
 		Eventually(ctx, func() result { return run(ctx, ns, "", "agent", "get", "a", "--reveal") }).Should(Equal(result{stdout: shown}))
 		Expect(run(ctx, ns, "", "-v=9", "agent", "get", "a", "--reveal")).To(And(ends(0), prints(Equal(shown)), notices(Not(ContainSubstring(shown)))))
 		Expect(succeed(ctx, ns, "", "agent", "get", "b", "--reveal")).To(Equal(`[["` + shown + `"]]`))
 		Expect(succeed(ctx, ns, "", "agent", "get", "c", "--reveal")).To(Equal("null"))
-		Expect(run(ctx, ns, "", "agent", "get", "a", "--reveal", "--as", manager(ctx, ns))).To(Equal(result{
-			code: 3, stderr: "error: you may not get agentsecrets.latchkey.dev/value in namespace " + ns + ". Try: kubectl latchkey can-i reveal -n " + ns + "\n",
-		}))
+		Expect(run(ctx, ns, "", "agent", "get", "a", "--reveal", "--as", manager(ctx, ns))).To(And(ends(3), prints(""), notices(HavePrefix(
+			"error: "+ns+"-manager may not get agentsecrets.latchkey.dev/value in namespace "+ns+"\nAn administrator of namespace "+ns+" grants it:\n"+
+				"  kubectl -n "+ns+" create rolebinding latchkey-edit-"+ns+"-manager --clusterrole=latchkey-edit --user="+ns+"-manager\n"))))
 	})
 })

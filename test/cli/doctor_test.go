@@ -134,6 +134,30 @@ var _ = Describe("doctor --system", Serial, Ordered, func() {
 		Expect(list.Items).To(HaveLen(1), "dry runs store nothing")
 	})
 
+	It("shows what it found, with a command for each fault, and a right for what it could not see", func(ctx SpecContext) {
+		t := &transcript{namespace: ns}
+		t.hide(ns, "NS")
+		Eventually(ctx, func() []string { return unwell(ctx, ns) }).Should(BeEmpty())
+		t.run(ctx, "", "doctor")
+		t.run(ctx, "", "doctor", "--tenant", "-o", "yaml")
+		t.run(ctx, "", "doctor", "--as", "nobody")
+		available(ctx, "latchkey-server", 0)
+		available(ctx, "latchkey-controller", 1)
+		t.run(ctx, "", "doctor", "--system")
+		available(ctx, "latchkey-server", 2)
+		t.run(ctx, "", "doctor", "--system", "-o", "json")
+		available(ctx, "latchkey-controller", 2)
+		t.run(ctx, "", "doctor", "everything")
+		t.is("doctor")
+	})
+
+	It("does not fail for what is only worth a look", func(ctx SpecContext) {
+		available(ctx, "latchkey-server", 1)
+		DeferCleanup(func(ctx SpecContext) { available(ctx, "latchkey-server", 2) })
+		Expect(run(ctx, ns, "", "doctor")).To(And(ends(0), prints(And(
+			ContainSubstring("\n  ! Deployments            1 of 2 replicas of latchkey-server are available\n"), HaveSuffix("\nNothing is wrong.\n")))))
+	})
+
 	It("names a CRD that does not serve its version", func(ctx SpecContext) {
 		serve := func(ctx context.Context, served string) {
 			kubectl(ctx, "patch", "crd", "agentsecrets.latchkey.dev", "--type=json", "-p", `[{"op":"replace","path":"/spec/versions/0/served","value":`+served+`}]`)

@@ -10,7 +10,9 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
-
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
@@ -51,6 +53,25 @@ var _ = Describe("import", func() {
 		stored := &v1alpha1.UserSecretList{}
 		Expect(api.List(ctx, stored, client.InNamespace(ns))).To(Succeed())
 		Expect(stored.Items).To(HaveLen(1))
+	})
+
+	It("stops where a write fails, says how far it came, and goes on when it is run again", func(ctx SpecContext) {
+		ns := newTenant(ctx)
+		// A quota counts no dry run, so the third write is refused and not its preview.
+		quota := &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "two"}, Spec: corev1.ResourceQuotaSpec{
+			Hard: corev1.ResourceList{"count/usersecrets.latchkey.dev": resource.MustParse("2")},
+		}}
+		Expect(api.Create(ctx, quota)).To(Succeed())
+		quota.Status = corev1.ResourceQuotaStatus{Hard: quota.Spec.Hard, Used: corev1.ResourceList{"count/usersecrets.latchkey.dev": resource.MustParse("0")}}
+		Expect(api.Status().Update(ctx, quota)).To(Succeed())
+		const env = "A=" + canary + "\nB=" + canary + "\nC=" + canary + "\nD=" + canary + "\n"
+		got := run(ctx, ns, env, "import", "-", "--format", "env", "--yes")
+		Expect(got).To(And(ends(4), prints(ContainSubstring("D     D     create")), notices(And(
+			HavePrefix("done: A, B\nfailed: C\nnot tried: D\nRun it again to go on: what is done stays as it is.\nerror: "), ContainSubstring("exceeded quota: two")))))
+		Expect(run(ctx, ns, env, "import", "-", "--format", "env", "--yes").code).To(Equal(3), "nothing was done, and it is refused")
+		Expect(api.Delete(ctx, quota)).To(Succeed())
+		Eventually(ctx, func() result { return run(ctx, ns, env, "import", "-", "--format", "env", "--yes") }).Should(And(ends(0), notices("2 secrets written.\n")))
+		Eventually(projected(ctx, ns, "D")).Should(Equal(canary))
 	})
 
 	It("refuses what exceeds the limit in sum, and a file that is malformed, without its values", func(ctx SpecContext) {

@@ -16,6 +16,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/internal/keyring"
 	"github.com/latchkey-dev/latchkey/test/framework"
 )
@@ -67,11 +68,44 @@ var _ = Describe("keys", Serial, func() {
 		Expect(got).To(And(ends(0), notices(Not(ContainSubstring(private)))))
 		Expect(got.stdout).To(And(ContainSubstring("key "+old+" restored\n"), ContainSubstring("key "+newest+" was there\n"),
 			HaveSuffix("1 keys restored; 0 objects can be opened again\n")))
+		Expect(run(ctx, ns, "", "keys", "restore", path, "--identity", filepath.Join(dir, "identity"), "--as", "nobody")).To(And(ends(3), notices(And(
+			ContainSubstring("nobody may not list secrets in namespace latchkey-system\n"), ContainSubstring(" grants it:\n  kubectl ")))))
 		again := framework.Secret(framework.SystemNamespace, secret.Name, nil)
 		Expect(api.Get(ctx, client.ObjectKeyFromObject(again), again)).To(Succeed())
 		Expect(again.Data).To(Equal(secret.Data))
 		Expect(again.Annotations).To(Equal(map[string]string{keyring.AnnotationCreated: secret.Annotations[keyring.AnnotationCreated]}))
 		Expect(succeed(ctx, ns, "", "agent", "get", "token")).To(ContainSubstring("True Projected"))
+	})
+
+	It("shows what people see of keys list, rotate, backup, restore", func(ctx SpecContext) {
+		// Of other specs' keys and objects the numbers vary.
+		kubectl(ctx, "delete", "usersecrets,agentsecrets", "--all", "--all-namespaces")
+		inSystem(ctx, "delete", "secret", "--selector", v1alpha1.LabelSealingKey, "--field-selector", "metadata.name!=latchkey-key-"+newestKey(ctx))
+		t, dir := newTranscript(ctx, "row-keys"), GinkgoT().TempDir()
+		t.hide(dir, "DIR")
+		succeed(ctx, t.namespace, canary, "set", "t", "--wait")
+		old := newestKey(ctx)
+		t.run(ctx, "", "keys", "list")
+		t.run(ctx, "", "keys", "rotate", "--wait")
+		t.run(ctx, "", "keys", "list")
+		t.run(ctx, "", "keys", "list", "-o", "yaml")
+		identity, recipient := ageIdentity(ctx)
+		t.hide(recipient, "age1RECIPIENT")
+		path, key := filepath.Join(dir, "keys.age"), file(dir, "identity", identity)
+		t.run(ctx, "", "keys", "backup", "--recipient", recipient, "-O", path)
+		t.run(ctx, "", "keys", "backup", "--recipient", recipient, "-O", path)
+		t.run(ctx, "", "keys", "backup", "--recipient", "bob", "-O", path+"2")
+		inSystem(ctx, "delete", "secret", "latchkey-key-"+old)
+		t.run(ctx, "", "keys", "restore", path, "--identity", key)
+		t.run(ctx, "", "keys", "restore", path, "--identity", key)
+		t.run(ctx, "", "keys", "restore", key, "--identity", key)
+		t.run(ctx, "", "keys", "restore", path, "--identity", path)
+		t.run(ctx, "", "keys", "restore", path)
+		t.run(ctx, "", "keys", "backup")
+		t.run(ctx, "", "keys", "rotate")
+		t.run(ctx, "", "keys", "list", "--as", "nobody")
+		t.is("keys")
+		Eventually(ctx, func() string { return newestKey(ctx) }).ShouldNot(Equal(old))
 	})
 
 	It("has a restored key that would seal replaced at once", func(ctx SpecContext) {

@@ -130,7 +130,9 @@ $`))
 		}).Should(Succeed())
 		Expect(plan.Objects).To(HaveExactElements(
 			HaveField("Action", "value: set"), HaveField("Action", "value: set"), And(HaveField("Action", "change"), HaveField("Value", "set"))))
-		Expect(plan.Unknown).To(ConsistOf(ContainSubstring("may not list them"), ContainSubstring("may not list pods")))
+		Expect(plan.Unknown).To(ConsistOf(
+			And(HavePrefix("which workloads of namespace "+ns+" will restart: manager may not list deployments.apps in namespace "+ns), ContainSubstring(" grants it:\n")),
+			And(HavePrefix("which containers of namespace "+ns+" keep old values: manager may not list pods in namespace "+ns), ContainSubstring(" grants it:\n"))))
 		equal := run(ctx, ns, manifest("UserSecret", ns, "a", "envName: A\nvalue: "+canary+"-a"), "plan", "-f", "-", "--as", "manager")
 		other := run(ctx, ns, manifest("UserSecret", ns, "a", "envName: A\nvalue: "+canary+"-z"), "plan", "-f", "-", "--as", "manager")
 		Expect(equal).To(Equal(other))

@@ -44,13 +44,19 @@ func run(ctx context.Context, namespace, stdin string, args ...string) result {
 // runBare runs the plugin with these arguments alone; stdin "" is the null device.
 func runBare(ctx context.Context, stdin string, args ...string) result {
 	GinkgoHelper()
+	return runAt(ctx, cluster.Dir, stdin, args...)
+}
+
+// runAt is runBare with a home of its own.
+func runAt(ctx context.Context, home, stdin string, args ...string) result {
+	GinkgoHelper()
 	var input io.Reader
 	if stdin != "" {
 		input = strings.NewReader(stdin)
 	}
 	command := exec.CommandContext(ctx, plugin, args...)
 	command.Env = []string{
-		"PATH=" + os.Getenv("PATH"), "HOME=" + cluster.Dir, "KUBECONFIG=" + filepath.Join(cluster.Dir, "admin.kubeconfig"),
+		"PATH=" + os.Getenv("PATH"), "HOME=" + home, "TMPDIR=" + home, "KUBECONFIG=" + filepath.Join(cluster.Dir, "admin.kubeconfig"),
 	}
 	command.Stdin = input
 	var stdout, stderr bytes.Buffer

@@ -153,6 +153,33 @@ var _ = Describe("a terminal", func() {
 		Expect(succeed(ctx, ns, "", "list", "-o", "name")).To(BeEmpty())
 	})
 
+	It("asks before it writes what it previewed, and deletes a secret of agents", func(ctx SpecContext) {
+		ns := newTenant(ctx)
+		env := file(GinkgoT().TempDir(), "x.env", "A="+canary+"\n")
+		const preview = "KEY   ENV   ACTION   WHY\r\nA     A     create   \r\n"
+		succeed(ctx, ns, canary, "agent", "set", "a", "--type", "string", "--name", "a")
+		for _, asks := range []struct {
+			question, done string
+			args           []string
+		}{
+			{preview + "Write 1 secret to namespace " + ns + "? [y/N] ", "1 secret written.\r\n", []string{"import", env}},
+			{"Delete agent secret a of namespace " + ns + "? [y/N] ", "a deleted\r\n", []string{"agent", "delete", "a"}},
+		} {
+			for answer, code := range map[string]int{"": 3, "no": 3} {
+				t := onTerminal(ctx, ns, asks.args...)
+				Eventually(t.screen).Should(Equal(asks.question))
+				t.enter(answer + "\n")
+				Expect(t.end()).To(Equal(code), t.screen())
+				Expect(t.screen()).To(HaveSuffix("error: nothing was changed\r\n"))
+			}
+			t := onTerminal(ctx, ns, asks.args...)
+			Eventually(t.screen).Should(Equal(asks.question))
+			t.enter("yes\n")
+			Expect(t.end()).To(Equal(0), t.screen())
+			Expect(t.screen()).To(HaveSuffix("\n" + asks.done))
+		}
+	})
+
 	It("asks before it deletes, and takes anything but yes for a no", func(ctx SpecContext) {
 		ns := newTenant(ctx)
 		succeed(ctx, ns, canary, "set", "t")

@@ -120,7 +120,7 @@ $`))
 			"Fix:\n" +
 			"  The object becomes ready by itself when the source is there. A value that was projected before stays in the bundles until the object is\n" +
 			"  deleted, disabled, or given another source or no target; the message says so, and `lastTransitionTime` since when\n" +
-			"  (why). With `--drop-missing-sources` it leaves at once.\n" +
+			"  (why: docs/decisions/0027-what-was-projected-stays.md). With `--drop-missing-sources` it leaves at once.\n" +
 			"\nUse: changed: not known, the last change is not in the bundle: SourceNotFound\n" +
 			"NOT SAFE to revoke: the last change is not in the bundle: SourceNotFound.\n" +
 			"Not visible: copies made by programs, `run`, REST readers.\n"))
