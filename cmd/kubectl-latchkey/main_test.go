@@ -33,7 +33,7 @@ func TestPlugin_Imports_NothingThatOpens(t *testing.T) {
 	}
 }
 
-// BenchmarkStart is what a command takes that asks nothing: make bench-plugin prints it.
+// BenchmarkStart is what a command takes that asks nothing; make bench-plugin prints it.
 func BenchmarkStart(b *testing.B) {
 	plugin := filepath.Join(b.TempDir(), "kubectl-latchkey")
 	if output, err := exec.CommandContext(b.Context(), "go", "build", "-buildvcs=false", "-ldflags", "-s -w", "-o", plugin, ".").CombinedOutput(); err != nil {

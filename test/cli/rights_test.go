@@ -47,7 +47,6 @@ var commandsByRight = []asked{
 	{"seal x", canary, 0, 0, 0, 0},
 	{"validate --server -f MANIFEST", "", 4, 4, 0, 0},
 	{"reseal OLDER", "", 4, 4, 0, 0},
-	{"plan -f MANIFEST", "", 3, 4, 3, 0},
 	{"doctor --tenant", "", 0, 0, 0, 0},
 	{"whoami", "", 0, 0, 0, 0},
 	{"can-i set", "", 4, 4, 4, 0},
@@ -73,7 +72,7 @@ func forTwo(ctx context.Context) (ns string, words *strings.Replacer) {
 	aggregate(ctx, "edit", "system:aggregate-to-view", "latchkey-view", "system:aggregate-to-edit", "latchkey-edit")
 	kubectl(ctx, "label", "namespace", ns, v1alpha1.LabelUser+"="+ns, v1alpha1.LabelEnvironment+"="+ns)
 	succeed(ctx, ns, canary, "set", "t", "--env", "T", "--wait")
-	succeed(ctx, ns, canary, "agent", "set", "a", "--type", "string", "--name", "a")
+	succeed(ctx, ns, "a value that is revealed", "agent", "set", "a", "--type", "string", "--name", "a")
 	settled(ctx, ns, 2)
 	user, _, _ := older(ctx, ns)
 	return ns, strings.NewReplacer("MANIFEST", file(dir, "m.yaml", manifest("UserSecret", ns, "m", "envName: M\nvalue: "+canary)),

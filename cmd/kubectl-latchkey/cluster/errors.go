@@ -77,7 +77,7 @@ func causes(s metav1.Status) string {
 // a namespace is missing.
 func MissingRight(r Right) error {
 	return Explain(apierrors.NewForbidden(schema.GroupResource{Group: r.Group, Resource: r.Resource}, "",
-		fmt.Errorf("User %q cannot %s resource %q in API group %q in the namespace %q", r.User, r.Verb, r.Resource, r.Group, r.Namespace))) //nolint:revive,staticcheck // the API server's words
+		fmt.Errorf("User %q cannot %s resource %q in API group %q in the namespace %q", r.User, r.Verb, r.Resource, r.Group, r.Namespace))) //nolint:staticcheck // the API server's words
 }
 
 func missingRight(err error, r Right) error {
