@@ -53,7 +53,7 @@ test('who may look alone: their namespaces are offered, and what is missing is s
   await page.getByRole('link', { name: 'Agents' }).click();
   await page.getByRole('button', { name: 'Reveal db/password' }).click();
   await expect(page.locator('dialog')).toContainText('agentsecrets.latchkey.dev/value');
-  await expect(page.locator('dialog')).toContainText(`kubectl latchkey can-i reveal -n ${ns}`);
+  await expect(page.locator('dialog')).toContainText(`kubectl -n ${ns} create rolebinding latchkey-edit-`);
   await state(page, 'reveal-forbidden');
   await page.keyboard.press('Escape');
   await page.getByRole('link', { name: 'Overview' }).click();
