@@ -100,8 +100,12 @@ var _ = Describe("agent", func() {
 		Expect(run(ctx, ns, "", "-v=9", "agent", "get", "a", "--reveal")).To(And(ends(0), prints(Equal(shown)), notices(Not(ContainSubstring(shown)))))
 		Expect(succeed(ctx, ns, "", "agent", "get", "b", "--reveal")).To(Equal(`[["` + shown + `"]]`))
 		Expect(succeed(ctx, ns, "", "agent", "get", "c", "--reveal")).To(Equal("null"))
-		Expect(run(ctx, ns, "", "agent", "get", "a", "--reveal", "--as", manager(ctx, ns))).To(And(ends(3), prints(""), notices(HavePrefix(
-			"error: "+ns+"-manager may not get agentsecrets.latchkey.dev/value in namespace "+ns+"\nAn administrator of namespace "+ns+" grants it:\n"+
-				"  kubectl -n "+ns+" create rolebinding latchkey-edit-"+ns+"-manager --clusterrole=latchkey-edit --user="+ns+"-manager\n"))))
+		succeed(ctx, ns, "7", "agent", "set", "d", "--type", "option<u8>")
+		manager := manager(ctx, ns)
+		for _, path := range []string{"a", "c", "d"} { // an option that is hidden is not one without a value
+			Expect(run(ctx, ns, "", "agent", "get", path, "--reveal", "--as", manager)).To(And(ends(3), prints(""), notices(HavePrefix(
+				"error: "+ns+"-manager may not get agentsecrets.latchkey.dev/value in namespace "+ns+"\nAn administrator of namespace "+ns+" grants it:\n"+
+					"  kubectl -n "+ns+" create rolebinding latchkey-edit-"+ns+"-manager --clusterrole=latchkey-edit --user="+ns+"-manager\n"))))
+		}
 	})
 })

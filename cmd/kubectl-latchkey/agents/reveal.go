@@ -45,21 +45,30 @@ func (a *Agents) Reveal(ctx context.Context, s *v1alpha1.AgentSecret) (seal.Valu
 		return seal.Value{}, errors.New("the agent-secrets API gave no answer that can be read")
 	}
 	if len(answer.SecretValue) == 0 || string(answer.SecretValue) == "null" {
-		t, err := Type(s)
-		if err != nil || t.Kind() != "Option" {
-			return seal.Value{}, a.mayNot(ctx, s)
+		if err := a.hidden(ctx, s); err != nil {
+			return seal.Value{}, err
 		}
 	}
 	return seal.NewValue(answer.SecretValue), nil
 }
 
-// mayNot is the error of a caller whom the API shows everything of a secret but the value.
-func (a *Agents) mayNot(ctx context.Context, s *v1alpha1.AgentSecret) error {
+// hidden is the error of a caller whom the API shows everything of a secret but the value,
+// which it answers as null. That is what an option without a value is, too, to those who may
+// see it.
+func (a *Agents) hidden(ctx context.Context, s *v1alpha1.AgentSecret) error {
+	right := cluster.Right{Verb: "get", Resource: cluster.AgentSecrets + "/value", Group: v1alpha1.GroupVersion.Group, Namespace: s.Namespace}
+	if t, err := Type(s); err == nil && t.Kind() == "Option" {
+		named := right
+		named.Names = []string{s.Name}
+		lacks, err := a.cluster.Lacks(ctx, []cluster.Right{named})
+		if err != nil || len(lacks) == 0 {
+			return err
+		}
+	}
 	self, err := a.cluster.Self(ctx)
 	if err != nil {
 		return err
 	}
-	return cluster.MissingRight(cluster.Right{
-		User: self.Username, Verb: "get", Resource: cluster.AgentSecrets + "/value", Group: v1alpha1.GroupVersion.Group, Namespace: s.Namespace,
-	})
+	right.User = self.Username
+	return cluster.MissingRight(right)
 }
