@@ -98,3 +98,19 @@ test('an inline script, an inline handler, another base and a foreign request do
   for (const what of ['script-src', 'base-uri', 'connect-src']) expect(noted.filter((n) => n.includes(what)), what).not.toEqual([]); // the policy said so
   noted.length = 0;
 });
+
+test('a confirmation of an import is for the file that was shown', async ({ page, serve }) => {
+  const ns = tenant();
+  await open(page, await serve(ns));
+  const send = (text: string, confirm: string) => page.evaluate(async ([ns, text, confirm]) => {
+    const form = new FormData();
+    form.set('file', new File([text], '.env'));
+    form.set('confirm', confirm);
+    const headers = { 'Latchkey-Session': sessionStorage.getItem('latchkey-session')!, 'HX-Request': 'true' };
+    return (await fetch(`/ns/${ns}/import`, { method: 'POST', headers, body: form })).text();
+  }, [ns, text, confirm]);
+  const token = / name="confirm" value="([^"]+)"/.exec(await send('A=1', ''))![1];
+  expect(await send('A=2', token)).not.toContain('1 secret written.');
+  expect(kubectl('', '-n', ns, 'get', 'usersecrets', '-o', 'name')).toBe('');
+  expect(await send('A=1', token)).toContain('1 secret written.');
+});
