@@ -20,6 +20,7 @@ test('add, filter, edit, disable and delete by keyboard alone', async ({ page, s
   await page.keyboard.type('TOKEN');
   await page.keyboard.press('Enter');
   await expect(page.locator('#said')).toContainText('token was added.');
+  await expect(page.locator('#f-value')).toHaveCount(0); // what was said comes a moment before the form is gone
   await nowhere(page);
   await expect(page.locator('.status')).toHaveText('Projected'); // it came by itself
   await page.keyboard.press('/');
