@@ -73,7 +73,7 @@ var _ = Describe("what people see of", func() {
 		t.run(ctx, canary, "set", "t")
 		t.run(ctx, "", "set", "t", "--description", "two", "-o", "name")
 		t.run(ctx, canary+"-2", "set", "t", "--if-absent")
-		t.run(ctx, "", "set", "u", "--env", "U", "--from", "missing/key", "--wait", "--timeout", "1s")
+		t.run(ctx, "", "set", "u", "--env", "U", "--from", "missing/key", "--wait", "--timeout", "5s")
 		t.run(ctx, "", "set", "v", "--generate=40", "-o", "json", "--dry-run=client")
 		t.run(ctx, canary, "set", "w", "--env", "T")
 		t.run(ctx, canary, "set", "w", "--env", "PATH")

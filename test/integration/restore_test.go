@@ -6,7 +6,6 @@ package integration
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -95,11 +94,10 @@ var _ = Describe("An object that is replaced, and restored from a backup", func(
 		for _, o := range objects {
 			Eventually(ctx, func() error { return writeStatus(ctx, o, statuses[o.GetName()]) }).Should(Succeed())
 		}
-		// A status alone does not wake the controller; a change of any object does.
-		for _, o := range objects {
-			_, err := cluster.Kubectl.Run(ctx, "", "annotate", strings.ToLower(kindOf(o)), o.GetName(), "--namespace", tenant, "touched=yes")
-			Expect(err).NotTo(HaveOccurred())
-		}
+		// A status alone does not wake the controller, other objects do. A change of these would
+		// make them later: which of the two the controller then saw first would decide.
+		create(ctx, framework.AgentSecret(tenant, "other", text, quoted(canary), "other"),
+			framework.UserSecret(tenant, "another", v1alpha1.UserSecretSpec{EnvName: "ANOTHER", Value: v1alpha1.WriteOnlyString(canary)}))
 		Eventually(ctx, func(g Gomega) {
 			for _, o := range objects {
 				want := "True Projected"
