@@ -7,9 +7,12 @@ package cli
 
 import (
 	"maps"
+	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"slices"
+	"syscall"
 	"testing"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -30,6 +33,8 @@ var (
 )
 
 func TestCommandLine(t *testing.T) {
+	// Who is started by nohup ignores a hangup, and so does all that they start.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	specs.Run(t, "Command line")
 }
 
