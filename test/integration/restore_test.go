@@ -134,10 +134,3 @@ func statusOf(o client.Object) *v1alpha1.SecretStatus {
 	}
 	return &v1alpha1.SecretStatus{}
 }
-
-func kindOf(o client.Object) string {
-	if _, user := o.(*v1alpha1.UserSecret); user {
-		return "UserSecret"
-	}
-	return "AgentSecret"
-}
