@@ -71,6 +71,7 @@ var _ = Describe("An author who may edit UserSecrets", Ordered, func() {
 
 	It("can change what else there is of one whose source somebody else set, but not the source", func(ctx SpecContext) {
 		u := from("admins", "theirs", "key")
+		u.Spec.EnvName = "ADMINS" // admission may not know yet that the other specs' are gone
 		create(ctx, u)
 		u.Spec.Description = "edited by eve"
 		Eventually(ctx, func() error { return eve.Patch(ctx, u, client.Merge) }).Should(Succeed())
