@@ -67,6 +67,7 @@ import() {
   before "$previous" || return 0
   make -C "$previous" image PLATFORMS="$platform" VERSION=previous IMAGE="$repository:$tag"
   "${ctr[@]}" images import "$previous/dist/latchkey-image.tar" >/dev/null
+  rm -r "$previous/dist"
   export E2E_PREVIOUS=$previous/charts/latchkey
 }
 
