@@ -56,6 +56,24 @@ var _ = Describe("The page of a first secret", func() {
 	})
 })
 
+var _ = Describe("The recipes of the README", func() {
+	It("work as they are written", func(ctx SpecContext) {
+		readme, err := os.ReadFile(filepath.Join(cluster.Root, "README.md"))
+		Expect(err).NotTo(HaveOccurred())
+		_, recipes, found := strings.Cut(string(readme), "\n## Recipes\n")
+		Expect(found).To(BeTrue(), "the README has recipes")
+		recipes, _, _ = strings.Cut(recipes, "\n## ")
+		recipes = strings.NewReplacer("alice", "readme-user", "shop-prod", "readme-environment").Replace(recipes)
+		folder, printed := GinkgoT().TempDir(), asWritten(ctx, cluster.Dir, // which the section Install asks for
+			"kubectl create namespace readme-user && kubectl label namespace readme-user latchkey.dev/user=readme-user")
+		for _, block := range blocksOf(recipes) {
+			printed += asWritten(ctx, folder, block)
+		}
+		Expect(printed).To(And(MatchRegexp(`(?m)^lk1\.[0-9a-f]{16}\.`), Not(ContainSubstring("sample-"))))
+		asWritten(ctx, folder, "kubectl -n readme-environment wait --for=condition=Ready agentsecret --all --timeout=30s")
+	})
+})
+
 // The commands of these pages need no node, and run one after the other in one folder.
 var _ = DescribeTable("A page of commands is true",
 	func(ctx SpecContext, page string, namespaces []string, says ...string) {
