@@ -118,9 +118,9 @@ $`))
 			"State:        Not ready: SourceNotFound\n" +
 			"Message:      Secret missing does not exist in this namespace: create it, or change valueFrom\n" +
 			"Fix:\n" +
-			"  The object becomes ready by itself when the source is there. A value that was projected before stays in the bundles until the object is\n" +
-			"  deleted, disabled, or given another source or no target; the message says so, and `lastTransitionTime` since when\n" +
-			"  (why: docs/decisions/0027-what-was-projected-stays.md). With `--drop-missing-sources` it leaves at once.\n" +
+			"  The object becomes ready without further action when the source exists. A value that was already projected stays in the bundles until the\n" +
+			"  object is deleted, disabled, or given another source or no target; the message says so, and `lastTransitionTime` says since when\n" +
+			"  (why: docs/decisions/0027-what-was-projected-stays.md). With `--drop-missing-sources` it is removed at once.\n" +
 			"\nUse: changed: not known, the last change is not in the bundle: SourceNotFound\n" +
 			"NOT SAFE to revoke: the last change is not in the bundle: SourceNotFound.\n" +
 			"Not visible: copies made by programs, `run`, REST readers.\n"))

@@ -25,7 +25,7 @@ test('user secrets: loading, every kind of row with reason and fix, filter', asy
   await expect(changed).toHaveAttribute('title', /^\d+ \w+ \d{4}, \d\d:\d\d:\d\d /);
   await page.getByText('SourceNotFound: why, and what to do').click();
   await expect(page.locator('details[open]')).toContainText('Secret missing does not exist in this namespace');
-  await expect(page.locator('details[open]')).toContainText('becomes ready by itself when the source is there');
+  await expect(page.locator('details[open]')).toContainText('becomes ready without further action when the source exists');
   await state(page, 'secrets');
   await page.locator('#filter').fill('npm');
   await expect(page.locator('tbody tr:visible')).toHaveCount(1);
