@@ -2,9 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Command chart writes what the Helm chart takes from elsewhere: the CRDs, alerts and
-// dashboard from config/, and the table of values in docs/install.md from
-// values.yaml. Its tests hold the chart to config/. It reads the source tree and runs
-// kubectl kustomize.
+// dashboard from config/. It also writes the tables of docs/chart-values.md, from
+// values.yaml, and of docs/monitor.md, from the alerts. Its tests hold the chart to
+// config/. It reads the source tree and runs kubectl kustomize.
 package main
 
 import (
@@ -61,16 +61,20 @@ func generate(ctx context.Context, root, kubectl string) (map[string][]byte, err
 		}
 		files["charts/latchkey/files/crds/"+object.Metadata.Name+".yaml"] = crd
 	}
-	page, err := os.ReadFile(filepath.Join(root, "docs", "install.md"))
+	values, err := valuesTable(filepath.Join(root, "charts", "latchkey", "values.yaml"))
 	if err != nil {
 		return nil, err
 	}
-	table, err := valuesTable(filepath.Join(root, "charts", "latchkey", "values.yaml"))
+	alerts, err := alertsTable(files["charts/latchkey/files/alerts.yaml"])
 	if err != nil {
 		return nil, err
 	}
-	files["docs/install.md"], err = between(page, "<!-- values: written by make generate -->\n", "<!-- end of values -->\n", table)
-	return files, err
+	for page, table := range map[string][]byte{"docs/chart-values.md": values, "docs/monitor.md": alerts} {
+		if files[page], err = withTable(root, page, table); err != nil {
+			return nil, err
+		}
+	}
+	return files, nil
 }
 
 // separator stands between the documents of a YAML stream.
@@ -99,12 +103,22 @@ func documents(stream []byte) [][]byte {
 	return out
 }
 
-// between replaces what stands in page between two lines.
-func between(page []byte, begin, end string, content []byte) ([]byte, error) {
+// The lines of a page between which its table is.
+const (
+	begin = "<!-- written by make generate -->\n"
+	end   = "<!-- end of what is written -->\n"
+)
+
+// withTable returns a page with its table replaced.
+func withTable(root, name string, table []byte) ([]byte, error) {
+	page, err := os.ReadFile(filepath.Join(root, name))
+	if err != nil {
+		return nil, err
+	}
 	before, rest, found := bytes.Cut(page, []byte(begin))
 	_, after, found2 := bytes.Cut(rest, []byte(end))
 	if !found || !found2 {
-		return nil, fmt.Errorf("docs/install.md does not have the lines %q and %q", begin, end)
+		return nil, fmt.Errorf("%s does not have the lines %q and %q", name, begin, end)
 	}
-	return bytes.Join([][]byte{before, []byte(begin), content, []byte(end), after}, nil), nil
+	return bytes.Join([][]byte{before, []byte(begin), table, []byte(end), after}, nil), nil
 }

@@ -60,7 +60,7 @@ func rows(out *bytes.Buffer, prefix string, mapping *yaml.Node) error {
 	return nil
 }
 
-// isOneValue tells of a mapping that whoever sets it sets as a whole.
+// isOneValue reports whether a mapping is always set as a whole.
 func isOneValue(name string) bool {
 	return strings.HasSuffix(name, ".resources") || strings.HasSuffix(name, ".labels")
 }

@@ -108,12 +108,16 @@ var _ = Describe("The coder command line", Ordered, func() {
 		Expect(succeed(ctx, "secret", "list", "--output", "json")).To(ContainSubstring("[]"))
 	})
 
-	It("does what the manual page says", func(ctx SpecContext) {
-		page, err := os.ReadFile("../../docs/rest-user-secrets.md")
+	It("does what its tutorial says", func(ctx SpecContext) {
+		page, err := os.ReadFile("../../docs/coder-cli.md")
 		Expect(err).NotTo(HaveOccurred())
-		recipe := regexp.MustCompile("(?s)## Coder's CLI against Latchkey.*?```sh\n(.*?)```").FindStringSubmatch(string(page))
-		Expect(recipe).NotTo(BeNil(), "the page has the recipe")
-		shell := exec.CommandContext(ctx, "bash", "-euo", "pipefail", "-c", recipe[1])
+		_, recipe, found := strings.Cut(string(page), "\n## Log in\n") // what is above it brings the token
+		Expect(found).To(BeTrue(), "the page has the recipe")
+		var script strings.Builder
+		for _, block := range regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllStringSubmatch(recipe, -1) {
+			script.WriteString(block[1])
+		}
+		shell := exec.CommandContext(ctx, "bash", "-euo", "pipefail", "-c", script.String())
 		shell.Dir = config
 		shell.Env = append(environment, "LATCHKEY_URL="+face.Base, "LATCHKEY_CA="+filepath.Join(config, "ca.crt"), "TOKEN="+user.Token)
 		shell.Env[0] = "PATH=" + filepath.Dir(binary) + ":" + os.Getenv("PATH")
