@@ -28,9 +28,9 @@ import (
 const (
 	// Rotation is the age at which a path gets a successor.
 	Rotation = time.Hour
-	// Settle is how long servers have to hear of a new path before the configuration
+	// Propagation is how long servers have to hear of a new path before the configuration
 	// names it. A watch takes milliseconds.
-	Settle = 5 * time.Second
+	Propagation = 5 * time.Second
 	// Overlap is how long at least a path is honoured after the configuration stopped
 	// naming it, which API servers learn by a watch, too.
 	Overlap = time.Minute
@@ -65,8 +65,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ reconcile.Request) (reconc
 	}
 	age := r.Clock.Since(state.Since)
 	named, wait := state.Current, untilDue(state, certificate, age)
-	if age < Settle && state.Previous.Len() > 0 {
-		named, wait = state.Previous, Settle-age
+	if age < Propagation && state.Previous.Len() > 0 {
+		named, wait = state.Previous, Propagation-age
 	}
 	return reconcile.Result{RequeueAfter: wait}, r.name(ctx, configuration, named)
 }
@@ -90,7 +90,7 @@ func (r *Reconciler) certificate(ctx context.Context) (string, error) {
 // now where it is due.
 func untilDue(s admissionport.State, certificate string, age time.Duration) time.Duration {
 	if certificate != "" && certificate != s.Certificate {
-		return Settle + Overlap - age
+		return Propagation + Overlap - age
 	}
 	return Rotation - age
 }

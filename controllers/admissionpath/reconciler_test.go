@@ -151,7 +151,7 @@ func TestReconcile_PathIsOld_ServersKnowItsSuccessorFirst(t *testing.T) {
 			if w.named() != first {
 				t.Error("the configuration names a path that servers may not know yet")
 			}
-			result := w.after(admissionpath.Settle - time.Second)
+			result := w.after(admissionpath.Propagation - time.Second)
 			if w.named() != first || result.RequeueAfter != time.Second {
 				t.Errorf("named too early, or looked at again in %s", result.RequeueAfter)
 			}
@@ -193,7 +193,7 @@ func TestReconcile_SecretIsGone_WhatTheConfigurationNamesStaysHonoured(t *testin
 	if got := w.state(); string(got.Previous.Reveal()) != first || string(got.Current.Reveal()) == first || w.named() != first {
 		t.Error("admission fails until the configuration has reached every API server")
 	}
-	w.after(admissionpath.Settle)
+	w.after(admissionpath.Propagation)
 	if w.named() == first {
 		t.Error("the configuration keeps the path that was deleted")
 	}

@@ -34,7 +34,7 @@ const (
 // in memory only: what was deleted while no controller ran stays deleted.
 type Seen struct {
 	mu   sync.Mutex
-	kept map[string]kept
+	saved map[string]saved
 	// gone is since when objects are known to be gone.
 	gone map[string]time.Time
 }
@@ -76,16 +76,16 @@ func (s *Seen) see(obj any) {
 		s.forget(o.GetName())
 		return
 	}
-	k, err := keep(o)
+	k, err := save(o)
 	if err != nil {
 		return // there is nothing to put back
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.kept == nil {
-		s.kept = map[string]kept{}
+	if s.saved == nil {
+		s.saved = map[string]saved{}
 	}
-	s.kept[o.GetName()] = k
+	s.saved[o.GetName()] = k
 	delete(s.gone, o.GetName())
 }
 
@@ -93,15 +93,15 @@ func (s *Seen) see(obj any) {
 func (s *Seen) forget(name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.kept, name)
+	delete(s.saved, name)
 	delete(s.gone, name)
 }
 
 // all returns what is to be there.
-func (s *Seen) all() map[string]kept {
+func (s *Seen) all() map[string]saved {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return maps.Clone(s.kept)
+	return maps.Clone(s.saved)
 }
 
 // since returns since when an object is known to be gone.
@@ -146,7 +146,7 @@ func (r *Reconciler) putBack(ctx context.Context) (wait time.Duration, err error
 
 // apply makes an object again, as its owner. By apply, since a right to that can be
 // narrowed to the name.
-func (r *Reconciler) apply(ctx context.Context, k kept) error {
+func (r *Reconciler) apply(ctx context.Context, k saved) error {
 	if err := r.Live.Apply(ctx, client.ApplyConfigurationFromUnstructured(k.Object.DeepCopy()), client.FieldOwner(k.Owner)); err != nil {
 		return fmt.Errorf("apply %s %s: %w", k.Object.GetKind(), k.Object.GetName(), err)
 	}

@@ -76,12 +76,12 @@ func (r *Reconciler) recall(ctx context.Context, gone []string) error {
 	if len(gone) == 0 {
 		return nil
 	}
-	kept, err := r.kept(ctx)
-	if kept == nil || err != nil {
+	saved, err := r.saved(ctx)
+	if saved == nil || err != nil {
 		return err
 	}
 	for _, name := range gone {
-		if _, ours := kept.Data[name]; ours {
+		if _, ours := saved.Data[name]; ours {
 			unregistered.WithLabelValues(name).Set(1)
 		}
 	}
@@ -100,33 +100,33 @@ func (r *Reconciler) isOurs(o *unstructured.Unstructured) bool {
 func (r *Reconciler) writeDown(ctx context.Context, found map[string]*unstructured.Unstructured) error {
 	data := map[string]string{}
 	for name, o := range found {
-		k, err := keep(o)
+		k, err := save(o)
 		if err == nil {
 			data[name], err = k.text()
 		}
 		if err != nil {
-			return fmt.Errorf("keep APIService %s: %w", name, err)
+			return fmt.Errorf("save APIService %s: %w", name, err)
 		}
 	}
-	kept, err := r.kept(ctx)
+	saved, err := r.saved(ctx)
 	if err != nil {
 		return err
 	}
-	if kept == nil {
-		kept = &corev1.ConfigMap{
+	if saved == nil {
+		saved = &corev1.ConfigMap{
 			ObjectMeta: metav1.ObjectMeta{
 				Namespace: r.Namespace, Name: ConfigMapName,
 				Labels: map[string]string{"app.kubernetes.io/managed-by": "latchkey"},
 			},
 			Data: data,
 		}
-		err = r.Live.Create(ctx, kept)
+		err = r.Live.Create(ctx, saved)
 	} else {
-		if kept.Data == nil {
-			kept.Data = map[string]string{}
+		if saved.Data == nil {
+			saved.Data = map[string]string{}
 		}
-		maps.Copy(kept.Data, data)
-		err = r.Live.Update(ctx, kept)
+		maps.Copy(saved.Data, data)
+		err = r.Live.Update(ctx, saved)
 	}
 	if err != nil {
 		return fmt.Errorf("write ConfigMap %s: %w", ConfigMapName, err)
@@ -134,29 +134,29 @@ func (r *Reconciler) writeDown(ctx context.Context, found map[string]*unstructur
 	return nil
 }
 
-// kept reads the ConfigMap; nil where there is none.
-func (r *Reconciler) kept(ctx context.Context) (*corev1.ConfigMap, error) {
-	kept := &corev1.ConfigMap{}
-	err := r.Live.Get(ctx, client.ObjectKey{Namespace: r.Namespace, Name: ConfigMapName}, kept)
+// saved reads the ConfigMap; nil where there is none.
+func (r *Reconciler) saved(ctx context.Context) (*corev1.ConfigMap, error) {
+	saved := &corev1.ConfigMap{}
+	err := r.Live.Get(ctx, client.ObjectKey{Namespace: r.Namespace, Name: ConfigMapName}, saved)
 	if apierrors.IsNotFound(err) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read ConfigMap %s: %w", ConfigMapName, err)
 	}
-	return kept, nil
+	return saved, nil
 }
 
 // restore puts back what was unregistered, unless somebody has, and forgets it.
 func (r *Reconciler) restore(ctx context.Context) error {
-	kept, err := r.kept(ctx)
-	if err != nil || kept == nil || len(kept.Data) == 0 {
+	saved, err := r.saved(ctx)
+	if err != nil || saved == nil || len(saved.Data) == 0 {
 		return err
 	}
 	var errs []error
-	before := len(kept.Data)
+	before := len(saved.Data)
 	for _, name := range certs.APIServices() { // nothing else, whoever wrote it there
-		text, ok := kept.Data[name]
+		text, ok := saved.Data[name]
 		if !ok {
 			continue
 		}
@@ -164,11 +164,11 @@ func (r *Reconciler) restore(ctx context.Context) error {
 			errs = append(errs, err)
 			continue
 		}
-		delete(kept.Data, name)
+		delete(saved.Data, name)
 		unregistered.WithLabelValues(name).Set(0)
 	}
-	if len(kept.Data) < before {
-		if err := r.Live.Update(ctx, kept); err != nil {
+	if len(saved.Data) < before {
+		if err := r.Live.Update(ctx, saved); err != nil {
 			errs = append(errs, fmt.Errorf("write ConfigMap %s: %w", ConfigMapName, err))
 		}
 	}
@@ -176,8 +176,8 @@ func (r *Reconciler) restore(ctx context.Context) error {
 }
 
 func (r *Reconciler) restoreOne(ctx context.Context, name, text string) error {
-	kept, err := readAPI(name, text)
-	if err != nil || !r.isOurs(kept.Object) {
+	saved, err := readAPI(name, text)
+	if err != nil || !r.isOurs(saved.Object) {
 		return fmt.Errorf("ConfigMap %s has something else under %s: apply Latchkey's manifests to get that API back, and delete the ConfigMap", ConfigMapName, name)
 	}
 	there := &unstructured.Unstructured{}
@@ -189,7 +189,7 @@ func (r *Reconciler) restoreOne(ctx context.Context, name, text string) error {
 	if !apierrors.IsNotFound(err) {
 		return fmt.Errorf("read APIService %s: %w", name, err)
 	}
-	if err := r.apply(ctx, kept); err != nil {
+	if err := r.apply(ctx, saved); err != nil {
 		return err
 	}
 	ctrl.LoggerFrom(ctx).Info("Put an aggregated API back, since a server is ready", "apiservice", name)

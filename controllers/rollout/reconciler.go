@@ -21,10 +21,10 @@ import (
 )
 
 const (
-	// settle is how old a workload is before its digest is noted for the first time.
+	// minAge is how old a workload is before its digest is noted for the first time.
 	// Its bundles may be written at the same moment as itself, from one manifest, and
 	// no container runs that early.
-	settle = time.Second
+	minAge = time.Second
 	// retry is when a workload is looked at again that the cache does not show yet as
 	// it is.
 	retry = 2 * time.Second
@@ -138,8 +138,8 @@ func (r *Reconciler) inStep(w Workload) {
 // begin notes the digest of a workload that has none: from here on, changes count.
 func (r *Reconciler) begin(ctx context.Context, w Workload, m *metav1.PartialObjectMetadata, want string) (ctrl.Result, error) {
 	now := r.Clock.Now()
-	if age := now.Sub(m.CreationTimestamp.Time); age >= 0 && age < settle {
-		return ctrl.Result{RequeueAfter: settle - age}, nil
+	if age := now.Sub(m.CreationTimestamp.Time); age >= 0 && age < minAge {
+		return ctrl.Result{RequeueAfter: minAge - age}, nil
 	}
 	want = r.memory.begun(w, m.UID, want)
 	if early := r.pace.wait(w, now); early > 0 {

@@ -16,8 +16,8 @@ import (
 // fieldOwner owns the objects that were not applied by anybody.
 const fieldOwner = "latchkey"
 
-// kept is an APIService or a webhook configuration as it was asked for.
-type kept struct {
+// saved is an APIService or a webhook configuration as it was asked for.
+type saved struct {
 	// Owner is who applied it; they own it again when it is put back, or their next
 	// apply would be refused.
 	Owner string `json:"owner"`
@@ -25,9 +25,9 @@ type kept struct {
 	Object *unstructured.Unstructured `json:"object"`
 }
 
-// keep returns what is kept of an object. What Latchkey writes into it is left out, so
+// save returns what is kept of an object. What Latchkey writes into it is left out, so
 // that it does not become the applier's: who put it there does it again.
-func keep(o *unstructured.Unstructured) (kept, error) {
+func save(o *unstructured.Unstructured) (saved, error) {
 	asked := &unstructured.Unstructured{Object: map[string]any{}}
 	for _, content := range []string{"spec", "webhooks"} {
 		if v, ok := o.Object[content]; ok {
@@ -35,7 +35,7 @@ func keep(o *unstructured.Unstructured) (kept, error) {
 		}
 	}
 	if len(asked.Object) == 0 {
-		return kept{}, errors.New("it has no spec and no webhooks")
+		return saved{}, errors.New("it has no spec and no webhooks")
 	}
 	asked = asked.DeepCopy()
 	asked.SetGroupVersionKind(o.GroupVersionKind())
@@ -57,7 +57,7 @@ func keep(o *unstructured.Unstructured) (kept, error) {
 			}
 		}
 	}
-	return kept{Owner: owner, Object: asked}, nil
+	return saved{Owner: owner, Object: asked}, nil
 }
 
 // applier returns who applied an object, and whether they set a field.
@@ -71,14 +71,14 @@ func applier(o *unstructured.Unstructured) (name string, owns func(field string)
 }
 
 // text returns what is written down of an object.
-func (k kept) text() (string, error) {
+func (k saved) text() (string, error) {
 	text, err := json.Marshal(k)
 	return string(text), err
 }
 
 // readAPI undoes text, for an APIService.
-func readAPI(name, text string) (kept, error) {
-	var k kept
+func readAPI(name, text string) (saved, error) {
+	var k saved
 	if err := json.Unmarshal([]byte(text), &k); err != nil {
 		return k, err
 	}
