@@ -32,14 +32,14 @@ type AgentSecretSpec struct {
 	SecretType runtime.RawExtension `json:"secretType"`
 
 	// value is the secret itself: JSON of the type secretType. It is write only:
-	// admission checks it, seals it into sealedValue and removes it. The schema
-	// refuses to store one.
+	// admission checks it, seals it into sealedValue and removes it. The schema refuses
+	// to store it.
 	// +optional
 	// +kubebuilder:validation:Schemaless
 	// +kubebuilder:pruning:PreserveUnknownFields
 	Value *WriteOnly `json:"value,omitempty"`
 
-	// sealedValue is the value sealed for this very object: its kind, namespace
+	// sealedValue is the value, sealed for this object alone: for its kind, namespace
 	// and name. Without it, the secret has no value yet.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
@@ -47,21 +47,21 @@ type AgentSecretSpec struct {
 	// +kubebuilder:validation:Pattern=`^lk1\.[0-9a-f]{16}\.[A-Za-z0-9_-]+$`
 	SealedValue string `json:"sealedValue,omitempty"`
 
-	// envName overrides the environment variable that is made from the path.
+	// envName overrides the environment variable that is derived from the path.
 	// +optional
 	// +kubebuilder:validation:MaxLength=256
 	// +kubebuilder:validation:XValidation:rule="self == '' || self.matches('^[a-zA-Z_][a-zA-Z0-9_]*$')",message="must start with a letter or underscore, followed by letters, digits, or underscores"
 	EnvName string `json:"envName,omitempty"`
 
-	// filePath overrides the file, below the environment's directory, that is
-	// made from the path.
+	// filePath overrides the file that is derived from the path. It is relative to the
+	// environment's directory.
 	// +optional
 	// +kubebuilder:validation:MaxLength=1024
 	// +kubebuilder:validation:XValidation:rule="self == '' || self.matches('^[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*$')",message="must be a relative path of letters, digits, dots, dashes and underscores"
 	// +kubebuilder:validation:XValidation:rule="!self.split('/').exists(s, s == '.' || s == '..' || s.startsWith('..'))",message="must not contain a segment that is . or starts with .."
 	FilePath string `json:"filePath,omitempty"`
 
-	// revision counts the writes to the value, from 0. Latchkey alone sets it.
+	// revision counts the writes to the value, from 0. Only Latchkey sets it.
 	// +optional
 	// +default=0
 	// +kubebuilder:validation:Minimum=0
@@ -93,7 +93,7 @@ type AgentSecret struct {
 	// spec is what the agent developer asks for.
 	// +required
 	Spec AgentSecretSpec `json:"spec"`
-	// status is what Latchkey made of it.
+	// status is what Latchkey observed and did.
 	// +optional
 	Status SecretStatus `json:"status,omitempty"`
 }

@@ -11,9 +11,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// WriteOnly is a JSON value on its way in: admission seals it and removes it, the
-// CRD refuses to store it. It marshals as it is, since clients must be able to
-// send it, and prints as [redacted] everywhere else.
+// WriteOnly is a JSON value that a client sends and never reads back: admission seals
+// and removes it, and the CRD refuses to store it. It marshals to the plain value,
+// since clients must be able to send it. It prints as [redacted] everywhere else.
 //
 // +kubebuilder:object:generate=false
 type WriteOnly struct {
@@ -31,7 +31,7 @@ func WriteOnlyString(s string) *WriteOnly {
 	return &WriteOnly{raw: raw}
 }
 
-// Raw returns the JSON text. The caller must not let it out.
+// Raw returns the JSON text. The caller must not log, store or return it.
 func (w *WriteOnly) Raw() []byte { return w.raw }
 
 // MarshalJSON returns the JSON text, for sending it to the API server.
@@ -70,13 +70,13 @@ func (WriteOnly) GoString() string { return "[redacted]" }
 // Format hides the value from every verb.
 func (WriteOnly) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("[redacted]")) }
 
-// ClaimKind is what a claim is on.
+// ClaimKind is the kind of thing that an object claims.
 //
 // +kubebuilder:validation:Enum=Name;Path;Env;File
 type ClaimKind string
 
-// Kinds of claims. Within a tenant, and for each kind of object, every claim has
-// one holder.
+// Kinds of claims. Within a tenant, and for each kind of object, each claim has one
+// holder.
 const (
 	// ClaimName is a UserSecret's spec.name.
 	ClaimName ClaimKind = "Name"
@@ -88,10 +88,10 @@ const (
 	ClaimFile ClaimKind = "File"
 )
 
-// Claim records since when an object claims something. Of two objects with the
-// same claim, the one with the earlier since holds it.
+// Claim records when an object first claimed something. Of two objects with the same
+// claim, the one with the lower since holds it.
 type Claim struct {
-	// kind is what the claim is on.
+	// kind is the kind of thing claimed.
 	// +required
 	Kind ClaimKind `json:"kind"`
 	// value is the name, path or variable claimed.
@@ -104,7 +104,7 @@ type Claim struct {
 	Since string `json:"since"`
 }
 
-// Landing says where a value landed.
+// Landing is the place that a value was written to.
 type Landing struct {
 	// secretName is the native Secret, in the object's own namespace.
 	// +required
@@ -116,43 +116,43 @@ type Landing struct {
 	Key string `json:"key"`
 }
 
-// ValueStatus is what is known of a value that landed.
+// ValueStatus is what is known about a projected value.
 type ValueStatus struct {
-	// changedAt is when the write of a native Secret that carried this value was
-	// acknowledged. What started after it and reads the value, has this value or a
-	// later one. The same value at the same place keeps the time, also when it is
-	// sealed anew; drift that is repaired is a write that carries the value.
+	// changedAt is the time at which the API server acknowledged the write of a native
+	// Secret that carried this value. A process that starts later and reads the value
+	// gets this value or a newer one. The time stays when the same value is sealed
+	// again and keeps its place; a write that repairs drift sets it.
 	// +optional
 	ChangedAt *metav1.MicroTime `json:"changedAt,omitempty"`
 }
 
 // SecretStatus is the status of both kinds.
 type SecretStatus struct {
-	// observedGeneration is the generation that this status speaks of.
+	// observedGeneration is the generation that this status describes.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
-	// observedUID is the UID of the object that this status speaks of. A status that
-	// came out of a backup names another object, and does not count.
+	// observedUID is the UID of the object that this status describes. A status that
+	// was restored from a backup has the UID of another object and is ignored.
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
 	ObservedUID string `json:"observedUID,omitempty"`
-	// conditions: Ready sums the object up.
+	// conditions has one condition, Ready, which sums up the object.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
 	// +kubebuilder:validation:MaxItems=8
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
-	// env says where the value landed as an environment variable.
+	// env is where the value is projected as an environment variable.
 	// +optional
 	Env *Landing `json:"env,omitempty"`
-	// file says where the value landed as a file.
+	// file is where the value is projected as a file.
 	// +optional
 	File *Landing `json:"file,omitempty"`
-	// source is the Secret and key that the landed value was read from, where it came
-	// from one.
+	// source is the Secret and key that the projected value was read from, if the
+	// object uses valueFrom.
 	// +optional
 	Source *SecretKeyRef `json:"source,omitempty"`
-	// value is what is known of the landed value; absent where none landed.
+	// value is what is known about the projected value; absent if none is projected.
 	// +optional
 	Value *ValueStatus `json:"value,omitempty"`
 	// claims are what the object claims within its tenant, and since when.

@@ -7,8 +7,8 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 // UserSecretSpec is what a user asks for.
 //
-// The rules of the fields are those of the user-secrets REST contract; they hold
-// here too, so that kubectl and REST accept the same.
+// The field rules are those of the user-secrets REST contract, so that kubectl and REST
+// accept the same values.
 //
 // +kubebuilder:validation:XValidation:rule="has(self.sealedValue) != has(self.valueFrom)",message="exactly one of value, sealedValue and valueFrom must be set"
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.name) || (has(self.name) && self.name == oldSelf.name)",message="name is immutable: delete this UserSecret and create another",fieldPath=".name"
@@ -32,8 +32,8 @@ type UserSecretSpec struct {
 	// +kubebuilder:validation:XValidation:rule="size(bytes(self)) <= 4096",message="description must not exceed 4096 bytes"
 	Description string `json:"description,omitempty"`
 
-	// envName is the environment variable that pods find the value in. Without
-	// it, there is none.
+	// envName is the environment variable in which pods find the value. Without it, the
+	// secret is not projected as a variable.
 	// +optional
 	// +kubebuilder:validation:MaxLength=256
 	// +kubebuilder:validation:XValidation:rule="self == '' || self.matches('^[a-zA-Z_][a-zA-Z0-9_]*$')",message="must start with a letter or underscore, followed by letters, digits, or underscores"
@@ -42,8 +42,8 @@ type UserSecretSpec struct {
 	// +kubebuilder:validation:XValidation:rule="!self.upperAscii().matches('^(GIT|LC|LD|DYLD)_')",message="environment variables starting with GIT_, LC_, LD_ or DYLD_ are reserved"
 	EnvName string `json:"envName,omitempty"`
 
-	// filePath is the file that pods find the value in: absolute, or below the
-	// home directory (~/). Without it, there is none.
+	// filePath is the file in which pods find the value: absolute, or below the home
+	// directory (~/). Without it, the secret is not projected as a file.
 	// +optional
 	// +kubebuilder:validation:MaxLength=4096
 	// +kubebuilder:validation:XValidation:rule="self == '' || self.startsWith('/') || self.startsWith('~/')",message="file path must start with ~/ or /"
@@ -51,22 +51,22 @@ type UserSecretSpec struct {
 	// +kubebuilder:validation:XValidation:rule="size(bytes(self)) <= 4096",message="file path must not exceed 4096 bytes"
 	FilePath string `json:"filePath,omitempty"`
 
-	// enabled, when false, keeps the secret stored and holding its name and
-	// targets, but not projected. The default is true.
+	// enabled, when false, leaves the secret stored but not projected. It still claims
+	// its name and targets. The default is true.
 	// +optional
 	// +default=true
 	Enabled *bool `json:"enabled,omitempty"`
 
-	// value is the secret itself, a string of at most 24576 bytes. It is write
-	// only: admission checks it, seals it into sealedValue and removes it. The
-	// schema refuses to store one and has no type for it: the API server quotes a
-	// value of a wrong type in its messages and logs.
+	// value is the secret itself, a string of at most 24576 bytes. It is write only:
+	// admission checks it, seals it into sealedValue and removes it. The schema refuses
+	// to store a value. It declares no type, because the API server quotes a value of a
+	// wrong type in its messages and logs.
 	// +optional
 	// +kubebuilder:validation:Schemaless
 	// +kubebuilder:pruning:PreserveUnknownFields
 	Value *WriteOnly `json:"value,omitempty"`
 
-	// sealedValue is the value sealed for this very object: its kind, namespace
+	// sealedValue is the value, sealed for this object alone: for its kind, namespace
 	// and name.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
@@ -74,13 +74,13 @@ type UserSecretSpec struct {
 	// +kubebuilder:validation:Pattern=`^lk1\.[0-9a-f]{16}\.[A-Za-z0-9_-]+$`
 	SealedValue string `json:"sealedValue,omitempty"`
 
-	// valueFrom takes the value from a native Secret of the same namespace, which
-	// the author of this field must be allowed to get.
+	// valueFrom takes the value from a native Secret of the same namespace. The author
+	// of this field must be allowed to get that Secret.
 	// +optional
 	ValueFrom *ValueSource `json:"valueFrom,omitempty"`
 }
 
-// ValueSource names where a value comes from.
+// ValueSource names the place that a value comes from.
 type ValueSource struct {
 	// secretKeyRef is a key of a native Secret.
 	// +required
@@ -129,7 +129,7 @@ type UserSecret struct {
 	// spec is what the user asks for.
 	// +required
 	Spec UserSecretSpec `json:"spec"`
-	// status is what Latchkey made of it.
+	// status is what Latchkey observed and did.
 	// +optional
 	Status SecretStatus `json:"status,omitempty"`
 }

@@ -1,15 +1,15 @@
 // Copyright The Latchkey Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package admissionpath keeps the path under which the API server asks Latchkey about
-// objects, which nobody else may know: see package admissionport.
+// Package admissionpath maintains the URL path at which the API server asks Latchkey to
+// admit objects. Only the API server may know it: see package admissionport.
 //
-// It makes the path in a Secret of Latchkey's own namespace and writes it into
-// Latchkey's webhook configuration, beside the CA. Every hour, and when the serving
-// certificate is renewed, the path gets a successor: the API server quotes it in the
-// errors of connections that fail, so nobody can say that it stays unknown for ever.
+// It stores the path in a Secret of Latchkey's own namespace and writes it into
+// Latchkey's webhook configuration, beside the CA. It replaces the path every hour and
+// when the serving certificate is renewed: the API server quotes the path in the errors
+// of failed connections, so it cannot be assumed to stay secret.
 //
-// No admission fails meanwhile. Servers hear of a new path first; the configuration
-// names it when they have had time to; and the path before is honoured until the next
-// one is made, which is long after every API server has the new configuration.
+// No admission fails during a replacement. Servers learn a new path first; the
+// configuration names it a few seconds later. The previous path is accepted until the
+// next replacement, long after every API server has the new configuration.
 package admissionpath

@@ -26,19 +26,19 @@ import (
 )
 
 const (
-	// Rotation is the age at which a path gets a successor.
+	// Rotation is the age at which a path is replaced.
 	Rotation = time.Hour
-	// Propagation is how long servers have to hear of a new path before the configuration
+	// Propagation is how long servers have to learn a new path before the configuration
 	// names it. A watch takes milliseconds.
 	Propagation = 5 * time.Second
-	// Overlap is how long at least a path is honoured after the configuration stopped
-	// naming it, which API servers learn by a watch, too.
+	// Overlap is the minimum time for which a path is accepted after the configuration
+	// stopped naming it. API servers learn the configuration by a watch, too.
 	Overlap = time.Minute
 )
 
 const fieldOwner = "latchkey"
 
-// Reconciler keeps the path. It is used by one worker.
+// Reconciler maintains the path. It is used by one worker.
 type Reconciler struct {
 	// Live reads and writes the Secret and the webhook configuration.
 	Live client.Client
@@ -71,7 +71,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ reconcile.Request) (reconc
 	return reconcile.Result{RequeueAfter: wait}, r.name(ctx, configuration, named)
 }
 
-// certificate returns a digest of the serving certificate; empty where there is none
+// certificate returns a digest of the serving certificate, or "" if it does not exist
 // yet.
 func (r *Reconciler) certificate(ctx context.Context) (string, error) {
 	secret := &corev1.Secret{}
@@ -86,8 +86,8 @@ func (r *Reconciler) certificate(ctx context.Context) (string, error) {
 	return hex.EncodeToString(sum[:]), nil
 }
 
-// untilDue returns when a path of that age gets a successor, which is in the past or
-// now where it is due.
+// untilDue returns how long it is until a path of that age is replaced. It is 0 or
+// negative when the replacement is due.
 func untilDue(s admissionport.State, certificate string, age time.Duration) time.Duration {
 	if certificate != "" && certificate != s.Certificate {
 		return Propagation + Overlap - age
@@ -95,7 +95,8 @@ func untilDue(s admissionport.State, certificate string, age time.Duration) time
 	return Rotation - age
 }
 
-// state returns what the Secret holds, once that is as it should be.
+// state returns the content of the Secret, after it has created or replaced it as
+// needed.
 func (r *Reconciler) state(ctx context.Context, configuration *admissionregistrationv1.MutatingWebhookConfiguration, certificate string) (admissionport.State, error) {
 	now := r.Clock.Now()
 	secret := &corev1.Secret{}
@@ -107,24 +108,24 @@ func (r *Reconciler) state(ctx context.Context, configuration *admissionregistra
 	state, ok := admissionport.ParseState(secret.Data)
 	age := now.Sub(state.Since)
 	switch {
-	case missing || !ok: // the servers may still honour what the configuration names
+	case missing || !ok: // the servers may still accept the path that the configuration names
 		state = admissionport.State{Current: admissionport.NewSegment(), Previous: namedBy(configuration), Since: now, Certificate: certificate}
-	case state.Certificate == "" && certificate != "": // a path is as new as the first certificate
+	case state.Certificate == "" && certificate != "": // the path is as new as the first certificate
 		state.Certificate = certificate
-	case age < 0: // the clock was set back, or is another leader's
+	case age < 0: // the clock was set back, or another leader's clock is ahead
 		state.Since = now
 	case untilDue(state, certificate, age) <= 0 && namedBy(configuration).Equal(state.Current):
 		state = admissionport.State{Current: admissionport.NewSegment(), Previous: state.Current, Since: now, Certificate: certificate}
-		ctrl.LoggerFrom(ctx).Info("Made a new path of admission")
+		ctrl.LoggerFrom(ctx).Info("Made a new admission path")
 	default:
 		return state, nil
 	}
-	// To the second, as it will be read.
+	// Rounded to the second, as it is stored.
 	state.Since = state.Since.Truncate(time.Second)
 	return state, r.save(ctx, secret, missing, state)
 }
 
-// save writes the Secret, unless somebody has since it was read.
+// save writes the Secret, unless it was changed since it was read.
 func (r *Reconciler) save(ctx context.Context, secret *corev1.Secret, missing bool, state admissionport.State) error {
 	var err error
 	if missing {
@@ -146,8 +147,8 @@ func (r *Reconciler) save(ctx context.Context, secret *corev1.Secret, missing bo
 	return nil
 }
 
-// hooks yields the services of Latchkey's webhooks in a configuration, and where each
-// hook is.
+// hooks yields, for each of Latchkey's webhooks in a configuration, its service and the
+// path of the hook.
 func hooks(configuration *admissionregistrationv1.MutatingWebhookConfiguration, yield func(service *admissionregistrationv1.ServiceReference, hook string)) {
 	for i := range configuration.Webhooks {
 		w := &configuration.Webhooks[i]
@@ -157,8 +158,8 @@ func hooks(configuration *admissionregistrationv1.MutatingWebhookConfiguration, 
 	}
 }
 
-// namedBy returns the segment that all webhooks of a configuration name; empty where
-// there is none.
+// namedBy returns the segment that all webhooks of a configuration name, or the empty
+// value.
 func namedBy(configuration *admissionregistrationv1.MutatingWebhookConfiguration) seal.Value {
 	var named []seal.Value
 	hooks(configuration, func(service *admissionregistrationv1.ServiceReference, hook string) {
@@ -175,7 +176,7 @@ func namedBy(configuration *admissionregistrationv1.MutatingWebhookConfiguration
 	return named[0]
 }
 
-// name makes all webhooks of a configuration name a segment.
+// name writes a segment into all webhooks of a configuration.
 func (r *Reconciler) name(ctx context.Context, configuration *admissionregistrationv1.MutatingWebhookConfiguration, segment seal.Value) error {
 	changed := false
 	hooks(configuration, func(service *admissionregistrationv1.ServiceReference, hook string) {
@@ -187,7 +188,7 @@ func (r *Reconciler) name(ctx context.Context, configuration *admissionregistrat
 		return nil
 	}
 	if err := r.Live.Update(ctx, configuration, client.FieldOwner(fieldOwner)); err != nil {
-		return fmt.Errorf("write the path of admission into the webhook configuration: %w", err)
+		return fmt.Errorf("write the admission path into the webhook configuration: %w", err)
 	}
 	return nil
 }

@@ -24,7 +24,7 @@ import (
 
 // SetupWithManager starts the controller with mgr, on the leader.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
-	// There is one thing to look at, whatever changed.
+	// All changes lead to the same request.
 	one := handler.EnqueueRequestsFromMapFunc(func(context.Context, client.Object) []reconcile.Request {
 		return []reconcile.Request{{}}
 	})
@@ -33,11 +33,11 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		object          client.Object
 		namespace, name string
 	}{
-		// The configuration: somebody applies, replaces or restores it.
+		// The configuration was applied, replaced or restored.
 		{&admissionregistrationv1.MutatingWebhookConfiguration{}, "", certs.WebhookConfiguration},
-		// The path itself: somebody deletes it.
+		// The path was deleted.
 		{&corev1.Secret{}, r.Namespace, admissionport.SecretName},
-		// The certificate: it is renewed.
+		// The certificate was renewed.
 		{&corev1.Secret{}, r.Namespace, certs.SecretName},
 	} {
 		c, err := caches.Named(mgr.GetConfig(), mgr.GetScheme(), watched.object, watched.namespace, watched.name, nil)

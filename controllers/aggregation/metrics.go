@@ -10,7 +10,7 @@ import (
 
 var unregistered = prometheus.NewGaugeVec(prometheus.GaugeOpts{
 	Name: "latchkey_apiservice_unregistered",
-	Help: "1 for an aggregated API that was taken out of the cluster since no server is ready, 0 where it was not, or is back.",
+	Help: "1 for an aggregated API that was unregistered because no server is ready, otherwise 0.",
 }, []string{"apiservice"})
 
 func init() { metrics.Registry.MustRegister(unregistered) }

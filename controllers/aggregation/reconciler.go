@@ -15,7 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
 
-// Reconciler looks whether a server serves. It is used by one worker.
+// Reconciler registers the APIs while a server is ready. It is used by one worker.
 type Reconciler struct {
 	// Slices reads EndpointSlices, from a cache.
 	Slices client.Reader
@@ -25,20 +25,21 @@ type Reconciler struct {
 	Clock clock.PassiveClock
 	// Namespace is Latchkey's own.
 	Namespace string
-	// After is how long there may be no server; 0 means for ever.
+	// After is how long no server may be ready before the APIs are unregistered; 0
+	// disables it.
 	After time.Duration
 
-	// Seen has the objects that are put back when somebody deletes them.
+	// Seen has the objects that are restored when they are deleted.
 	Seen *Seen
 
-	// counted is whether the cluster has known of servers since this process leads. If
-	// it does not any more, the Service is gone, and Latchkey with it.
+	// counted reports whether EndpointSlices existed since this process leads. If they
+	// disappear afterwards, the Service was deleted, and Latchkey is being uninstalled.
 	counted bool
-	// idleSince is when the last look first saw no server; zero where it saw one.
+	// idleSince is when no server was first seen ready; zero while one is.
 	idleSince time.Time
 }
 
-// Reconcile compares what is there with what can be served.
+// Reconcile registers or unregisters the APIs as needed.
 func (r *Reconciler) Reconcile(ctx context.Context, _ reconcile.Request) (reconcile.Result, error) {
 	serving, known, err := r.serving(ctx)
 	switch {
@@ -46,7 +47,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ reconcile.Request) (reconc
 		return reconcile.Result{}, err
 	case !known && r.counted:
 		return reconcile.Result{}, nil
-	case !known: // the Service is somebody else's to look after
+	case !known: // the Service is not managed by selector
 		wait, err := r.putBack(ctx)
 		return reconcile.Result{RequeueAfter: wait}, err
 	case serving:
@@ -68,12 +69,12 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ reconcile.Request) (reconc
 	if left := r.After - now.Sub(r.idleSince); left > 0 {
 		return reconcile.Result{RequeueAfter: left}, nil
 	}
-	// Again later: somebody may apply the manifests while there is no server.
+	// Check again later: the manifests may be applied while no server is ready.
 	return reconcile.Result{RequeueAfter: r.After}, r.unregister(ctx)
 }
 
-// serving says whether a server is ready, and whether the cluster knows: it does not
-// for a Service without a selector.
+// serving reports whether a server is ready, and whether that is known: it is not for a
+// Service without a selector.
 func (r *Reconciler) serving(ctx context.Context) (serving, known bool, err error) {
 	list := &discoveryv1.EndpointSliceList{}
 	if err := r.Slices.List(ctx, list, client.InNamespace(r.Namespace), client.MatchingLabels{discoveryv1.LabelServiceName: ServiceName}); err != nil {

@@ -158,9 +158,9 @@ func TestComesBackAsItWas(t *testing.T) {
 // TestForeignNotes has somebody write into the ConfigMap.
 func TestForeignNotes(t *testing.T) {
 	for name, tc := range map[string]struct{ key, text, wantErr string }{
-		"no JSON":            {coder, "{", "has something else under " + coder},
-		"another name":       {coder, `{"owner":"x","object":` + objectJSON("v1.apps") + `}`, "has something else under " + coder},
-		"another service":    {coder, `{"owner":"x","object":` + strings.ReplaceAll(objectJSON(coder), "latchkey-server", "evil") + `}`, "has something else under " + coder},
+		"no JSON":            {coder, "{", "has no saved APIService under " + coder},
+		"another name":       {coder, `{"owner":"x","object":` + objectJSON("v1.apps") + `}`, "has no saved APIService under " + coder},
+		"another service":    {coder, `{"owner":"x","object":` + strings.ReplaceAll(objectJSON(coder), "latchkey-server", "evil") + `}`, "has no saved APIService under " + coder},
 		"another API's name": {"v1.apps", `{"owner":"x","object":` + objectJSON("v1.apps") + `}`, ""},
 	} {
 		t.Run(name, func(t *testing.T) {

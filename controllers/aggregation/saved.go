@@ -13,20 +13,21 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// fieldOwner owns the objects that were not applied by anybody.
+// fieldOwner owns the objects that were not created by server-side apply.
 const fieldOwner = "latchkey"
 
-// saved is an APIService or a webhook configuration as it was asked for.
+// saved is an APIService or a webhook configuration, as it was applied.
 type saved struct {
-	// Owner is who applied it; they own it again when it is put back, or their next
-	// apply would be refused.
+	// Owner is the field manager that applied it. It owns the object again when it is
+	// restored; otherwise its next apply would be refused.
 	Owner string `json:"owner"`
-	// Object has what the owner asked for.
+	// Object has the fields that the owner applied.
 	Object *unstructured.Unstructured `json:"object"`
 }
 
-// save returns what is kept of an object. What Latchkey writes into it is left out, so
-// that it does not become the applier's: who put it there does it again.
+// save returns what is needed to restore an object. It leaves out the fields that
+// Latchkey writes, so that the owner does not become their owner: the controllers that
+// maintain them write them again.
 func save(o *unstructured.Unstructured) (saved, error) {
 	asked := &unstructured.Unstructured{Object: map[string]any{}}
 	for _, content := range []string{"spec", "webhooks"} {
@@ -60,7 +61,8 @@ func save(o *unstructured.Unstructured) (saved, error) {
 	return saved{Owner: owner, Object: asked}, nil
 }
 
-// applier returns who applied an object, and whether they set a field.
+// applier returns the field manager that applied an object, and a function that reports
+// whether it owns a field.
 func applier(o *unstructured.Unstructured) (name string, owns func(field string) bool) {
 	for _, m := range o.GetManagedFields() {
 		if m.Operation == metav1.ManagedFieldsOperationApply && m.Subresource == "" && m.FieldsV1 != nil {
@@ -70,13 +72,13 @@ func applier(o *unstructured.Unstructured) (name string, owns func(field string)
 	return fieldOwner, func(string) bool { return false }
 }
 
-// text returns what is written down of an object.
+// text encodes a saved object.
 func (k saved) text() (string, error) {
 	text, err := json.Marshal(k)
 	return string(text), err
 }
 
-// readAPI undoes text, for an APIService.
+// readAPI decodes the text of a saved APIService.
 func readAPI(name, text string) (saved, error) {
 	var k saved
 	if err := json.Unmarshal([]byte(text), &k); err != nil {

@@ -20,26 +20,26 @@ import (
 )
 
 const (
-	// AnnotationUninstall says, set to anything, that an object is about to be deleted
+	// AnnotationUninstall says, with any value, that an object is about to be deleted
 	// for good.
 	AnnotationUninstall = "latchkey.dev/uninstall"
 
-	// grace is how long an object is gone before it is put back: who takes Latchkey out
-	// of a cluster deletes many at once, and the rights and Services are among them.
+	// grace is how long an object is absent before it is restored. An uninstall deletes
+	// many objects at once, Latchkey's rights and Services among them.
 	grace = 2 * time.Second
 )
 
-// Seen remembers the objects by which the API server is made to ask Latchkey, as they
-// were last seen, so that they can be put back when somebody deletes one. It keeps them
-// in memory only: what was deleted while no controller ran stays deleted.
+// Seen remembers the objects that make the API server call Latchkey, as they were last
+// seen, so that they can be restored when they are deleted. It remembers them in memory
+// only: what was deleted while no controller ran stays deleted.
 type Seen struct {
-	mu   sync.Mutex
+	mu    sync.Mutex
 	saved map[string]saved
-	// gone is since when objects are known to be gone.
+	// gone is when the absence of an object was noticed.
 	gone map[string]time.Time
 }
 
-// Watch keeps s in step with the objects of a kind and name, as seen through c.
+// Watch updates s with the objects of a kind and name, as seen through c.
 func (s *Seen) Watch(ctx context.Context, c cache.Cache, object client.Object) error {
 	informer, err := c.GetInformer(ctx, object, cache.BlockUntilSynced(false))
 	if err != nil {
@@ -66,7 +66,7 @@ func leaves(o *unstructured.Unstructured) bool {
 	return marked
 }
 
-// see notes an object, or that it is not to be put back.
+// see records an object, or that it is not to be restored.
 func (s *Seen) see(obj any) {
 	o, ok := obj.(*unstructured.Unstructured)
 	if !ok {
@@ -78,7 +78,7 @@ func (s *Seen) see(obj any) {
 	}
 	k, err := save(o)
 	if err != nil {
-		return // there is nothing to put back
+		return // nothing to restore
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -89,7 +89,7 @@ func (s *Seen) see(obj any) {
 	delete(s.gone, o.GetName())
 }
 
-// forget lets an object go.
+// forget removes an object.
 func (s *Seen) forget(name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -97,14 +97,14 @@ func (s *Seen) forget(name string) {
 	delete(s.gone, name)
 }
 
-// all returns what is to be there.
+// all returns the objects that must exist.
 func (s *Seen) all() map[string]saved {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return maps.Clone(s.saved)
 }
 
-// since returns since when an object is known to be gone.
+// since returns when the absence of an object was noticed.
 func (s *Seen) since(name string, now time.Time) time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -117,7 +117,7 @@ func (s *Seen) since(name string, now time.Time) time.Time {
 	return s.gone[name]
 }
 
-// putBack applies again what was seen and is gone. It returns when to look again.
+// putBack restores the objects that are missing. It returns when to check again.
 func (r *Reconciler) putBack(ctx context.Context) (wait time.Duration, err error) {
 	now := r.Clock.Now()
 	all := r.Seen.all()
@@ -139,13 +139,13 @@ func (r *Reconciler) putBack(ctx context.Context) (wait time.Duration, err error
 		if err := r.apply(ctx, k); err != nil {
 			return 0, err
 		}
-		ctrl.LoggerFrom(ctx).Info("Put back what was deleted", "kind", k.Object.GetKind(), "name", name)
+		ctrl.LoggerFrom(ctx).Info("Restored a deleted object", "kind", k.Object.GetKind(), "name", name)
 	}
 	return wait, nil
 }
 
-// apply makes an object again, as its owner. By apply, since a right to that can be
-// narrowed to the name.
+// apply applies an object as its owner. The right to apply can be limited to the name;
+// the right to create cannot.
 func (r *Reconciler) apply(ctx context.Context, k saved) error {
 	if err := r.Live.Apply(ctx, client.ApplyConfigurationFromUnstructured(k.Object.DeepCopy()), client.FieldOwner(k.Owner)); err != nil {
 		return fmt.Errorf("apply %s %s: %w", k.Object.GetKind(), k.Object.GetName(), err)

@@ -25,14 +25,14 @@ import (
 const (
 	// ServiceName is the Service of the servers, which the APIServices name.
 	ServiceName = "latchkey-server"
-	// ConfigMapName is the ConfigMap that keeps what is unregistered: a key per
-	// APIService, its value the object in JSON.
+	// ConfigMapName is the ConfigMap that stores the unregistered APIServices: a key
+	// for each, its value the object in JSON.
 	ConfigMapName = "latchkey-unregistered-apis"
 )
 
 var kind = schema.GroupVersionKind{Group: "apiregistration.k8s.io", Version: "v1", Kind: "APIService"}
 
-// unregister deletes the APIServices that lead to a server, once they are kept.
+// unregister saves and deletes the APIServices that lead to a server.
 func (r *Reconciler) unregister(ctx context.Context) error {
 	found := map[string]*unstructured.Unstructured{}
 	var gone []string
@@ -59,19 +59,19 @@ func (r *Reconciler) unregister(ctx context.Context) error {
 	}
 	for _, name := range slices.Sorted(maps.Keys(found)) {
 		o := found[name]
-		// Exactly the one that is kept.
+		// Delete the version that was saved, and no other.
 		err := r.Live.Delete(ctx, o, client.Preconditions{UID: ptr.To(o.GetUID()), ResourceVersion: ptr.To(o.GetResourceVersion())})
 		if err := client.IgnoreNotFound(err); err != nil {
 			return fmt.Errorf("delete APIService %s: %w", name, err)
 		}
-		r.Seen.forget(name) // from now on, the ConfigMap says that it is to come back
+		r.Seen.forget(name) // from now on, the ConfigMap has it
 		unregistered.WithLabelValues(name).Set(1)
-		ctrl.LoggerFrom(ctx).Info("Unregistered an aggregated API, since no server is ready", "apiservice", name)
+		ctrl.LoggerFrom(ctx).Info("Unregistered an aggregated API because no server is ready", "apiservice", name)
 	}
 	return nil
 }
 
-// recall counts what a leader before has unregistered.
+// recall sets the metric for the APIServices that an earlier leader unregistered.
 func (r *Reconciler) recall(ctx context.Context, gone []string) error {
 	if len(gone) == 0 {
 		return nil
@@ -88,15 +88,15 @@ func (r *Reconciler) recall(ctx context.Context, gone []string) error {
 	return nil
 }
 
-// isOurs says whether an APIService leads to Latchkey's servers.
+// isOurs reports whether an APIService leads to Latchkey's servers.
 func (r *Reconciler) isOurs(o *unstructured.Unstructured) bool {
 	name, _, _ := unstructured.NestedString(o.Object, "spec", "service", "name")
 	namespace, _, _ := unstructured.NestedString(o.Object, "spec", "service", "namespace")
 	return name == ServiceName && namespace == r.Namespace
 }
 
-// writeDown keeps APIServices as they were asked for, in place of what was kept
-// under their names before.
+// writeDown saves APIServices in the ConfigMap, in place of what was saved under their
+// names before.
 func (r *Reconciler) writeDown(ctx context.Context, found map[string]*unstructured.Unstructured) error {
 	data := map[string]string{}
 	for name, o := range found {
@@ -134,7 +134,7 @@ func (r *Reconciler) writeDown(ctx context.Context, found map[string]*unstructur
 	return nil
 }
 
-// saved reads the ConfigMap; nil where there is none.
+// saved reads the ConfigMap; it returns nil if it does not exist.
 func (r *Reconciler) saved(ctx context.Context) (*corev1.ConfigMap, error) {
 	saved := &corev1.ConfigMap{}
 	err := r.Live.Get(ctx, client.ObjectKey{Namespace: r.Namespace, Name: ConfigMapName}, saved)
@@ -147,7 +147,8 @@ func (r *Reconciler) saved(ctx context.Context) (*corev1.ConfigMap, error) {
 	return saved, nil
 }
 
-// restore puts back what was unregistered, unless somebody has, and forgets it.
+// restore applies the saved APIServices that are missing, and removes them from the
+// ConfigMap.
 func (r *Reconciler) restore(ctx context.Context) error {
 	saved, err := r.saved(ctx)
 	if err != nil || saved == nil || len(saved.Data) == 0 {
@@ -155,7 +156,7 @@ func (r *Reconciler) restore(ctx context.Context) error {
 	}
 	var errs []error
 	before := len(saved.Data)
-	for _, name := range certs.APIServices() { // nothing else, whoever wrote it there
+	for _, name := range certs.APIServices() { // no other key is restored, even if someone wrote one
 		text, ok := saved.Data[name]
 		if !ok {
 			continue
@@ -178,7 +179,7 @@ func (r *Reconciler) restore(ctx context.Context) error {
 func (r *Reconciler) restoreOne(ctx context.Context, name, text string) error {
 	saved, err := readAPI(name, text)
 	if err != nil || !r.isOurs(saved.Object) {
-		return fmt.Errorf("ConfigMap %s has something else under %s: apply Latchkey's manifests to get that API back, and delete the ConfigMap", ConfigMapName, name)
+		return fmt.Errorf("ConfigMap %s has no saved APIService under %s: apply Latchkey's manifests to get that API back, and delete the ConfigMap", ConfigMapName, name)
 	}
 	there := &unstructured.Unstructured{}
 	there.SetGroupVersionKind(kind)
@@ -192,6 +193,6 @@ func (r *Reconciler) restoreOne(ctx context.Context, name, text string) error {
 	if err := r.apply(ctx, saved); err != nil {
 		return err
 	}
-	ctrl.LoggerFrom(ctx).Info("Put an aggregated API back, since a server is ready", "apiservice", name)
+	ctrl.LoggerFrom(ctx).Info("Registered an aggregated API again because a server is ready", "apiservice", name)
 	return nil
 }

@@ -22,7 +22,7 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/certs"
 )
 
-// watched are the objects that are put back: with the aggregated APIs, or without.
+// watched returns the objects that are restored, with or without the aggregated APIs.
 func watched(apis bool) []*unstructured.Unstructured {
 	configuration := &unstructured.Unstructured{}
 	configuration.SetAPIVersion("admissionregistration.k8s.io/v1")
@@ -40,22 +40,22 @@ func watched(apis bool) []*unstructured.Unstructured {
 	return all
 }
 
-// SetupWithManager starts the controller with mgr. Slices is the cache that r.Slices
-// reads from; the controller runs on the leader only. What is to be put back is watched
-// on every replica, which remembers it for when it leads.
+// SetupWithManager starts the controller with mgr; it runs on the leader only. Slices
+// is the cache that r.Slices reads from. The objects to restore are watched on every
+// replica, which remembers them for the time when it leads.
 func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, slices cache.Cache) error {
 	if err := mgr.Add(slices); err != nil {
 		return err
 	}
 	for _, name := range certs.APIServices() {
-		unregistered.WithLabelValues(name) // the series is there before there is anything to say
+		unregistered.WithLabelValues(name) // the series exists from the start
 	}
-	// There is one thing to look at, whatever changed.
+	// All changes lead to the same request.
 	one := []reconcile.Request{{}}
 	b := builder.ControllerManagedBy(mgr).
 		Named("aggregation").
 		WithOptions(controller.Options{MaxConcurrentReconciles: 1}).
-		// The servers' endpoints: one becomes ready, the last one goes.
+		// A server's endpoint became ready, or the last one disappeared.
 		WatchesRawSource(source.Kind(slices, &discoveryv1.EndpointSlice{}, handler.TypedEnqueueRequestsFromMapFunc(
 			func(context.Context, *discoveryv1.EndpointSlice) []reconcile.Request { return one })))
 	for _, o := range watched(r.After > 0) {
@@ -66,14 +66,14 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, sli
 		if err := errors.Join(r.Seen.Watch(ctx, c, o), mgr.Add(everywhere(c.Start))); err != nil {
 			return err
 		}
-		// What the API server asks Latchkey by: somebody deletes it.
+		// An object that makes the API server call Latchkey was deleted.
 		b = b.WatchesRawSource(source.Kind(c, o, handler.TypedEnqueueRequestsFromMapFunc(
 			func(context.Context, *unstructured.Unstructured) []reconcile.Request { return one })))
 	}
 	return b.Complete(r)
 }
 
-// everywhere is a runnable of every replica, leader or not.
+// everywhere is a runnable that runs on every replica, leader or not.
 type everywhere func(context.Context) error
 
 // Start implements manager.Runnable.

@@ -14,7 +14,7 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/seal"
 )
 
-// Adapter says what differs between the kinds of objects.
+// Adapter describes what differs between the two kinds of objects.
 type Adapter struct {
 	// Name names the controller and labels its bundles: "user" or "agent".
 	Name string
@@ -26,12 +26,12 @@ type Adapter struct {
 	EnvBundle, FilesBundle string
 	// List reads a tenant's objects from the cache.
 	List func(ctx context.Context, r client.Reader, namespace string) ([]Member, error)
-	// Decide judges them without their values.
+	// Decide judges objects without their values.
 	Decide func([]bundle.Item) []bundle.Decision
-	// Print prints an opened value, Reprint one that is an entry of a bundle already. Or
-	// they return the outcome of an object whose value is not valid.
+	// Print converts an opened value into entries; Reprint does so for a value that is
+	// read from a bundle. They return an outcome instead if the value is not valid.
 	Print, Reprint func(bundle.Item, seal.Value) (bundle.Printed, *bundle.Outcome)
-	// Lay lays their values out.
+	// Lay decides which entries the bundles contain.
 	Lay func([]bundle.Decision, map[types.UID]bundle.Known) bundle.Laid
 }
 
@@ -41,11 +41,11 @@ type Member struct {
 	Object client.Object
 	// Status points into Object.
 	Status *v1alpha1.SecretStatus
-	// Item is what bundling needs of it.
+	// Item is what package bundle needs to know about it.
 	Item bundle.Item
 }
 
-// bundles are the names of the two native Secrets.
+// bundles returns the names of the two native Secrets.
 func (a Adapter) bundles() []string { return []string{a.EnvBundle, a.FilesBundle} }
 
 func (a Adapter) owns(secret string) bool { return secret == a.EnvBundle || secret == a.FilesBundle }

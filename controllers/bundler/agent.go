@@ -14,7 +14,7 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/policy/rules"
 )
 
-// Agents returns what is particular to AgentSecrets.
+// Agents returns the adapter for AgentSecrets.
 func Agents(l limits.Agent, may *rules.Targets) Adapter {
 	return Adapter{
 		Name:        "agent",

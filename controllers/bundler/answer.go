@@ -13,20 +13,20 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// errChanged says that a bundle was not stored as it was sent.
+// errChanged reports that a bundle was not stored as it was sent.
 var errChanged = errors.New("the bundle is not as it was written")
 
-// answered reports whether the API server answered at all.
+// answered reports whether the API server answered.
 func answered(err error) bool {
 	var status apierrors.APIStatus
 	return errors.As(err, &status) || errors.Is(err, errChanged)
 }
 
-// passing reports whether a write failed since our cache is behind.
+// passing reports whether a write failed because the cache is behind.
 func passing(err error) bool { return apierrors.IsConflict(err) || apierrors.IsNotFound(err) }
 
-// answerOf says why a write was refused, in fixed words: the text of the answer can
-// quote what was sent, and a bundle is plaintext.
+// answerOf describes in fixed words why a write was refused. The text of the answer
+// must not be used: it can quote the request, and a bundle is plaintext.
 func answerOf(err error) string {
 	if errors.Is(err, errChanged) {
 		return "something in the cluster, such as a mutating policy, changes it on its way"
@@ -61,7 +61,7 @@ var apiReasons = []metav1.StatusReason{
 }
 
 // reasonOf returns the reason of an answer if it is one of the API's, else its code: an
-// admission webhook can write into the reason what it likes, a value as well.
+// admission webhook chooses its reason freely, so it could contain a value.
 func reasonOf(status metav1.Status) string {
 	if slices.Contains(apiReasons, status.Reason) {
 		return string(status.Reason)
@@ -69,9 +69,9 @@ func reasonOf(status metav1.Status) string {
 	return fmt.Sprintf("code %d", status.Code)
 }
 
-// withoutBody reduces an API error to its reason: the message of a refused write
-// can quote what was sent, and a bundle is plaintext. An answer without a reason, as
-// other webhooks give, is reduced to its code.
+// withoutBody reduces an API error to its reason: the message of a refused write can
+// quote the request, and a bundle is plaintext. An answer without a known reason is
+// reduced to its code.
 func withoutBody(err error) error {
 	var answer apierrors.APIStatus
 	if !errors.As(err, &answer) {
@@ -80,7 +80,7 @@ func withoutBody(err error) error {
 	return &refusal{reason: reasonOf(answer.Status()), err: err}
 }
 
-// refusal prints the reason alone and keeps the error for errors.As.
+// refusal prints only the reason and wraps the error for errors.As.
 type refusal struct {
 	reason string
 	err    error

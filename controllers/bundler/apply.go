@@ -17,13 +17,13 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/digest"
 )
 
-// refreshAfter is how long a bundle's record may be behind while its content is right: an
-// object was sealed anew, or a source written again with the same value. A rotation of
-// the keys is then one write for each bundle, or few. Until it, a restart opens such values once.
+// refreshAfter is how long a bundle's record may be outdated while its content is
+// right, as after an object was sealed again or a source was written with the same
+// value. So a rotation of the keys costs one or few writes for each bundle. A restart
+// before that opens such values once.
 const refreshAfter = 10 * time.Second
 
-// apply makes the bundles what they are to become. That one cannot be written does not
-// stop the other.
+// apply writes the bundles as planned. If one cannot be written, the other still is.
 func (r *Reconciler) apply(ctx context.Context, s *scope) error {
 	s.memo = &memo{known: map[types.UID]knowledge{}, records: map[string]newerRecord{}, wanted: map[string]digest.Short{}}
 	for _, name := range r.Adapter.bundles() {
@@ -32,7 +32,7 @@ func (r *Reconciler) apply(ctx context.Context, s *scope) error {
 	for _, name := range r.Adapter.bundles() {
 		p := s.plans[name]
 		if p == nil {
-			continue // it rests
+			continue // too early to try again
 		}
 		err := r.applyOne(ctx, s, name, p)
 		if namespaceGone(err) {
@@ -40,7 +40,7 @@ func (r *Reconciler) apply(ctx context.Context, s *scope) error {
 		}
 		if err != nil {
 			r.suffer(ctx, s, name, err)
-			ctrl.LoggerFrom(ctx).Info("Bundle not written", "secret", name, "answer", answerOf(err), "blocked", s.setback.failures[name].blocked)
+			ctrl.LoggerFrom(ctx).Info("Cannot write a bundle", "secret", name, "answer", answerOf(err), "blocked", s.setback.failures[name].blocked)
 		}
 	}
 	r.remember(s)
@@ -71,7 +71,7 @@ func (r *Reconciler) applyOne(ctx context.Context, s *scope, name string, p *pla
 	return nil
 }
 
-// staleSince returns since when the tenant's records are behind.
+// staleSince returns when the tenant's records became outdated.
 func (r *Reconciler) staleSince(s *scope) time.Time {
 	if s.before != nil && !s.before.stale.IsZero() {
 		return s.before.stale
@@ -79,14 +79,14 @@ func (r *Reconciler) staleSince(s *scope) time.Time {
 	return r.now()
 }
 
-// keepLong remembers what of a record is too much to be written down.
+// keepLong remembers the part of a record that is too long for the annotation.
 func (r *Reconciler) keepLong(s *scope, name string, p *plan) {
 	if !p.record.Whole() {
 		s.memo.records[name] = newerRecord{follows: p.record.String(), record: p.record}
 	}
 }
 
-// remember keeps what the bundles do not say.
+// remember stores in the memo what the bundles do not say.
 func (r *Reconciler) remember(s *scope) {
 	for i, d := range s.decisions {
 		known, ok := s.known[d.Item.UID]
@@ -98,24 +98,24 @@ func (r *Reconciler) remember(s *scope) {
 			s.memo.known[d.Item.UID] = knowledge{input: s.inputs[d.Item.UID], known: known}
 		}
 	}
-	if s.setback != nil && !s.setback.blockedOnly() { // else the next reconcile tries again, whenever it comes
+	if s.setback != nil && !s.setback.blockedOnly() { // otherwise the next reconcile tries again, whatever caused it
 		s.memo.setback = s.setback
 	}
 	r.memos.put(s.namespace, s.memo)
 }
 
-// change is what has to be written of a bundle.
+// change is what has to be written to a bundle.
 type change struct {
-	// drop are keys that are there and are not to be.
+	// drop are the keys to remove.
 	drop []string
-	// content: values are missing, or an annotation or label is not as it is to be.
+	// content is true if values are missing, or an annotation or label is wrong.
 	content bool
 }
 
 func (c change) empty() bool { return len(c.drop) == 0 && !c.content }
 
-// changeOf compares a bundle as cached with what it is to become. That its record is
-// merely behind is no change.
+// changeOf compares a bundle as cached with its plan. An outdated record alone is no
+// change.
 func (r *Reconciler) changeOf(s *scope, name string, p *plan) change {
 	existing := s.existing[name]
 	if existing == nil {

@@ -11,14 +11,14 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/digest"
 )
 
-// In the cache, a bundle has no data. Its stringData, which the API server never sends,
-// has a keyed digest for each key instead, and at cachedMAC, which can be no key, the
-// digest of the whole.
+// A cached bundle has no data. Instead, its stringData, which the API server never
+// sends, has a keyed digest for each key and, at cachedMAC, the digest of the whole. No
+// key is empty.
 const cachedMAC = ""
 
-// Digested returns a cache transform that replaces a bundle's data by keyed digests, so
-// that no cache holds a value. It leaves alone what it has seen before: informers that
-// stream their first list transform every object in it twice.
+// Digested returns a cache transform that replaces a bundle's data with keyed digests,
+// so that no cache holds a value. It does not transform an object twice: informers that
+// stream their first list call it twice for every object.
 func Digested(key digest.Key) func(any) (any, error) {
 	return func(obj any) (any, error) {
 		secret, ok := obj.(*corev1.Secret)
@@ -36,13 +36,14 @@ func Digested(key digest.Key) func(any) (any, error) {
 		secret.StringData[cachedMAC] = bundle.MAC(key, secret.Namespace, secret.Name, entries, secret.Annotations[v1alpha1.AnnotationLayout])
 		secret.Data = nil
 		secret.ManagedFields = nil
-		// Where a tenant applied the label to a Secret of its own, kubectl kept its data.
+		// If a tenant applied a Secret with the label, kubectl stored its data in this
+		// annotation.
 		delete(secret.Annotations, corev1.LastAppliedConfigAnnotation)
 		return secret, nil
 	}
 }
 
-// holds reports whether a bundle as cached has an entry with a digest.
+// holds reports whether a cached bundle has an entry with a digest.
 func holds(cached *corev1.Secret, name string, d digest.Short) bool {
 	if cached == nil {
 		return false

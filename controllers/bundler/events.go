@@ -16,20 +16,20 @@ import (
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 )
 
-// EventRecorder is the part of client-go's events.EventRecorder that is needed.
+// EventRecorder is the part of client-go's events.EventRecorder that this package uses.
 type EventRecorder interface {
 	// Eventf records an event.
 	Eventf(regarding, related runtime.Object, eventtype, reason, action, note string, args ...any)
 }
 
-// news is what of one reconcile is told once, however many objects it concerns: that
-// a bundle is refused, and that it is no longer.
+// news has the reasons that one reconcile reports only once, however many objects they
+// concern: that a bundle is refused, and that it no longer is.
 type news struct {
 	mu sync.Mutex
-	// told are the reasons of which an event tells already. It belongs to the setback,
-	// and so lasts as long as the bundles are refused.
+	// told has the reasons that an event has reported already. It belongs to the
+	// setback, and so lasts as long as the bundles are refused.
 	told map[string]bool
-	// healed are the reasons whose end an event of this reconcile tells.
+	// healed has the reasons whose end an event of this reconcile has reported.
 	healed map[string]bool
 }
 
@@ -41,8 +41,8 @@ func newsOf(b *setback) *news {
 	return n
 }
 
-// first reports whether nothing in seen has told of reason yet. Each object speaks for
-// itself unless the reason is its bundle's.
+// first reports whether reason is not in seen yet, and adds it. Only reasons of bundles
+// are recorded: each object reports other reasons itself.
 func (n *news) first(seen map[string]bool, reason string) bool {
 	if reason != v1alpha1.ReasonBundleRefused && reason != v1alpha1.ReasonBundleBlocked {
 		return true
@@ -56,10 +56,10 @@ func (n *news) first(seen map[string]bool, reason string) bool {
 	return true
 }
 
-// announce tells users of a transition: an object that stopped being ready, is not
-// ready for another reason, or is ready again. That a new object became ready is
-// what everybody expects; its status says so, and no event repeats it. A refused bundle
-// of 500 objects is one event, at the first of them.
+// announce emits an event for a transition: an object stopped being ready, is not ready
+// for another reason, or is ready again. A new object that becomes ready is no news;
+// its status says so. A refused bundle of 500 objects is one event, at the first of
+// them.
 func (r *Reconciler) announce(obj client.Object, before, after []metav1.Condition, news *news) {
 	was := apimeta.FindStatusCondition(before, v1alpha1.ConditionReady)
 	is := apimeta.FindStatusCondition(after, v1alpha1.ConditionReady)
@@ -76,10 +76,10 @@ func (r *Reconciler) announce(obj client.Object, before, after []metav1.Conditio
 	}
 }
 
-// maxNote is how long the API server lets an event's note be, in bytes.
+// maxNote is the API server's limit for the note of an event, in bytes.
 const maxNote = 1024
 
-// note cuts a message to what an event can hold.
+// note shortens a message to the length of an event's note.
 func note(message string) string {
 	if len(message) <= maxNote {
 		return message

@@ -17,21 +17,22 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/seal"
 )
 
-// keeps reports whether a value stays in the bundles that cannot be had for a reason.
+// keeps reports whether the bundles retain a value that is unavailable for a reason.
 func (r *Reconciler) keeps(reason string) bool {
 	return reason == v1alpha1.ReasonKeyNotFound || reason == v1alpha1.ReasonSourceNotFound && !r.DropMissingSources
 }
 
-// keptValue returns the value that the bundles still hold of an object whose sealing key
-// or source is not there. Either is an accident, and the bundles may be the last place
-// where the value is; taking it out would make one accident into two.
+// keptValue returns the value that the bundles still have of an object whose sealing
+// key or source is missing. A missing key or source is an accident, and the bundles may
+// have the only copy of the value; removing it would cause a second accident.
 //
-// An entry is the object's if its record says that it was made for the object as it is.
-// Else the object's own status says where its value landed, and it is what the object
-// asks for if it came from where its spec says now. What has its names otherwise may be
-// another object's, which had them before. A status in the cache may be older than the
-// bundle, so for an object that has landed at all, the entries that it is to have now
-// count as well. Of several entries, one that is as Latchkey wrote it is believed first.
+// An entry belongs to the object if its record says that it was made from the object's
+// current state. Otherwise the object's status says where its value was projected, and
+// the value is still wanted if it came from the source that the spec names now. Any
+// other entry with the same key may belong to another object that had the name before.
+// The cached status can be older than the bundle, so for an object that was projected,
+// the entries that it should have now count as well. Of several entries, an unchanged
+// one is preferred.
 func (r *Reconciler) keptValue(ctx context.Context, s *scope, d bundle.Decision) (seal.Value, bool, error) {
 	st := s.members[d.Item.UID].Status
 	landed := st.ObservedUID == string(d.Item.UID) && (st.Env != nil || st.File != nil) && equality.Semantic.DeepEqual(st.Source, d.Item.Source)
@@ -68,8 +69,8 @@ func (r *Reconciler) keptValue(ctx context.Context, s *scope, d bundle.Decision)
 	return seal.NewValue(changed), changed != nil, nil
 }
 
-// readLive reads a bundle, once, from the API server: the cache has no data. It is nil
-// where there is none.
+// readLive reads a bundle from the API server, because the cache has no data. It reads
+// each bundle once. It returns nil if the bundle does not exist.
 func (r *Reconciler) readLive(ctx context.Context, s *scope, name string) (*corev1.Secret, error) {
 	if secret, read := s.live[name]; read {
 		return secret, nil
@@ -86,7 +87,7 @@ func (r *Reconciler) readLive(ctx context.Context, s *scope, name string) (*core
 	return secret, nil
 }
 
-// verified reports whether an entry of a bundle that was read is as Latchkey wrote it.
+// verified reports whether an entry of a bundle is unchanged since Latchkey wrote it.
 func (r *Reconciler) verified(s *scope, live *corev1.Secret, key string) bool {
 	made, ok := s.records[live.Name].Get(key)
 	b, has := live.Data[key]

@@ -13,8 +13,8 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/seal"
 )
 
-// know finds out what the values are like that are wanted, and opens those of which
-// neither the bundles' records nor the memo say it: what is new or changed.
+// know determines what is known about the values that are needed. It opens those that
+// are new or changed, which neither the bundles' records nor the memo describe.
 func (r *Reconciler) know(ctx context.Context, s *scope) error {
 	for _, d := range s.decisions {
 		if !d.Open {
@@ -40,8 +40,8 @@ func (r *Reconciler) know(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// recorded returns what the records say of a value that is wanted, and false where it has
-// to be fetched.
+// recorded returns what the records say about a value, and false if the value must be
+// fetched.
 func (r *Reconciler) recorded(ctx context.Context, s *scope, d bundle.Decision) (bundle.Known, bool, error) {
 	shape, kept, ok := r.entryOf(s, d)
 	if !ok {
@@ -65,8 +65,8 @@ func (r *Reconciler) recorded(ctx context.Context, s *scope, d bundle.Decision) 
 	return bundle.Known{Shape: shape, Failure: &failure, Kept: true}, true, nil
 }
 
-// entryOf returns the shape of an entry that was made for an object as it is now, or that
-// was kept when it was as it is now.
+// entryOf returns the shape of an entry that was made, or retained, for the current
+// state of an object.
 func (r *Reconciler) entryOf(s *scope, d bundle.Decision) (shape bundle.Shape, kept, ok bool) {
 	input := s.inputs[d.Item.UID]
 	keptInput := bundle.KeptInput(r.DigestKey, s.namespace, input)
@@ -86,7 +86,7 @@ func (r *Reconciler) entryOf(s *scope, d bundle.Decision) (shape bundle.Shape, k
 	return shape, kept, ok
 }
 
-// wants returns the input that an object's entries are to have.
+// wants returns the input that an object's entries should have.
 func (r *Reconciler) wants(s *scope, owner bundle.Item) digest.Short {
 	input := s.inputs[owner.UID]
 	if s.known[owner.UID].Kept {
@@ -95,8 +95,8 @@ func (r *Reconciler) wants(s *scope, owner bundle.Item) digest.Short {
 	return input
 }
 
-// fetch gets the value of an object: opens it, reads its source, or takes what the bundles
-// have of it.
+// fetch gets the value of an object: it opens it, reads its source, or takes it from
+// the bundles.
 func (r *Reconciler) fetch(ctx context.Context, s *scope, d bundle.Decision) error {
 	uid := d.Item.UID
 	if known := s.known[uid]; known.Kept {
@@ -119,7 +119,8 @@ func (r *Reconciler) fetch(ctx context.Context, s *scope, d bundle.Decision) err
 	return nil
 }
 
-// fetchKept gets what the bundles have of an object whose value is not to be had.
+// fetchKept takes the value of an object from the bundles, because it is unavailable
+// elsewhere.
 func (r *Reconciler) fetchKept(ctx context.Context, s *scope, d bundle.Decision, failure bundle.Outcome) error {
 	known := bundle.Known{Failure: &failure}
 	value, ok, err := r.keptValue(ctx, s, d)

@@ -14,34 +14,35 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/digest"
 )
 
-// memo is what is known of a tenant and does not stand on its bundles. It holds no value.
-// A tenant whose values are all in its bundles has none.
+// memo is what is known about a tenant and not stored on its bundles. It holds no
+// value. A tenant whose values are all in its bundles has no memo.
 type memo struct {
-	// known is what is known of values that are not in the bundles as they are wanted.
+	// known is what is known about values that are not in the bundles as they should
+	// be.
 	known map[types.UID]knowledge
-	// records are newer than those on the bundles, or longer.
+	// records are newer, or longer, than those on the bundles.
 	records map[string]newerRecord
-	// stale is since when a record on a bundle is to be brought up to date, or zero.
+	// stale is when a record on a bundle became outdated, or zero.
 	stale time.Time
-	// wanted digests what each bundle was to hold.
+	// wanted has a digest of what each bundle should contain.
 	wanted map[string]digest.Short
-	// setback is what became of writing the bundles, where some could not be written.
+	// setback describes the bundles that could not be written; nil if all were.
 	setback *setback
 }
 
-// knowledge is what is known of a value, which was had or not had from input.
+// knowledge is what is known about a value that was made from input.
 type knowledge struct {
 	input digest.Short
 	known bundle.Known
 }
 
-// newerRecord counts while the bundle has the record that it follows.
+// newerRecord is valid while the bundle has the record that it follows.
 type newerRecord struct {
 	follows string
 	record  *bundle.Record
 }
 
-// recall returns what is known of the value of an object with an input.
+// recall returns what is known about the value of an object with an input.
 func (m *memo) recall(uid types.UID, input digest.Short) (bundle.Known, bool) {
 	if m == nil {
 		return bundle.Known{}, false
@@ -50,7 +51,7 @@ func (m *memo) recall(uid types.UID, input digest.Short) (bundle.Known, bool) {
 	return k.known, ok && k.input == input
 }
 
-// newer returns the record that follows text, which stands on a bundle.
+// newer returns the record that follows text, which is the one on a bundle.
 func (m *memo) newer(name, text string) (*bundle.Record, bool) {
 	if m == nil {
 		return nil, false
@@ -59,12 +60,12 @@ func (m *memo) newer(name, text string) (*bundle.Record, bool) {
 	return n.record, ok && n.follows == text
 }
 
-// empty reports whether nothing need be remembered.
+// empty reports whether there is nothing to remember.
 func (m *memo) empty() bool {
 	return len(m.known) == 0 && len(m.records) == 0 && m.setback == nil
 }
 
-// waitsForKey reports whether some value could not be opened for want of its key.
+// waitsForKey reports whether a value could not be opened because its key is missing.
 func (m *memo) waitsForKey() bool {
 	for _, k := range m.known {
 		if f := k.known.Failure; f != nil && f.Reason == v1alpha1.ReasonKeyNotFound {
@@ -74,7 +75,7 @@ func (m *memo) waitsForKey() bool {
 	return false
 }
 
-// memos holds the tenants' memos; its zero value is ready.
+// memos has the tenants' memos. Its zero value is ready to use.
 type memos struct {
 	mu sync.Mutex
 	m  map[string]*memo
@@ -114,7 +115,8 @@ func (ms *memos) forget(namespace string) {
 	delete(ms.m, namespace)
 }
 
-// forgetWaiting drops the memos of tenants that wait for a key, and returns them.
+// forgetWaiting removes the memos of tenants that wait for a key, and returns the
+// tenants.
 func (ms *memos) forgetWaiting() []string {
 	ms.mu.Lock()
 	defer ms.mu.Unlock()

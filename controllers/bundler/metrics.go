@@ -8,13 +8,13 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 )
 
-// bundleWrites counts what was written to native Secrets.
+// bundleWrites counts the writes of native Secrets.
 var bundleWrites = prometheus.NewCounterVec(prometheus.CounterOpts{
 	Name: "latchkey_bundle_writes_total",
 	Help: "Writes of native Secrets, by bundle kind and outcome.",
 }, []string{"bundle", "outcome"})
 
-// openedValues counts what "nothing changed" must not do.
+// openedValues shows that a reconcile without a change opens nothing.
 var openedValues = prometheus.NewCounterVec(prometheus.CounterOpts{
 	Name: "latchkey_opened_values_total",
 	Help: "Values opened or read to fill a bundle, by bundle kind.",
@@ -22,8 +22,8 @@ var openedValues = prometheus.NewCounterVec(prometheus.CounterOpts{
 
 func init() { metrics.Registry.MustRegister(bundleWrites, openedValues) }
 
-// expect makes the series of a bundle appear before there is anything to count: from a
-// counter that comes out of nowhere, no rate can be told.
+// expect creates the series of a bundle before anything is counted: the first increment
+// of a counter that did not exist is not visible in a rate.
 func expect(bundle string) {
 	for _, outcome := range []string{"ok", "error"} {
 		bundleWrites.WithLabelValues(bundle, outcome)

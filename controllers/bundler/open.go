@@ -17,8 +17,8 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/seal"
 )
 
-// value returns the value of one object, or its outcome where there is none. The
-// error is for what may go away by trying again.
+// value returns the value of one object, or an outcome if it has no value. The error is
+// for failures that may pass.
 func (r *Reconciler) value(ctx context.Context, namespace string, it bundle.Item) (seal.Value, *bundle.Outcome, error) {
 	if it.Source != nil {
 		return r.sourceValue(ctx, namespace, it)

@@ -12,27 +12,27 @@ import (
 	"k8s.io/apimachinery/pkg/util/resourceversion"
 )
 
-// errBehind says that the cache does not have what this process has written.
+// errBehind reports that the cache does not have this process's last write.
 var errBehind = errors.New("the cache has not caught up with a bundle")
 
-// catchUp is for how long the cache is waited for. A watch takes milliseconds; if somebody
-// else has deleted the bundle since, its version never comes.
+// catchUp is how long to wait for the cache. A watch takes milliseconds. If the bundle
+// was deleted in the meantime, the version never arrives.
 const catchUp = time.Second
 
-// ownWrites remembers the last write of each bundle until the cache has it. A bundle is
-// judged by the cache, so a reconcile that came before it would judge an earlier one, and
-// could find that to be right. Its zero value is ready.
+// ownWrites remembers the last write of each bundle until the cache has it. Bundles are
+// compared with the cache, so without it a reconcile could compare an older version and
+// find nothing to do. Its zero value is ready to use.
 type ownWrites struct {
 	mu   sync.Mutex
 	last map[[2]string]ownWrite
 }
 
-// ownWrite is one write: the version that it made, or the one that it deleted.
+// ownWrite is one write: the version that it created, or the one that it deleted.
 type ownWrite struct {
 	version string
 	deleted bool
 	at      time.Time
-	// awaited: somebody found the cache to be behind it.
+	// awaited is true if a reconcile found the cache to be behind this write.
 	awaited bool
 }
 
@@ -45,7 +45,7 @@ func (o *ownWrites) note(namespace, name string, w ownWrite) {
 	o.last[[2]string{namespace, name}] = w
 }
 
-// behind reports whether the cache, which has a bundle as cached, is to be waited for.
+// behind reports whether to wait for the cache, which shows a bundle as cached.
 func (o *ownWrites) behind(namespace, name string, cached *corev1.Secret, now time.Time) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -67,8 +67,8 @@ func (o *ownWrites) behind(namespace, name string, cached *corev1.Secret, now ti
 	return true
 }
 
-// expected reports whether an event shows a bundle as this process wrote it, or as it was
-// before that: there is nothing to do then, unless a reconcile waits for it.
+// expected reports whether an event shows a bundle as this process wrote it, or an
+// older version. It needs no reconcile then, unless one waits for it.
 func (o *ownWrites) expected(namespace, name, version string) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -84,7 +84,7 @@ func (o *ownWrites) expected(namespace, name, version string) bool {
 	return older(version, w.version)
 }
 
-// older reports whether a resourceVersion is below another.
+// older reports whether resourceVersion a is lower than b.
 func older(a, b string) bool {
 	order, err := resourceversion.CompareResourceVersion(a, b)
 	return err == nil && order < 0

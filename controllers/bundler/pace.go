@@ -9,34 +9,37 @@ import (
 )
 
 const (
-	// restPerTenant is for how long a tenant rests after a write, for each tenant that was
-	// written of late: the busier the cluster, the more changes become one write.
+	// restPerTenant is how long a tenant rests after a write, multiplied by the number
+	// of tenants written recently: the busier the cluster, the more changes share one
+	// write.
 	restPerTenant = 10 * time.Millisecond
-	// longestRest bounds how long a change can wait for the one before it.
+	// longestRest bounds the time for which a change waits because of the write before
+	// it.
 	longestRest = time.Second
-	// remembered is for how long at least a write counts as of late.
+	// remembered is the minimum time for which a write counts as recent.
 	remembered = 2 * longestRest
 )
 
-// pace says when a tenant is next. The first change of a quiet tenant is written at once.
-// Then the tenant rests, and what comes meanwhile is one write. As long as that brings
-// several changes together, the next rest is twice as long. Its zero value is ready.
+// pace decides when a tenant is reconciled next. The first change of a quiet tenant is
+// written at once. Then the tenant rests, and all changes of that time share one write.
+// As long as several changes share a write, the next rest is twice as long. Its zero
+// value is ready to use.
 type pace struct {
 	mu sync.Mutex
-	// late and earlier are the rests of tenants that were written since the last turn, and
-	// between that and the one before. What is in neither is forgotten, so the memory is
-	// that of tenants written within two turns.
+	// late has the rests of tenants that were written since the last turn, earlier
+	// those of tenants written in the turn before. Older ones are forgotten, so the
+	// memory is bounded by the tenants written in two turns.
 	late, earlier map[string]rest
 	turned        time.Time
 }
 
-// rest is that of one tenant.
+// rest is the rest of one tenant.
 type rest struct {
 	until time.Time
 	long  time.Duration
 }
 
-// wait returns how much longer a tenant rests; 0 or less means that it does not.
+// wait returns how long a tenant still rests; 0 or less means that it does not.
 func (p *pace) wait(namespace string, now time.Time) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -48,8 +51,8 @@ func (p *pace) wait(namespace string, now time.Time) time.Duration {
 	return r.until.Sub(now)
 }
 
-// wrote has a tenant rest that was just written, which took so long and brought so many
-// changes together.
+// wrote makes a tenant rest after a write, which took so long and contained so many
+// changes.
 func (p *pace) wrote(namespace string, now time.Time, took time.Duration, together int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -73,7 +76,7 @@ func (p *pace) of(namespace string) (rest, bool) {
 	return r, ok
 }
 
-// turn forgets what is no longer of late. The caller holds mu.
+// turn forgets the writes that are no longer recent. The caller holds mu.
 func (p *pace) turn(now time.Time) {
 	passed := now.Sub(p.turned)
 	if passed < remembered && p.late != nil {

@@ -16,21 +16,21 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/seal"
 )
 
-// plan is what one bundle is to become.
+// plan is the intended state of one bundle.
 type plan struct {
-	// entries are the digests of all that it is to hold; none where it is not to be.
+	// entries are the digests of all its entries; empty if the bundle should not exist.
 	entries bundle.Digests
 	// values are those of entries that it does not hold.
 	values map[string]seal.Value
-	// mac and layout are its annotations; layout is "" where it has none.
+	// mac and layout are its annotations; layout is "" if it has none.
 	mac, layout string
-	// record says how the entries came to be.
+	// record describes how the entries were made.
 	record *bundle.Record
 }
 
-// plan lays the values out, fetches those that the bundles do not hold, and works out what
-// the bundles are to become. What is fetched can turn out to be otherwise than was known,
-// so it is laid out again until nothing is missing. No object is fetched twice.
+// plan lays the values out, fetches those that the bundles do not have, and computes
+// the intended state of the bundles. A fetched value can differ from what was known, so
+// the layout is repeated until no value is missing. No object is fetched twice.
 func (r *Reconciler) plan(ctx context.Context, s *scope) error {
 	byUID := make(map[types.UID]bundle.Decision, len(s.decisions))
 	for _, d := range s.decisions {
@@ -58,13 +58,13 @@ func (r *Reconciler) plan(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// fill fetches values that are to be in the bundles and are not, and reports whether there
-// were any.
+// fill fetches the values that the bundles should have but do not, and reports whether
+// it fetched any.
 func (r *Reconciler) fill(ctx context.Context, s *scope, byUID map[types.UID]bundle.Decision) (bool, error) {
 	fetched := false
 	for _, name := range r.Adapter.bundles() {
 		if s.setback.failed(name) {
-			continue // it is too early to try again, and nothing is needed for it
+			continue // too early to try again, so its values are not needed
 		}
 		c := r.contents(s, name)
 		for _, key := range slices.Sorted(maps.Keys(c.Owners)) {
@@ -84,19 +84,20 @@ func (r *Reconciler) fill(ctx context.Context, s *scope, byUID map[types.UID]bun
 	return r.fillDocument(ctx, s)
 }
 
-// intact reports whether a bundle holds an entry as it is wanted.
+// intact reports whether a bundle has an entry as it should be.
 func (r *Reconciler) intact(s *scope, name, key string, owner bundle.Item) bool {
 	made, ok := s.records[name].Get(key)
 	if !ok || !holds(s.existing[name], key, made.Digest) {
 		return false
 	}
-	// What was made for the object as it is stays what it is if it has to be kept.
+	// An entry made from the object's current state remains valid when it must be
+	// retained.
 	return made.Input == s.inputs[owner.UID] || made.Input == r.wants(s, owner)
 }
 
-// fillDocument takes in hand what the typed document is made from, if it has to be made
-// again. The bundle has the values already, each as a file: one read of it, not an opening
-// of them all. What is not there as it was written is opened.
+// fillDocument collects the values of the typed document, if the document must be made
+// again. The bundle has most of them, each as a file, so one read of it replaces
+// opening them all. A value that is not there, or was changed there, is opened.
 func (r *Reconciler) fillDocument(ctx context.Context, s *scope) (fetched bool, err error) {
 	name := r.Adapter.FilesBundle
 	entries := r.entries(s, name)
@@ -128,7 +129,8 @@ func (r *Reconciler) fillDocument(ctx context.Context, s *scope) (fetched bool, 
 	return fetched, nil
 }
 
-// entries returns the digests of what a bundle is to hold, without the typed document.
+// entries returns the digests of what a bundle should contain, without the typed
+// document.
 func (r *Reconciler) entries(s *scope, name string) bundle.Digests {
 	out := bundle.Digests{}
 	for key, uid := range r.contents(s, name).Owners {
@@ -146,7 +148,8 @@ func (r *Reconciler) entries(s *scope, name string) bundle.Digests {
 
 func bundleItem(s *scope, uid types.UID) bundle.Item { return s.members[uid].Item }
 
-// planOf works out what a bundle is to become, all values that it lacks being in hand.
+// planOf computes the intended state of a bundle. All values that the bundle lacks are
+// in s.hand.
 func (r *Reconciler) planOf(s *scope, name string, byUID map[types.UID]bundle.Decision) (*plan, error) {
 	c := r.contents(s, name)
 	p := &plan{values: map[string]seal.Value{}, record: s.records[name].Next()}
@@ -175,8 +178,8 @@ func (r *Reconciler) planOf(s *scope, name string, byUID map[types.UID]bundle.De
 	return p, nil
 }
 
-// made returns how an entry came to be that is, or will be, as is says. What the bundle
-// has already keeps its time.
+// made describes how an entry was made, as is says. An entry that the bundle has
+// already keeps its time.
 func (r *Reconciler) made(s *scope, name, key string, is bundle.Made) bundle.Made {
 	if before, ok := s.records[name].Get(key); ok && before.Digest == is.Digest && holds(s.existing[name], key, is.Digest) {
 		is.Since = before.Since
@@ -206,8 +209,9 @@ func (r *Reconciler) planDocument(s *scope, p *plan, is bundle.Made) error {
 	return nil
 }
 
-// wanted digests what a bundle is to hold, as far as is known without values: whether it
-// is worth another try when it could not be written.
+// wanted returns a digest of what a bundle should contain, as far as it is known
+// without values. If it differs from the last one, a bundle that could not be written
+// is tried again.
 func (r *Reconciler) wanted(s *scope, name string) digest.Short {
 	c := r.contents(s, name)
 	parts := []string{"wanted", name, bundle.Layout(r.DigestKey, s.namespace, name, c.Paths)}

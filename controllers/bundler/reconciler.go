@@ -19,33 +19,33 @@ import (
 // FieldOwner is the field manager of everything that Latchkey's controllers write.
 const FieldOwner = client.FieldOwner("latchkey")
 
-// retryBlocked is when to look again at a tenant in whose way a foreign Secret
-// stands. Foreign Secrets are not watched; their deletion usually is noticed
-// through the watch on metadata, and this is the net below it.
+// retryBlocked is when to retry a tenant that a foreign Secret blocks. Foreign Secrets
+// are not watched as such. The watch on metadata usually shows their deletion; this is
+// the fallback.
 const retryBlocked = time.Minute
 
-// soon is when to look again at a tenant for which the cache, or a key, is waited for, should
-// its event not come.
+// soon is when to retry a tenant that waits for the cache or a key, in case the event
+// does not arrive.
 const soon = 50 * time.Millisecond
 
 // Opener opens sealed values. The keyring is one.
 type Opener interface {
 	// Open returns the value sealed for the object c.
 	Open(ctx context.Context, c seal.Context, text string) (seal.Value, error)
-	// Knows reports whether there is the key that text names, without opening it.
+	// Knows reports whether the key that text names exists, without opening text.
 	Knows(ctx context.Context, text string) (bool, error)
 }
 
 // Versions knows the versions of Secrets.
 type Versions interface {
-	// Of returns the version of a Secret, or "" where it does not exist. When it changes, its
-	// namespace is reconciled.
+	// Of returns the version of a Secret, or "" if it does not exist. When it changes,
+	// its namespace is reconciled.
 	Of(ctx context.Context, namespace, name string) (string, error)
-	// Keep forgets all Secrets of a namespace but those named.
+	// Keep forgets all Secrets of a namespace except those named.
 	Keep(namespace string, names []string)
 }
 
-// Reconciler makes the bundles of a tenant what its objects ask for.
+// Reconciler writes the bundles that a tenant's objects ask for.
 type Reconciler struct {
 	// Adapter is the kind of object.
 	Adapter Adapter
@@ -61,24 +61,24 @@ type Reconciler struct {
 	Events EventRecorder
 	// DigestKey is the key of the digests of bundles.
 	DigestKey digest.Key
-	// DropMissingSources takes a value out of the bundles as soon as its source is not
-	// there. Without it, the value stays until its object asks for something else.
+	// DropMissingSources removes a value from the bundles as soon as its source is
+	// missing. Otherwise the value stays until its object asks for something else.
 	DropMissingSources bool
-	// Now tells the time; without it, time.Now does.
+	// Now returns the time; nil means time.Now.
 	Now func() time.Time
-	// BeforeWrites, where set, is called before anything is written.
+	// BeforeWrites, if set, is called before anything is written.
 	BeforeWrites func(context.Context)
 
 	memos memos
 	stale staleness
 	own   ownWrites
 	pace  pace
-	// blocked holds the tenants in whose way a foreign Secret stood last.
+	// blocked has the tenants that a foreign Secret blocked last.
 	blocked sync.Map
 }
 
-// Reconcile brings the tenant, a namespace that req.Name names, into the right
-// state, unless the tenant rests: then it is looked at afterwards.
+// Reconcile reconciles the tenant, a namespace that req.Name names. If the tenant
+// rests, it does so afterwards.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	began := r.now()
 	if wait := r.pace.wait(req.Name, began); wait > 0 {
@@ -86,7 +86,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	}
 	s, err := r.read(ctx, req.Name)
 	if errors.Is(err, errBehind) {
-		return ctrl.Result{RequeueAfter: soon}, nil // the bundle's event comes first
+		return ctrl.Result{RequeueAfter: soon}, nil // the bundle's event usually comes first
 	}
 	if err != nil {
 		return ctrl.Result{}, err
@@ -95,14 +95,14 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		r.BeforeWrites(ctx)
 	}
 	result, err := r.bring(ctx, s)
-	if err == nil && s.wrote { // after an error, the queue says when to try again
+	if err == nil && s.wrote { // after an error, the queue decides when to try again
 		now := r.now()
 		r.pace.wrote(s.namespace, now, now.Sub(began), s.together)
 	}
 	return result, err
 }
 
-// bring brings a tenant that was read into the right state.
+// bring reconciles a tenant after its state was read.
 func (r *Reconciler) bring(ctx context.Context, s *scope) (ctrl.Result, error) {
 	woken := r.memos.woken()
 	for _, step := range []func(context.Context, *scope) error{
@@ -119,9 +119,9 @@ func (r *Reconciler) bring(ctx context.Context, s *scope) (ctrl.Result, error) {
 			return ctrl.Result{}, err
 		}
 	}
-	// Status is written last and only when all else is done, so that Ready never
-	// speaks of what is still to come. A crash before it leaves an older status,
-	// which the next reconcile finds to differ.
+	// Status is written last, when all else is done, so that Ready never describes what
+	// is still to be done. After a crash before it, the next reconcile finds the old
+	// status and corrects it.
 	err := r.writeStatus(ctx, s)
 	if errors.Is(err, errStale) {
 		return ctrl.Result{RequeueAfter: r.stale.next(s.namespace)}, nil
@@ -131,8 +131,8 @@ func (r *Reconciler) bring(ctx context.Context, s *scope) (ctrl.Result, error) {
 		return ctrl.Result{}, err
 	}
 	if s.memo.waitsForKey() && r.memos.woken() != woken {
-		// A key came while this tenant was looked at. Whoever it woke did not know yet
-		// that this one waits.
+		// A key arrived during this reconcile. The event could not wake this tenant,
+		// because it was not recorded as waiting yet.
 		r.memos.forget(s.namespace)
 		return ctrl.Result{RequeueAfter: soon}, nil
 	}
@@ -142,7 +142,7 @@ func (r *Reconciler) bring(ctx context.Context, s *scope) (ctrl.Result, error) {
 	return r.next(s)
 }
 
-// next returns when to look at a tenant again without anything happening to it.
+// next returns when to reconcile a tenant again if no event comes.
 func (r *Reconciler) next(s *scope) (ctrl.Result, error) {
 	var wait time.Duration
 	if !s.refresh.IsZero() {
@@ -161,7 +161,7 @@ func (r *Reconciler) next(s *scope) (ctrl.Result, error) {
 }
 
 // namespaceGone reports whether a write failed only because the tenant is being
-// deleted, which needs nothing from us.
+// deleted. Nothing has to be done then.
 func namespaceGone(err error) bool {
 	var gone *goneError
 	return errors.As(err, &gone)

@@ -17,52 +17,53 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/digest"
 )
 
-// scope is what one reconcile has read and worked out.
+// scope is what one reconcile has read and computed.
 type scope struct {
 	// namespace is the tenant. Set at the start.
 	namespace string
-	// members are the tenant's objects, those being deleted left out. Set by read.
+	// members are the tenant's objects, except those being deleted. Set by read.
 	members map[types.UID]Member
-	// existing are the tenant's bundles as cached, without data. A Secret that has
-	// the label and not the type is not Latchkey's and not in here. Set by read.
+	// existing are the tenant's bundles as cached, without data. A Secret that has the
+	// label but another type is not Latchkey's and is left out. Set by read.
 	existing map[string]*corev1.Secret
-	// sources are the resourceVersions of the Secrets that members take their
-	// values from; "" where there is none. Set by read.
+	// sources are the resourceVersions of the Secrets that members take their values
+	// from; "" for a Secret that does not exist. Set by read.
 	sources map[types.UID]string
 	// decisions are the members in the order of their claims. Set by decide.
 	decisions []bundle.Decision
-	// records say how the entries of existing came to be. Set by read.
+	// records describe how the entries of existing were made. Set by read.
 	records map[string]*bundle.Record
-	// inputs are what the values that are wanted depend on. Set by know.
+	// inputs are digests of all that the needed values depend on. Set by know.
 	inputs map[types.UID]digest.Short
-	// known is what is known of those values. Set by know, and by fetch.
+	// known is what is known about those values. Set by know and fetch.
 	known map[types.UID]bundle.Known
-	// hand are the values that were opened or read. Set by fetch and document.
+	// hand has the values that were opened or read. Set by fetch and fillDocument.
 	hand map[types.UID]bundle.Printed
-	// live are the tenant's bundles with their data, where they had to be read; nil where
-	// there is none. Set by readLive.
+	// live has the tenant's bundles with their data, if they had to be read; nil for a
+	// bundle that does not exist. Set by readLive.
 	live map[string]*corev1.Secret
-	// laid is what is to be in the bundles. Set by plan.
+	// laid is what the bundles should contain. Set by plan.
 	laid bundle.Laid
-	// plans are what the bundles are to become; those that rest have none. Set by plan.
+	// plans are the intended states of the bundles; a bundle that is not tried yet has
+	// none. Set by plan.
 	plans map[string]*plan
-	// before is what was remembered of the tenant, memo what is to be remembered. The
-	// first is set by read, the second by apply.
+	// before is what was remembered about the tenant; set by read. memo is what to
+	// remember; set by apply.
 	before, memo *memo
-	// setback is what is known of bundles that could not be written; nil where all were.
-	// Set by plan, where it is too early to try again, or by apply.
+	// setback describes the bundles that could not be written; nil if all were. Set by
+	// plan if it is too early to try again, otherwise by apply.
 	setback *setback
-	// wrote is that something was sent to the API server that can change something. Set by
-	// apply and writeStatus.
+	// wrote is true if a request that can change something was sent. Set by apply and
+	// writeStatus.
 	wrote bool
-	// together is how many changes it brought. Set by apply and writeStatus.
+	// together is the number of changes that were written. Set by apply and
+	// writeStatus.
 	together int
-	// refresh is when a record is to be brought up to date; zero where none is to be. Set
-	// by apply.
+	// refresh is when a record must be updated; zero if none is outdated. Set by apply.
 	refresh time.Time
 }
 
-// contents returns what a bundle is to hold.
+// contents returns what a bundle should contain.
 func (r *Reconciler) contents(s *scope, name string) bundle.Contents {
 	if name == r.Adapter.EnvBundle {
 		return s.laid.Env
@@ -70,7 +71,7 @@ func (r *Reconciler) contents(s *scope, name string) bundle.Contents {
 	return s.laid.Files
 }
 
-// read takes the tenant's state from the caches.
+// read reads the tenant's state from the caches.
 func (r *Reconciler) read(ctx context.Context, namespace string) (*scope, error) {
 	s := &scope{
 		namespace: namespace,
@@ -122,8 +123,8 @@ func (r *Reconciler) read(ctx context.Context, namespace string) (*scope, error)
 	return s, nil
 }
 
-// recordOf returns the record of a bundle: as it is remembered, where more is known than
-// stands on the bundle, else as it stands there.
+// recordOf returns the record of a bundle: the remembered one if it is newer than the
+// one on the bundle.
 func (r *Reconciler) recordOf(s *scope, name string) *bundle.Record {
 	existing := s.existing[name]
 	if existing == nil {

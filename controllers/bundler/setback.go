@@ -16,49 +16,52 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/bundle"
 )
 
-// A bundle that was refused is tried again after retrySoonest, then after twice as
-// long, and at last every retryLatest.
+// A refused bundle is tried again after retrySoonest. The pause doubles with each
+// failure, up to retryLatest.
 const (
 	retrySoonest = time.Second
 	retryLatest  = 30 * time.Second
 )
 
-// patience is how often in a row a write may fail in a way that usually passes by
-// itself before objects are told of it.
+// patience is the number of consecutive failures of a usually transient kind before
+// objects report them.
 const patience = 3
 
-// setback is that some bundles of a tenant could not be written. It holds no value.
+// setback describes the bundles of a tenant that could not be written. It holds no
+// value.
 type setback struct {
-	// failures are what became of each such bundle.
+	// failures has the failed bundles.
 	failures map[string]*writeFailure
-	// told are the reasons of which an event tells already.
+	// told has the reasons that an event has reported already.
 	told map[string]bool
 }
 
-// writeFailure is that one bundle could not be written, and what it holds instead.
+// writeFailure describes why a bundle could not be written and what it contains
+// instead.
 type writeFailure struct {
-	// tries counts the failures in a row to write the same; until is when to try again.
+	// tries counts the consecutive failures to write the same content; until is when to
+	// try again.
 	tries int
 	until time.Time
-	// outcome is that of objects whose value is not in the bundle, removal that of those
-	// whose value is still in it.
+	// outcome is for objects whose value is not in the bundle, removal for those whose
+	// value could not be removed from it.
 	outcome, removal bundle.Outcome
-	// blocked: a Secret that we do not own is in the way. It may go at any time.
+	// blocked is true if a foreign Secret is in the way. It may be deleted at any time.
 	blocked bool
-	// err, where not nil, says that nothing is known of what the bundle holds, or that
-	// it failed in a way that usually passes by itself.
+	// err is set if the content of the bundle is unknown, or if the failure is of a
+	// kind that is usually transient.
 	err error
-	// version is the bundle's resourceVersion, or "" where there is none.
+	// version is the bundle's resourceVersion, or "" if it does not exist.
 	version string
-	// entries are the keys that the bundle has: true where the value is the one that it
-	// is to be.
+	// entries are the keys in the bundle: true if the value is the intended one.
 	entries map[string]bool
-	// wanted are the keys that it is to have.
+	// wanted are the keys that the bundle should have.
 	wanted map[string]bool
 }
 
-// rests reports whether it is too early to try again to write a bundle: nothing
-// happened to it since it was tried. What changes it on its way happens to it always.
+// rests reports whether it is too early to write a bundle again, because it did not
+// change since the last try. A bundle that is changed while it is stored changes every
+// time, so its version does not count.
 func (b *setback) rests(name string, existing *corev1.Secret, now time.Time) bool {
 	if !b.failed(name) {
 		return false
@@ -70,8 +73,8 @@ func (b *setback) rests(name string, existing *corev1.Secret, now time.Time) boo
 	return f.version == versionChanged || f.version == versionOf(existing)
 }
 
-// resting returns the bundles that it is too early to try again to write, if they are to
-// hold the same as then; nil where there is none.
+// resting returns the bundles that it is too early to write again, if their intended
+// content is the same as at the last try. It returns nil if there are none.
 func (r *Reconciler) resting(s *scope) *setback {
 	if s.before == nil || s.before.setback == nil {
 		return nil
@@ -93,7 +96,8 @@ func (r *Reconciler) resting(s *scope) *setback {
 // failed reports whether a bundle could not be written.
 func (b *setback) failed(name string) bool { return b != nil && b.failures[name] != nil }
 
-// versionChanged stands for every version of a bundle that is changed on its way.
+// versionChanged stands for every version of a bundle that is changed while it is
+// stored.
 const versionChanged = "changed"
 
 func versionOf(secret *corev1.Secret) string {
@@ -103,8 +107,8 @@ func versionOf(secret *corev1.Secret) string {
 	return secret.ResourceVersion
 }
 
-// suffer notes that a bundle could not be written, for cause. It looks at what is
-// there: who is to blame, and which objects' values the bundle has nevertheless.
+// suffer records that a bundle could not be written because of cause. It reads the
+// bundle to find out what blocks it, and which values it contains nevertheless.
 func (r *Reconciler) suffer(ctx context.Context, s *scope, name string, cause error) {
 	if s.setback == nil {
 		s.setback = &setback{failures: map[string]*writeFailure{}, told: map[string]bool{}}
@@ -149,9 +153,8 @@ func (r *Reconciler) suffer(ctx context.Context, s *scope, name string, cause er
 	}
 }
 
-// outcomeWith returns what becomes of an object whose outcome would be o, given the
-// bundles that could not be written, and false where nothing can be said yet. Was is
-// the object's status of before.
+// outcomeWith returns the outcome of an object that would be o if all bundles were
+// written, and false if nothing is known yet. was is the object's status before.
 func (b *setback) outcomeWith(o bundle.Outcome, was *v1alpha1.SecretStatus) (bundle.Outcome, bool) {
 	if b == nil {
 		return o, true
@@ -170,15 +173,15 @@ func (b *setback) outcomeWith(o bundle.Outcome, was *v1alpha1.SecretStatus) (bun
 		}
 		f := b.failures[name]
 		if f == nil || part.wants != nil && f.entries[part.wants.Key] {
-			continue // it is where it is to be
+			continue // the value is where it should be
 		}
 		_, has := false, false
 		if part.had != nil && part.had.SecretName == name {
 			_, has = f.entries[part.had.Key]
-			has = has && !(part.wants == nil && f.wanted[part.had.Key]) // then it is another's
+			has = has && !(part.wants == nil && f.wanted[part.had.Key]) // the key belongs to another object now
 		}
 		if part.wants == nil && !has {
-			continue // it is not there, as it is to be
+			continue // the value is absent, as it should be
 		}
 		if f.err != nil {
 			known = false
@@ -197,8 +200,8 @@ func (b *setback) outcomeWith(o bundle.Outcome, was *v1alpha1.SecretStatus) (bun
 	return out, known
 }
 
-// retry returns how a reconcile ends that could not write all bundles: with an error
-// where nothing is known, else with the time until the next try.
+// retry returns how a reconcile ends that could not write all bundles: with an error if
+// their content is unknown, else with the time until the next try.
 func (b *setback) retry(now time.Time) (time.Duration, error) {
 	var errs []error
 	for _, f := range b.failures {
@@ -219,7 +222,7 @@ func (b *setback) retry(now time.Time) (time.Duration, error) {
 	return max(wait, time.Millisecond), nil
 }
 
-// blockedOnly reports whether a Secret that is not ours is all that is in the way.
+// blockedOnly reports whether all failures are due to foreign Secrets.
 func (b *setback) blockedOnly() bool {
 	for _, f := range b.failures {
 		if !f.blocked {
@@ -229,7 +232,7 @@ func (b *setback) blockedOnly() bool {
 	return true
 }
 
-// anyBlocked reports whether a Secret that is not ours is in the way of a bundle.
+// anyBlocked reports whether a foreign Secret blocks a bundle.
 func (b *setback) anyBlocked() bool {
 	for _, f := range b.failures {
 		if f.blocked {

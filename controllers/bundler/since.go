@@ -12,18 +12,21 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/bundle"
 )
 
-// When a value changed is in two places, since the write that carries it cannot know
-// when it will be acknowledged. The bundle's record says when the write was sent, for
-// each entry, and comes and goes with the entry itself. status.value.changedAt says when
-// it was acknowledged. It is written after the bundle, so it can be missing or speak of an
-// earlier value, after a crash or a lost update: then it is before the time in the record,
-// which is always after every changedAt that the tenant had. That comparison alone says
-// whether it stays. Nothing that Latchkey concludes is read back from a status, and one
-// that is lost or older is made up for by the time at which that is seen: too late, never
-// too early. A reader that relies on changedAt then waits for longer than it has to.
+// The time of a value's change is stored in two places, because the write that carries
+// the value cannot know when it will be acknowledged. The bundle's record has, for each
+// entry, the time when the write was sent; it appears and disappears with the entry.
+// status.value.changedAt has the time when the write was acknowledged.
+//
+// The status is written after the bundle. After a crash or a lost update it can be
+// missing or describe an earlier value. Then it is before the time in the record, which
+// is always after every changedAt that the tenant had. Only this comparison decides
+// whether changedAt stays. Latchkey reads none of its conclusions back from a status. A
+// lost or outdated changedAt is replaced with the time at which that is noticed: too
+// late, but never too early. A reader that relies on changedAt then waits longer than
+// necessary.
 
-// sentAt returns the time for writes that are about to be sent: now, but after all that
-// the tenant's objects say, which a leader with another clock may have written.
+// sentAt returns the time for the writes that follow: now, or later if the tenant's
+// objects have later times, which a leader with another clock may have written.
 func (r *Reconciler) sentAt(s *scope) time.Time {
 	now := r.now().UTC().Truncate(time.Microsecond)
 	for _, m := range s.members {
@@ -34,8 +37,8 @@ func (r *Reconciler) sentAt(s *scope) time.Time {
 	return now
 }
 
-// valueStatus returns what a status that said was is to say of a value that landed as o
-// says.
+// valueStatus returns the value status for an object with outcome o whose last one was
+// was.
 func (r *Reconciler) valueStatus(s *scope, was *v1alpha1.ValueStatus, o bundle.Outcome) *v1alpha1.ValueStatus {
 	if o.Env == nil && o.File == nil {
 		return nil
@@ -46,11 +49,11 @@ func (r *Reconciler) valueStatus(s *scope, was *v1alpha1.ValueStatus, o bundle.O
 			continue
 		}
 		if s.setback.failed(at.SecretName) {
-			return was // it is what was there before
+			return was // the value has not changed
 		}
 		made, ok := s.plans[at.SecretName].record.Recorded().Get(at.Key)
 		if !ok {
-			return nil // more than are written down
+			return nil // more objects than the record has room for
 		}
 		if made.Since.After(since) {
 			since = made.Since

@@ -10,14 +10,13 @@ import (
 	"k8s.io/client-go/util/workqueue"
 )
 
-// maxStale bounds the pauses between looks at a tenant whose objects are never as the
-// cache shows them.
+// maxStale bounds the pauses for a tenant whose objects never match the cache.
 const maxStale = time.Minute
 
-// staleness says when to look again at a tenant whose status could not be written since
-// an object had changed. Usually the cache catches up within the first pause. Where the
-// answer is the same each time, as a policy or another webhook can make it, the pauses
-// grow. Its zero value is ready.
+// staleness decides when to retry a tenant whose status could not be written because an
+// object had changed. Usually the cache catches up within the first pause. If every try
+// gets the same answer, for example because of a policy or another webhook, the pauses
+// grow. Its zero value is ready to use.
 type staleness struct {
 	once    sync.Once
 	limiter workqueue.TypedRateLimiter[string]
@@ -28,8 +27,8 @@ func (s *staleness) limits() workqueue.TypedRateLimiter[string] {
 	return s.limiter
 }
 
-// next returns the pause after one more failure in a row.
+// next returns the pause after one more consecutive failure.
 func (s *staleness) next(namespace string) time.Duration { return s.limits().When(namespace) }
 
-// over ends the row.
+// over ends the series of failures.
 func (s *staleness) over(namespace string) { s.limits().Forget(namespace) }

@@ -18,15 +18,15 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/bundle"
 )
 
-// statusWriters is how many status writes of one tenant are under way at once.
+// statusWriters is the number of concurrent status writes of one tenant.
 const statusWriters = 4
 
-// errStale says that an object is no longer as the cache showed it.
+// errStale reports that an object has changed since the cache showed it.
 var errStale = errors.New("the cache has not caught up with the object")
 
-// writeStatus writes the status of every object for which it says something new. It
-// returns errStale, once all have been tried, where some changed meanwhile: a status
-// made from an old object could take back a newer one, or tell the same news twice.
+// writeStatus writes the status of every object whose status changes. If some objects
+// were changed in the meantime, it returns errStale after all were tried: a status made
+// from an old object could overwrite a newer one, or report a transition twice.
 func (r *Reconciler) writeStatus(ctx context.Context, s *scope) error {
 	type verdict struct {
 		m  Member
@@ -37,7 +37,7 @@ func (r *Reconciler) writeStatus(ctx context.Context, s *scope) error {
 		m := s.members[d.Item.UID]
 		o, known := s.setback.outcomeWith(s.laid.Outcomes[i], m.Status)
 		if !known {
-			continue // a status of an earlier generation says so itself
+			continue // the status says itself that it describes an earlier generation
 		}
 		is := m.Status.DeepCopy()
 		setStatus(is, m.Object.GetGeneration(), m.Item, o)
@@ -56,14 +56,14 @@ func (r *Reconciler) writeStatus(ctx context.Context, s *scope) error {
 	return group.Wait()
 }
 
-// writeOne writes a status that is not what it was. It is an update and no patch: the API
-// server has less to do for it, and takes nothing but the status from it.
+// writeOne writes a changed status. It uses an update instead of a patch: that is less
+// work for the API server, which takes only the status from it.
 func (r *Reconciler) writeOne(ctx context.Context, m Member, is *v1alpha1.SecretStatus, news *news) error {
 	was := m.Status.DeepCopy()
 	*m.Status = *is
 	err := r.Client.Status().Update(ctx, m.Object, FieldOwner)
 	if apierrors.IsNotFound(err) {
-		return nil // deleted meanwhile
+		return nil // deleted in the meantime
 	}
 	if apierrors.IsConflict(err) {
 		return errStale
@@ -75,7 +75,7 @@ func (r *Reconciler) writeOne(ctx context.Context, m Member, is *v1alpha1.Secret
 	return nil
 }
 
-// valueOf returns what an object's own status says of its value.
+// valueOf returns the value status that the object has.
 func valueOf(m Member) *v1alpha1.ValueStatus {
 	if m.Status.ObservedUID != string(m.Item.UID) {
 		return nil
@@ -83,8 +83,8 @@ func valueOf(m Member) *v1alpha1.ValueStatus {
 	return m.Status.Value
 }
 
-// setStatus computes the whole status; it never reads its own condition. Of a status
-// that speaks of another object nothing stays.
+// setStatus computes the whole status and never reads its own condition. It discards a
+// status that describes another object.
 func setStatus(st *v1alpha1.SecretStatus, generation int64, it bundle.Item, o bundle.Outcome) {
 	if st.ObservedUID != string(it.UID) {
 		*st = v1alpha1.SecretStatus{ObservedUID: string(it.UID)}

@@ -17,8 +17,8 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/policy/rules"
 )
 
-// Users returns what is particular to UserSecrets: what they may be projected to, and
-// the key of the approvals of their sources.
+// Users returns the adapter for UserSecrets. It needs the targets that they may have,
+// and the key of the approvals of their sources.
 func Users(l limits.User, may *rules.Targets, key digest.Key) Adapter {
 	return Adapter{
 		Name:        "user",
@@ -40,7 +40,7 @@ func listUsers(key digest.Key) func(context.Context, client.Reader, string) ([]M
 		if err := r.List(ctx, all, client.InNamespace(namespace)); err != nil {
 			return nil, err
 		}
-		// An import that is not committed is not there yet.
+		// Objects of an import that is not committed are not visible.
 		visible := policy.Visible(all.Items)
 		out := make([]Member, 0, len(visible))
 		for _, obj := range visible {

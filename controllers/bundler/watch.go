@@ -25,8 +25,8 @@ import (
 
 type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 
-// SetupWithManager starts the controller with mgr. Secrets is what its view of other Secrets
-// comes from; keys tells of changes to the keyring.
+// SetupWithManager starts the controller with mgr. secrets provides the versions of
+// other Secrets; keys has an event when the keyring changes.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, secrets *caches.Versions, keys <-chan event.GenericEvent, workers int) error {
 	expect(r.Adapter.Name)
 	view := secrets.View(r.Adapter.owns, r.ofSecret)
@@ -37,20 +37,20 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, secrets *caches.Versions
 			MaxConcurrentReconciles: workers,
 			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](5*time.Millisecond, retryLatest),
 		}).
-		// The objects themselves: everything that they ask for is in their spec, and
-		// an annotation says whether an import is committed.
+		// The objects themselves: their spec has everything that they ask for, and an
+		// annotation says whether an import is committed.
 		Watches(r.Adapter.Prototype, enqueued(), builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}))).
-		// The bundles: drift and deletion are repaired.
+		// The bundles, to repair drift and deletion.
 		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.ofBundle), builder.WithPredicates(contentChanged())).
-		// The Secrets that values come from, and foreign Secrets that stood in the way.
+		// The Secrets that values come from, and foreign Secrets that blocked a bundle.
 		WatchesRawSource(view).
 		// The keyring: values that wait for a key may open now.
 		WatchesRawSource(source.Channel(keys, handler.EnqueueRequestsFromMapFunc(r.ofKeys))).
 		Complete(r)
 }
 
-// enqueued enqueues the tenant of an object. What there is when the controller starts
-// comes after what happens meanwhile.
+// enqueued enqueues the tenant of an object. Objects that exist when the controller
+// starts have a lower priority than changes.
 func enqueued() handler.EventHandler {
 	return handler.EnqueueRequestsFromMapFunc(func(_ context.Context, obj client.Object) []reconcile.Request {
 		return []reconcile.Request{tenant(obj.GetNamespace())}
@@ -61,8 +61,8 @@ func tenant(namespace string) reconcile.Request {
 	return reconcile.Request{NamespacedName: types.NamespacedName{Name: namespace}}
 }
 
-// contentChanged leaves out updates of a bundle that changed neither its data nor
-// what Latchkey writes on it.
+// contentChanged drops updates of a bundle that changed neither its data nor the
+// metadata that Latchkey writes.
 func contentChanged() predicate.Predicate {
 	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
 		was, ok := e.ObjectOld.(*corev1.Secret)
@@ -91,15 +91,15 @@ func (r *Reconciler) ofBundle(_ context.Context, obj client.Object) []reconcile.
 	return []reconcile.Request{tenant(obj.GetNamespace())}
 }
 
-// ofSecret returns the tenant of a Secret that an object takes its value from, or that has
-// a bundle's name where a foreign one stood in the way: it may have gone.
+// ofSecret returns the tenant of a Secret that an object takes its value from, or that
+// has the name of a bundle and blocked it: it may have been deleted.
 func (r *Reconciler) ofSecret(namespace, name string) []reconcile.Request {
 	if r.Adapter.owns(name) {
-		// Our own bundles are watched as such.
+		// Our own bundles have a watch of their own.
 		if _, blocked := r.blocked.Load(namespace); !blocked {
 			return nil
 		}
-		r.memos.forget(namespace) // not too early to try again
+		r.memos.forget(namespace) // so that it is tried again at once
 	}
 	return []reconcile.Request{tenant(namespace)}
 }

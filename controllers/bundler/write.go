@@ -19,10 +19,10 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/bundle"
 )
 
-// write makes a bundle what it is to become: it creates it, or patches the keys that
-// change, provided that the bundle is still the one that was looked at. A Secret's type
-// cannot change and no version is another's, so a foreign Secret of that name is refused
-// by the API server, whatever our caches have or have not seen yet.
+// write creates a bundle, or patches the keys that change if the bundle still has the
+// version that was read. A Secret's type cannot change and no two objects share a
+// version, so the API server refuses to write to a foreign Secret of that name, even if
+// the cache is behind.
 func (r *Reconciler) write(ctx context.Context, s *scope, name string, p *plan, c change) error {
 	s.wrote, s.together = true, max(s.together, len(c.drop))
 	stored, err := r.send(ctx, s, name, p, c)
@@ -40,7 +40,7 @@ func (r *Reconciler) write(ctx context.Context, s *scope, name string, p *plan, 
 	return nil
 }
 
-// send returns the bundle as the API server answered that it is stored.
+// send returns the bundle that the API server stored.
 func (r *Reconciler) send(ctx context.Context, s *scope, name string, p *plan, c change) (*corev1.Secret, error) {
 	if existing := s.existing[name]; existing != nil {
 		return r.patch(ctx, existing, p, c.drop)
@@ -86,9 +86,9 @@ func (p *plan) annotations() map[string]string {
 	return out
 }
 
-// patch writes what a plan changes of a bundle, provided that it has the version that the
-// plan was made for. Values of keys that others own become ours again with that, as
-// strategies without ownership do; all else that others wrote on the bundle stays.
+// patch applies a plan to a bundle, if it still has the version that the plan was made
+// for. A patch without field ownership also takes over keys that others own. All other
+// content that others wrote on the bundle stays.
 func (r *Reconciler) patch(ctx context.Context, was *corev1.Secret, p *plan, drop []string) (*corev1.Secret, error) {
 	annotations := map[string]any{}
 	for name, value := range p.annotations() {
@@ -127,7 +127,7 @@ func dataOf(p *plan, drop []string) map[string]any {
 	return data
 }
 
-// reveal takes the values out of their redacting type, for writing them.
+// reveal returns the values as bytes, for writing them.
 func reveal(p *plan) map[string][]byte {
 	out := make(map[string][]byte, len(p.values))
 	for key, value := range p.values {
@@ -136,8 +136,8 @@ func reveal(p *plan) map[string][]byte {
 	return out
 }
 
-// asPlanned reports whether a bundle is stored as it was to be, as far as the API
-// server's answer shows it.
+// asPlanned reports whether a bundle was stored as planned, as far as the API server's
+// answer shows.
 func (r *Reconciler) asPlanned(stored *corev1.Secret, p *plan) bool {
 	for name, value := range p.annotations() {
 		if stored.Annotations[name] != value {
@@ -147,8 +147,7 @@ func (r *Reconciler) asPlanned(stored *corev1.Secret, p *plan) bool {
 	return maps.Equal(bundle.DigestsOf(r.DigestKey, stored.Namespace, stored.Name, stored.Data), p.entries)
 }
 
-// remove deletes a bundle that nothing is in any more, unless it changed since it
-// was read.
+// remove deletes a bundle without entries, unless it changed since it was read.
 func (r *Reconciler) remove(ctx context.Context, s *scope, existing *corev1.Secret) error {
 	s.wrote = true
 	uid, version := existing.UID, existing.ResourceVersion

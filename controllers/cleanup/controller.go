@@ -1,9 +1,9 @@
 // Copyright The Latchkey Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package cleanup clears up after requests whose server replica died: an import that
-// was committed is finished, and one that was not is deleted.
-// It reads UserSecrets from the cache and writes them, on the leader only.
+// Package cleanup finishes what requests left behind when their server replica died: it
+// finishes an import that was committed and deletes one that was not. It reads
+// UserSecrets from the cache and writes them, on the leader only.
 package cleanup
 
 import (
@@ -44,10 +44,10 @@ func (c *Controller) Start(ctx context.Context) error {
 		}
 		swept, err := store.Sweep(ctx, c.Client, c.Client, c.Clock.Now())
 		if err != nil {
-			log.Error(err, "Cannot clear up after a request")
+			log.Error(err, "Cannot clean up after an unfinished import")
 		}
 		if swept > 0 {
-			log.Info("Cleared up after a request that its replica did not finish", "objects", swept)
+			log.Info("Cleaned up after an unfinished import", "objects", swept)
 		}
 	}
 }

@@ -1,11 +1,11 @@
 // Copyright The Latchkey Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package keyrotation keeps the sealing keys: the leader makes the first, adds a
-// new one when the newest has come of age or somebody asks for it, seals the objects of older keys anew at
-// a bounded rate, and retires keys that nothing needs any more. It reads objects
-// and keys from caches and writes key Secrets, the ConfigMap of public keys, and
-// spec.sealedValue of objects.
+// Package keyrotation manages the sealing keys. The leader makes the first key, and a
+// new one when the newest reaches its maximum age or somebody asks for it. It seals the
+// objects of older keys again at a bounded rate, and retires keys that are no longer
+// needed. The package reads objects and keys from caches, and writes key Secrets, the
+// ConfigMap of public keys, and spec.sealedValue of objects.
 package keyrotation
 
 import (
@@ -21,20 +21,20 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/keyring"
 )
 
-// MinRetention is the shortest retention that protects. A key's end is final, so it
-// must not come while a replica whose watch lags may still seal with it, while a
-// client that fetched its public half before the rotation seals offline, or before a
-// person who made a mistake has had a day to notice.
+// MinRetention is the minimum retention, because deleting a key is final. It must not
+// happen while a replica whose watch lags may still seal with the key, while a client
+// that fetched its public half before the rotation seals offline, or before someone who
+// made a mistake had a day to notice.
 const MinRetention = 24 * time.Hour
 
 // Options are the user's choices.
 type Options struct {
-	// Rotation is the age at which the newest key gets a successor; 0 never.
+	// Rotation is the age at which the newest key is replaced; 0 disables rotation.
 	Rotation time.Duration
-	// Retention is how long a key that seals nothing any more is kept after its
-	// successor was made; 0 keeps it for ever. Else it is MinRetention at least.
+	// Retention is how long a key is stored after its successor was made, if no object
+	// needs it. 0 means for ever; otherwise it is at least MinRetention.
 	Retention time.Duration
-	// ResealRate is how many objects are sealed anew in a second.
+	// ResealRate is how many objects are sealed again per second.
 	ResealRate float64
 	// Interval is the time between two rounds.
 	Interval time.Duration
@@ -59,14 +59,14 @@ type Controller struct {
 // NeedLeaderElection makes the manager run the controller on the leader only.
 func (c *Controller) NeedLeaderElection() bool { return true }
 
-// Start runs rounds until ctx ends. A failed round is logged and tried again in the
-// next: keys are never urgent, but for the first, without which nothing is ready.
+// Start runs rounds until ctx ends. A failed round is logged and repeated at the next:
+// only the first key is urgent, because nothing is ready without it.
 func (c *Controller) Start(ctx context.Context) error {
 	log := ctrl.LoggerFrom(ctx).WithName("keyrotation")
 	c.limiter = rate.NewLimiter(rate.Limit(c.Options.ResealRate), 1)
-	// A key that somebody deleted is not to be published any longer, and the only one
-	// gets a successor at once: without a key, nobody can change a secret. So does the
-	// newest where somebody asks for it.
+	// A round starts at once when a key is deleted, so that it is no longer published.
+	// If it was the only key, it needs a successor, because no secret can be changed
+	// without a key. A round also starts when somebody asks for a rotation.
 	changed := make(chan struct{}, 1)
 	c.Ring.Notify(func() {
 		select {
@@ -92,7 +92,7 @@ func (c *Controller) Start(ctx context.Context) error {
 	}
 }
 
-// Round does once what there is to do.
+// Round does once all that is due.
 func (c *Controller) Round(ctx context.Context) error {
 	if err := c.keys(ctx); err != nil {
 		return err
@@ -104,7 +104,7 @@ func (c *Controller) Round(ctx context.Context) error {
 	return c.retire(ctx, counts)
 }
 
-// keys makes the first key and, when it is time, the next, and publishes them.
+// keys makes the first key, makes the next one when it is due, and publishes them.
 func (c *Controller) keys(ctx context.Context) error {
 	now := c.Clock.Now()
 	keys, err := c.Store.EnsureFirst(ctx, now)
@@ -113,8 +113,8 @@ func (c *Controller) keys(ctx context.Context) error {
 	}
 	newest := newestOf(keys)
 	ofAge := c.Options.Rotation > 0 && now.Sub(newest.Created) >= c.Options.Rotation
-	// Only a request on the newest key counts, and its successor has none: whoever reads
-	// it again, after a crash or a change of leader, finds it done.
+	// Only a request on the newest key counts, and its successor has none. So a request
+	// that is read again, after a crash or a change of the leader, is already done.
 	if len(keys) > 0 && (ofAge || newest.WantsSuccessor()) {
 		key, err := c.Store.Create(ctx, now)
 		if err != nil {
@@ -140,8 +140,8 @@ func newestOf(keys []keyring.Key) keyring.Key {
 	return newest
 }
 
-// retire deletes keys that seal nothing, have had a successor for long enough, and
-// are not the newest.
+// retire deletes keys that no object needs, that had a successor for long enough, and
+// that are not the newest.
 func (c *Controller) retire(ctx context.Context, counts map[string]int) error {
 	if c.Options.Retention <= 0 {
 		return nil
@@ -155,7 +155,7 @@ func (c *Controller) retire(ctx context.Context, counts map[string]int) error {
 		if err := c.Store.Delete(ctx, k.ID); err != nil {
 			return fmt.Errorf("retire sealing key %s: %w", k.ID, err)
 		}
-		ctrl.LoggerFrom(ctx).Info("Retired a sealing key that nothing was sealed with", "key", k.ID)
+		ctrl.LoggerFrom(ctx).Info("Retired a sealing key that no object needs", "key", k.ID)
 	}
 	return nil
 }

@@ -24,15 +24,15 @@ func (p perKey) set(counts map[string]int) {
 var (
 	objectsPerKey = perKey{prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "latchkey_sealed_objects",
-		Help: "Objects whose value is sealed with a key, by key id; unknown where the key does not exist.",
+		Help: "Objects whose value is sealed with a key, by key id; unknown if the key does not exist.",
 	}, []string{"key_id"})}
 	rotationDue = prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "latchkey_sealing_key_rotation_timestamp_seconds",
-		Help: "When the newest sealing key gets a successor, in seconds since 1970; 0 where that is never, or not this process's task.",
+		Help: "When the newest sealing key will be replaced, in seconds since 1970; 0 if it will not, or not by this process.",
 	})
 	resealErrors = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "latchkey_reseal_errors_total",
-		Help: "Objects that could not be sealed anew with the newest key.",
+		Help: "Objects that could not be sealed again with the newest key.",
 	})
 )
 

@@ -27,7 +27,7 @@ type sealed struct {
 	keyID  string
 }
 
-// context returns what the value is sealed for.
+// context returns the context that the value is sealed for.
 func (s sealed) context() (seal.Context, error) {
 	if a, ok := s.object.(*v1alpha1.AgentSecret); ok {
 		return binding.OfAgent(a)
@@ -39,7 +39,7 @@ func (s sealed) context() (seal.Context, error) {
 func (c *Controller) all(ctx context.Context) ([]sealed, error) {
 	var out []sealed
 	add := func(kind string, obj client.Object, text string) {
-		if id := seal.KeyIDOf(text); id != "" { // not decoded: there can be very many
+		if id := seal.KeyIDOf(text); id != "" { // not decoded, because there can be very many
 			out = append(out, sealed{kind: kind, object: obj, text: text, keyID: id})
 		}
 	}
@@ -60,8 +60,8 @@ func (c *Controller) all(ctx context.Context) ([]sealed, error) {
 	return out, nil
 }
 
-// reseal seals the values of older keys with the newest, and returns how many
-// objects every key has, as the cache showed them before.
+// reseal seals the values of older keys with the newest. It returns the number of
+// objects of each key, as the cache showed them before.
 func (c *Controller) reseal(ctx context.Context) (map[string]int, error) {
 	objects, err := c.all(ctx)
 	if err != nil {
@@ -76,7 +76,7 @@ func (c *Controller) reseal(ctx context.Context) (map[string]int, error) {
 	for _, s := range objects {
 		id := s.keyID
 		if _, known := counts[id]; !known {
-			id = unknownKey // what users wrote must not become label values
+			id = unknownKey // text that users wrote must not become a label value
 		}
 		counts[id]++
 		if s.keyID != newest {
@@ -96,8 +96,8 @@ func (c *Controller) reseal(ctx context.Context) (map[string]int, error) {
 	return counts, nil
 }
 
-// resealOne seals one value anew. The patch applies only to the very ciphertext
-// that was opened: a value that a user set meanwhile is not touched.
+// resealOne seals one value again. The patch applies only to the ciphertext that was
+// opened, so it never replaces a value that a user set in the meantime.
 func (c *Controller) resealOne(ctx context.Context, s sealed) error {
 	at, err := s.context()
 	if err != nil {
@@ -125,7 +125,7 @@ func (c *Controller) resealOne(ctx context.Context, s sealed) error {
 	}
 	err = c.Client.Patch(ctx, obj, client.RawPatch(types.JSONPatchType, patch), bundler.FieldOwner)
 	if apierrors.IsNotFound(err) || apierrors.IsInvalid(err) {
-		return nil // gone or changed since; the next round sees it
+		return nil // deleted or changed in the meantime; the next round sees it
 	}
 	return err
 }

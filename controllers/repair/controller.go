@@ -1,13 +1,14 @@
 // Copyright The Latchkey Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package repair puts back what Latchkey keeps in its own namespace when somebody
-// deletes it while Latchkey runs. What is put back is the same as before, as far as the
-// process still has it, so that nobody notices.
+// Package repair restores the objects of Latchkey's own namespace that are deleted
+// while Latchkey runs. A restored object has the same content as before, as far as the
+// process still has it, so the deletion has no effect on users.
 //
-// It reads names of Secrets and ConfigMaps of that namespace from a cache, and leaves
-// to each [Item] how it is made again. It knows no uninstall: what is kept in the
-// namespace makes nobody wait when Latchkey is gone.
+// The package reads the names of the Secrets and ConfigMaps of that namespace from a
+// cache. Each [Item] knows how to restore itself. An uninstall needs no special
+// handling: nothing outside the namespace waits for these objects when Latchkey is
+// gone.
 package repair
 
 import (
@@ -28,30 +29,30 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 )
 
-// Item is one object that is put back.
+// Item is one object that is restored.
 type Item struct {
 	// Kind is Secret or ConfigMap.
 	Kind string
 	// Name is its name in Latchkey's own namespace.
 	Name string
-	// PutBack makes it again. It returns nil if somebody else has done so.
+	// PutBack creates it again. It returns nil if it exists already.
 	PutBack func(context.Context) error
 }
 
 type request struct{ kind, name string }
 
-// Controller puts items back. It runs on the leader only.
+// Controller restores items. It runs on the leader only.
 type Controller struct {
 	// Objects reads the metadata of Secrets and ConfigMaps of Latchkey's own
 	// namespace from a cache.
 	Objects client.Reader
 	// Namespace is Latchkey's own.
 	Namespace string
-	// Items are what is put back.
+	// Items are the objects to restore.
 	Items []Item
 }
 
-// Reconcile puts an item back that is not there.
+// Reconcile restores an item that is missing.
 func (c *Controller) Reconcile(ctx context.Context, r request) (ctrl.Result, error) {
 	item, ok := c.item(r)
 	if !ok {
@@ -65,9 +66,9 @@ func (c *Controller) Reconcile(ctx context.Context, r request) (ctrl.Result, err
 		return ctrl.Result{}, fmt.Errorf("look for %s %s: %w", item.Kind, item.Name, err)
 	}
 	if err := item.PutBack(ctx); err != nil {
-		return ctrl.Result{}, fmt.Errorf("put %s %s back: %w", item.Kind, item.Name, err)
+		return ctrl.Result{}, fmt.Errorf("restore %s %s: %w", item.Kind, item.Name, err)
 	}
-	ctrl.LoggerFrom(ctx).Info("Put back what was deleted", "kind", item.Kind, "name", item.Name)
+	ctrl.LoggerFrom(ctx).Info("Restored a deleted object", "kind", item.Kind, "name", item.Name)
 	return ctrl.Result{}, nil
 }
 
@@ -87,7 +88,7 @@ func (c *Controller) SetupWithManager(mgr ctrl.Manager, objects cache.Cache) err
 		Named("repair").
 		WithLogConstructor(func(*request) logr.Logger { return mgr.GetLogger().WithValues("controller", "repair") }).
 		WithOptions(controller.TypedOptions[request]{MaxConcurrentReconciles: 1}).
-		// What was deleted while nobody led.
+		// Items that were deleted while no replica led.
 		WatchesRawSource(source.TypedFunc[request](func(_ context.Context, q workqueue.TypedRateLimitingInterface[request]) error {
 			for _, i := range c.Items {
 				q.Add(request{kind: i.Kind, name: i.Name})

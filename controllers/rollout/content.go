@@ -16,9 +16,9 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/digest"
 )
 
-// contentHash digests the content of a tenant's bundles, as the cache has them. It
-// is keyed and of this namespace, like the digests that it is made from, so equal
-// content next door has another one. A tenant without bundles has a digest too: getting the first secret is a change.
+// contentHash digests the content of a tenant's bundles, as cached. The digest is keyed
+// and includes the namespace, so equal content in two namespaces has different digests.
+// A tenant without bundles has a digest, too: its first secret is a change.
 func (r *Reconciler) contentHash(ctx context.Context, namespace string) (string, error) {
 	secrets := &corev1.SecretList{}
 	err := r.Bundles.List(ctx, secrets, client.InNamespace(namespace), client.UnsafeDisableDeepCopy)
@@ -35,7 +35,7 @@ func (r *Reconciler) contentHash(ctx context.Context, namespace string) (string,
 	return r.DigestKey.Sum(digest.PurposeWorkload, namespace, lines...), nil
 }
 
-// isBundle tells a bundle from another Secret of its type.
+// isBundle distinguishes a bundle from other Secrets of its type.
 func isBundle(s *corev1.Secret) bool {
 	return s.Type == v1alpha1.SecretTypeBundle && bundle.IsBundle(s.Name)
 }

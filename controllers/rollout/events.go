@@ -9,16 +9,16 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// ReasonContentChanged is the reason of the event that tells of a restart.
+// ReasonContentChanged is the reason of the event that reports a restart.
 const ReasonContentChanged = "ContentChanged"
 
-// EventRecorder is the part of client-go's events.EventRecorder that is needed.
+// EventRecorder is the part of client-go's events.EventRecorder that this package uses.
 type EventRecorder interface {
 	// Eventf records an event.
 	Eventf(regarding, related runtime.Object, eventtype, reason, action, note string, args ...any)
 }
 
-// announce tells users why pods are being replaced.
+// announce emits an event that says why pods are being replaced.
 func (r *Reconciler) announce(obj client.Object) {
 	r.Events.Eventf(obj, nil, corev1.EventTypeNormal, ReasonContentChanged, "Restart",
 		"restarted, since the content of the namespace's secrets changed and annotation %s asks for it", AnnotationRestart)

@@ -8,37 +8,37 @@ import (
 	"time"
 )
 
-// line holds the workloads that wait for a place, each in the queue of its tenant.
-// Tenants take turns: the one that was served last goes behind all others, so how long
-// a tenant waits depends on how many tenants wait, and not on how many workloads they
-// have. Its zero value is an empty line.
+// line has the workloads that wait for a place, in one queue for each tenant. Tenants
+// take turns: the tenant that was served last moves behind all others. So how long a
+// tenant waits depends on the number of waiting tenants, and not on how many workloads
+// they have. Its zero value is an empty line.
 type line struct {
-	// tenants are the queues of those that have somebody waiting, in the order in
+	// tenants are the queues of the tenants with waiting workloads, in the order in
 	// which they came or were served.
 	tenants list.List // of *tenantQueue
 	of      map[string]*list.Element
-	// served is when tenants were last served. It outlives their queues for a while,
-	// so that to come again is no way to the front.
+	// served is when tenants were last served. It outlives their queues for a while, so
+	// that a tenant cannot move to the front by leaving and joining again.
 	served map[string]time.Time
 }
 
-// tenantQueue holds one tenant's workloads, in the order in which they came.
+// tenantQueue has one tenant's workloads, in the order in which they came.
 type tenantQueue struct {
 	namespace string
 	waiting   list.List // of Workload
 	at        map[Workload]*list.Element
 }
 
-// queueOf returns what an element of line.tenants holds.
+// queueOf returns the queue in an element of line.tenants.
 func queueOf(e *list.Element) *tenantQueue {
 	q, _ := e.Value.(*tenantQueue)
 	return q
 }
 
-// empty reports whether nobody waits.
+// empty reports whether no workload waits.
 func (l *line) empty() bool { return l.tenants.Len() == 0 }
 
-// join lets a workload wait. One that waits already keeps its position.
+// join adds a workload. One that waits already keeps its position.
 func (l *line) join(w Workload) {
 	e, ok := l.of[w.Namespace]
 	if !ok {
@@ -54,7 +54,7 @@ func (l *line) join(w Workload) {
 	}
 }
 
-// leave takes a workload out of the line.
+// leave removes a workload.
 func (l *line) leave(w Workload) {
 	e, ok := l.of[w.Namespace]
 	if !ok {
@@ -71,12 +71,12 @@ func (l *line) leave(w Workload) {
 	}
 }
 
-// next takes out the workload whose turn it is, if there is room for one more. Held
-// is how many places each tenant has, and free how many nobody has.
+// next removes and returns the workload whose turn it is, if a place is free. held is
+// how many places each tenant has, and free is how many are free.
 //
-// Tenants with the fewest places come first, and of those the one whose last turn is
-// the longest ago. The last free place is for tenants that have none, so that nobody
-// can keep all others waiting with workloads that never become ready.
+// Tenants with the fewest places come first; among them, the tenant whose last turn is
+// the longest ago. The last free place is reserved for tenants without one, so that no
+// tenant can block all others with workloads that never become ready.
 func (l *line) next(held map[string]int, free int, now time.Time) (Workload, bool) {
 	var best *list.Element
 	for e := l.tenants.Front(); e != nil && free > 0; e = e.Next() {
@@ -101,7 +101,7 @@ func (l *line) next(held map[string]int, free int, now time.Time) (Workload, boo
 	return w, true
 }
 
-// before reports whether tenant a goes before b, which came earlier.
+// before reports whether tenant a is served before b, which came earlier.
 func (l *line) before(a, b *list.Element, held map[string]int) bool {
 	first, second := queueOf(a).namespace, queueOf(b).namespace
 	if held[first] != held[second] {
@@ -110,7 +110,7 @@ func (l *line) before(a, b *list.Element, held map[string]int) bool {
 	return l.served[first].Before(l.served[second])
 }
 
-// forget drops turns before a time: who had none since is as good as new.
+// forget removes turns before a time: a tenant without a later turn counts as new.
 func (l *line) forget(before time.Time) {
 	for namespace, at := range l.served {
 		if !at.After(before) {

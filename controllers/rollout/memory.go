@@ -9,18 +9,18 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// memory is what this process remembers of workloads. All but restarts is lost with
-// the process, and nothing is wrong then. While it lasts, the same content does not
-// roll a workload twice, whatever somebody else does to its annotations.
+// memory is what this process remembers about workloads. All but restarts is lost with
+// the process, without harm. While the process runs, the same content does not restart
+// a workload twice, whatever happens to the workload's annotations.
 type memory struct {
-	// due is since when the content is known to differ.
+	// due is when a difference of the content was noticed.
 	due map[Workload]time.Time
-	// last is what was last noted or rolled to.
+	// last is the digest that was last noted, or restarted for.
 	last map[Workload]note
-	// first is what the bundles held when a workload without a digest was first seen.
-	// TakeOver makes it, with those that it finds.
+	// first is the digest of the bundles when a workload without a digest was first
+	// seen. TakeOver fills it initially.
 	first map[Workload]note
-	// restarts is when workloads were last rolled, as far as that is of interest.
+	// restarts is when workloads were last restarted, as far as it still matters.
 	restarts map[Workload]time.Time
 }
 
@@ -29,8 +29,8 @@ type note struct {
 	hash string
 }
 
-// dueSince returns since when the content is known to differ, which is now if it
-// was not known before.
+// dueSince returns when the difference of the content was noticed; that is now if it
+// was not noticed before.
 func (m *memory) dueSince(w Workload, now time.Time) time.Time {
 	since, known := m.due[w]
 	if !known {
@@ -48,8 +48,8 @@ func (m *memory) inStep(w Workload) {
 	waiting.Set(float64(len(m.due)))
 }
 
-// begun returns the digest that is the first one of a workload: the one given, unless
-// another was determined earlier and could not be written.
+// begun returns the first digest of a workload: hash, unless an earlier one could not
+// be written yet.
 func (m *memory) begun(w Workload, uid types.UID, hash string) string {
 	if n := m.first[w]; n.uid == uid {
 		return n.hash
@@ -68,8 +68,7 @@ func (m *memory) wrote(w Workload, uid types.UID, hash string) {
 	m.inStep(w)
 }
 
-// written returns the last digest of a workload; none if it is another one of the
-// same name.
+// written returns the last digest of a workload, or "" if the UID is another one.
 func (m *memory) written(w Workload, uid types.UID) string {
 	if n := m.last[w]; n.uid == uid {
 		return n.hash
@@ -77,7 +76,7 @@ func (m *memory) written(w Workload, uid types.UID) string {
 	return ""
 }
 
-// restarted remembers when a workload was rolled.
+// restarted remembers when a workload was restarted.
 func (m *memory) restarted(w Workload, at time.Time) {
 	if m.restarts == nil {
 		m.restarts = map[Workload]time.Time{}
@@ -85,8 +84,8 @@ func (m *memory) restarted(w Workload, at time.Time) {
 	m.restarts[w] = at
 }
 
-// early returns how long it is until a workload may be rolled once an interval has
-// passed since the last time.
+// early returns how long it is until the interval since the last restart of a workload
+// has passed.
 func (m *memory) early(w Workload, now time.Time, interval time.Duration) time.Duration {
 	last, known := m.restarts[w]
 	if !known {
@@ -95,8 +94,8 @@ func (m *memory) early(w Workload, now time.Time, interval time.Duration) time.D
 	return min(interval-now.Sub(last), interval)
 }
 
-// forget drops what is of no use for a workload that is gone or asks no more. It keeps
-// when it was rolled: to stop asking for a moment is no way to be rolled more often.
+// forget removes a workload that was deleted or opted out. It remembers the time of the
+// last restart: opting out for a moment must not allow more frequent restarts.
 func (m *memory) forget(w Workload) {
 	delete(m.last, w)
 	delete(m.first, w)

@@ -15,14 +15,14 @@ var (
 	}, []string{"kind", "outcome"})
 	waiting = prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "latchkey_workload_restarts_waiting",
-		Help: "Workloads that are to be restarted and wait for more changes, for the interval since their last restart, or for their turn.",
+		Help: "Workloads whose restart waits for more changes, for the interval since the last restart, or for their turn.",
 	})
 )
 
 func init() { metrics.Registry.MustRegister(restarts, waiting) }
 
-// expect makes all series appear before there is anything to count: from a counter
-// that comes out of nowhere, no rate can be told.
+// expect creates all series before anything is counted: the first increment of a
+// counter that did not exist is not visible in a rate.
 func expect() {
 	for _, kind := range kinds {
 		for _, outcome := range []string{"ok", "error"} {

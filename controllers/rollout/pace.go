@@ -10,25 +10,25 @@ import (
 )
 
 const (
-	// perTenant is how many workloads of one tenant are read and written in a second,
-	// since one worker does it for all tenants.
+	// perTenant is how many workloads of one tenant are read and written per second:
+	// one worker serves all tenants.
 	perTenant = 10
-	// burst is how many may be at once after a time of rest.
+	// burst is how many may follow each other at once after a pause.
 	burst = 50
-	// sweepAt is how many tenants are remembered before those at rest are forgotten.
+	// sweepAt is how many tenants are remembered before idle ones are forgotten.
 	sweepAt = 1000
 )
 
-// pace bounds how much of the worker's time one tenant gets, whatever it does to its
-// workloads. Its zero value is ready for use.
+// pace bounds the share of the worker's time that one tenant gets, whatever it does to
+// its workloads. Its zero value is ready to use.
 type pace struct {
 	tenants map[string]*rate.Limiter
-	// booked is when workloads may be read that came too early.
+	// booked is when workloads that came too early may be read.
 	booked map[Workload]time.Time
 }
 
-// wait returns how long it is until a workload may be read and written. At 0 it is
-// its turn, which that uses up.
+// wait returns how long it is until a workload may be read and written. If it returns
+// 0, the workload may proceed, and its turn is used up.
 func (p *pace) wait(w Workload, now time.Time) time.Duration {
 	at, known := p.booked[w]
 	if !known {

@@ -15,12 +15,12 @@ type patch struct {
 	workload, template map[string]string
 }
 
-// noted remembers a digest and rolls nothing.
+// noted records a digest without a restart.
 func noted(hash string) patch {
 	return patch{workload: map[string]string{AnnotationContentHash: hash}}
 }
 
-// rolled changes the pod template, and remembers that.
+// rolled changes the pod template and records that.
 func rolled(hash string, at time.Time) patch {
 	return patch{
 		workload: map[string]string{AnnotationContentHash: hash, AnnotationRolledAt: at.UTC().Format(time.RFC3339)},
@@ -28,8 +28,8 @@ func rolled(hash string, at time.Time) patch {
 	}
 }
 
-// on returns the merge patch for the object as it was read: the API server refuses
-// it if the object has changed since.
+// on returns the merge patch for the object as it was read. The API server refuses it
+// if the object has changed since.
 func (p patch) on(obj client.Object) ([]byte, error) {
 	change := map[string]any{"metadata": map[string]any{
 		"resourceVersion": obj.GetResourceVersion(),

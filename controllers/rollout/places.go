@@ -5,9 +5,9 @@ package rollout
 
 import "time"
 
-// places are for rollouts that Latchkey started and that may be under way. Each is
-// held for a time that is fixed when it is taken. Nothing prolongs it, neither a
-// rollout that never ends nor another one of the same workload.
+// places limits the rollouts that Latchkey started. A place is held for at most a time
+// that is fixed when it is taken. Neither a rollout that never ends nor another one of
+// the same workload prolongs it.
 type places struct {
 	max     int
 	timeout time.Duration
@@ -16,14 +16,14 @@ type places struct {
 
 type place struct {
 	since time.Time
-	// used is false until the rollout has begun.
+	// used is true once the rollout has begun.
 	used bool
 }
 
 // take gives a place to a workload that has none.
 func (p *places) take(w Workload, now time.Time) { p.set(w, place{since: now}) }
 
-// use notes that the rollout of a workload that has a place has begun.
+// use records that the rollout of a workload with a place has begun.
 func (p *places) use(w Workload) { p.set(w, place{since: p.held[w].since, used: true}) }
 
 func (p *places) set(w Workload, is place) {
@@ -33,8 +33,8 @@ func (p *places) set(w Workload, is place) {
 	p.held[w] = is
 }
 
-// has reports whether a workload may be rolled. One whose rollout is under way may be
-// rolled again: its new content may be what makes it succeed.
+// has reports whether a workload may be restarted. It may be restarted again during its
+// rollout: the new content may be what makes it succeed.
 func (p *places) has(w Workload, now time.Time) bool {
 	held, ok := p.held[w]
 	return ok && now.Sub(held.since) < p.timeout
@@ -49,8 +49,8 @@ func (p *places) giveBack(w Workload) {
 	}
 }
 
-// expire ends the places that were held for the whole time, and returns whose
-// rollouts had begun.
+// expire releases the places that were held for the maximum time. It returns the
+// workloads whose rollouts had begun.
 func (p *places) expire(now time.Time) []Workload {
 	var ended []Workload
 	for w, held := range p.held {
@@ -65,7 +65,7 @@ func (p *places) expire(now time.Time) []Workload {
 	return ended
 }
 
-// used returns those whose rollouts have begun.
+// used returns the workloads whose rollouts have begun.
 func (p *places) used() []Workload {
 	var all []Workload
 	for w, held := range p.held {
@@ -76,7 +76,7 @@ func (p *places) used() []Workload {
 	return all
 }
 
-// free returns how many places nobody has, and how many each tenant has.
+// free returns the number of free places, and how many each tenant has.
 func (p *places) free() (free int, held map[string]int) {
 	held = make(map[string]int, len(p.held))
 	for w := range p.held {

@@ -21,35 +21,35 @@ import (
 )
 
 const (
-	// minAge is how old a workload is before its digest is noted for the first time.
-	// Its bundles may be written at the same moment as itself, from one manifest, and
-	// no container runs that early.
+	// minAge is how old a workload is before its first digest is recorded. One manifest
+	// may create a workload and its secrets at the same moment, and no container runs
+	// that early.
 	minAge = time.Second
-	// retry is when a workload is looked at again that the cache does not show yet as
-	// it is.
+	// retry is when to check a workload again whose current state the cache does not
+	// show yet.
 	retry = 2 * time.Second
-	// again is when a workload is looked at again that changed as it was to be written,
-	// as one does often while its pods come up.
+	// again is when to check a workload again that was changed while it was to be
+	// written, as happens often while its pods start.
 	again = 100 * time.Millisecond
 )
 
 // Options are the user's choices.
 type Options struct {
-	// Enabled is false where no workload is to be restarted.
+	// Enabled allows restarts.
 	Enabled bool
-	// Delay is how long changes are gathered before they are acted upon.
+	// Delay is how long changes are collected before a restart.
 	Delay time.Duration
-	// MinInterval is how long a workload is not restarted again.
+	// MinInterval is the minimum time between two restarts of a workload.
 	MinInterval time.Duration
-	// MaxConcurrent is how many rollouts that Latchkey started may be under way.
+	// MaxConcurrent is the maximum number of concurrent rollouts that Latchkey started.
 	MaxConcurrent int
-	// Timeout is how long a rollout counts at most, so that those which never end do
-	// not keep others waiting.
+	// Timeout is how long a rollout counts at most, so that one which never ends does
+	// not block others.
 	Timeout time.Duration
 }
 
-// Reconciler rolls workloads. It is run by one worker and not safe for more; only
-// TakeOver may be called by others.
+// Reconciler restarts workloads. It is used by one worker and is not safe for more;
+// only TakeOver may be called by others.
 type Reconciler struct {
 	// Bundles reads bundles from the cache.
 	Bundles client.Reader
@@ -61,7 +61,7 @@ type Reconciler struct {
 	Live client.Client
 	// Namespace is Latchkey's own, where the record is.
 	Namespace string
-	// Wake puts a workload into the queue, before those that nobody waits for.
+	// Wake enqueues a workload with a higher priority than those that only changed.
 	Wake func(Workload)
 	// Events tells users of restarts.
 	Events EventRecorder
@@ -75,12 +75,12 @@ type Reconciler struct {
 	memory   memory
 	line     line
 	places   places
-	// looked is when the rollouts under way were last looked at.
+	// looked is when the current rollouts were last checked.
 	looked time.Time
 	pace   pace
 }
 
-// Reconcile brings one workload up to date with its tenant's bundles.
+// Reconcile reconciles one workload with its tenant's bundles.
 func (r *Reconciler) Reconcile(ctx context.Context, w Workload) (ctrl.Result, error) {
 	if err := r.TakeOver(ctx); err != nil {
 		return ctrl.Result{}, err
@@ -129,13 +129,13 @@ func (r *Reconciler) look(ctx context.Context, w Workload) (ctrl.Result, error) 
 	}
 }
 
-// inStep notes that a workload has nothing to wait for.
+// inStep records that a workload is up to date.
 func (r *Reconciler) inStep(w Workload) {
 	r.memory.inStep(w)
 	r.line.leave(w)
 }
 
-// begin notes the digest of a workload that has none: from here on, changes count.
+// begin records the first digest of a workload: from now on, changes count.
 func (r *Reconciler) begin(ctx context.Context, w Workload, m *metav1.PartialObjectMetadata, want string) (ctrl.Result, error) {
 	now := r.Clock.Now()
 	if age := now.Sub(m.CreationTimestamp.Time); age >= 0 && age < minAge {
@@ -161,11 +161,12 @@ func (r *Reconciler) begin(ctx context.Context, w Workload, m *metav1.PartialObj
 	return result, err
 }
 
-// change rolls the workload when it is time.
+// change restarts the workload when it is time.
 func (r *Reconciler) change(ctx context.Context, w Workload, uid types.UID, want string) (ctrl.Result, error) {
 	now := r.Clock.Now()
-	// Somebody brought an older digest back, with an older template or without. The
-	// pods that were started since have the content that this process rolled to.
+	// The workload got an older digest back, with or without an older template. The
+	// pods that were started since have the content that this process restarted them
+	// for.
 	known := r.memory.written(w, uid) == want
 	if early := r.early(w, known, now); early > 0 {
 		return ctrl.Result{RequeueAfter: early}, nil
@@ -205,30 +206,30 @@ func (r *Reconciler) change(ctx context.Context, w Workload, uid types.UID, want
 	return result, nil
 }
 
-// early returns how long it is until a workload whose content differs may be written.
+// early returns how long it is until an outdated workload may be written.
 func (r *Reconciler) early(w Workload, known bool, now time.Time) time.Duration {
 	early := r.Options.Delay - now.Sub(r.memory.dueSince(w, now))
-	if !known { // it is to be rolled
+	if !known { // it will be restarted
 		early = max(early, r.memory.early(w, now, r.Options.MinInterval))
 	}
 	return early
 }
 
-// restarted notes that a workload was rolled.
+// restarted records that a workload was restarted.
 func (r *Reconciler) restarted(ctx context.Context, w Workload, obj client.Object, now time.Time) {
 	log := ctrl.LoggerFrom(ctx)
 	restarts.WithLabelValues(w.Kind, "ok").Inc()
 	r.places.use(w)
 	r.memory.restarted(w, now)
 	r.announce(obj)
-	log.Info("Restarted a workload, since its secrets changed", "kind", w.Kind, "namespace", w.Namespace, "name", w.Name)
+	log.Info("Restarted a workload because its secrets changed", "kind", w.Kind, "namespace", w.Namespace, "name", w.Name)
 	if err := r.record(ctx, now); err != nil {
-		log.Error(err, "Cannot write down which workloads were restarted lately")
+		log.Error(err, "Cannot record which workloads were restarted recently")
 	}
 }
 
-// live reads the workload from the API server. It returns nil where it is not the
-// one that was in the cache, or wants no restarts any more: an event says so soon.
+// live reads the workload from the API server. It returns nil if it is not the one in
+// the cache, or has opted out. An event for that follows.
 func (r *Reconciler) live(ctx context.Context, w Workload, uid types.UID) (client.Object, error) {
 	obj := w.object()
 	err := r.Live.Get(ctx, w.key(), obj)
@@ -243,8 +244,8 @@ func (r *Reconciler) live(ctx context.Context, w Workload, uid types.UID) (clien
 	return obj, nil
 }
 
-// write patches the object as it was read. It reports whether that was done; if not,
-// the object has changed since and is to be looked at again.
+// write patches the object as it was read. It reports whether that succeeded; if not,
+// the object has changed since and must be checked again.
 func (r *Reconciler) write(ctx context.Context, w Workload, obj client.Object, change patch, want string) (done bool, result ctrl.Result, err error) {
 	data, err := change.on(obj)
 	if err != nil {
@@ -261,7 +262,7 @@ func (r *Reconciler) write(ctx context.Context, w Workload, obj client.Object, c
 	return true, ctrl.Result{}, nil
 }
 
-// wrote notes the digest that a workload has now.
+// wrote records the digest that a workload has now.
 func (r *Reconciler) wrote(w Workload, uid types.UID, hash string) {
 	r.memory.wrote(w, uid, hash)
 	r.line.leave(w)

@@ -21,20 +21,20 @@ import (
 )
 
 const (
-	// RecordName is the ConfigMap of Latchkey's own namespace in which a leader finds
-	// what the one before has restarted lately.
+	// RecordName is the ConfigMap of Latchkey's own namespace that tells a new leader
+	// which workloads the previous one restarted recently.
 	RecordName = "latchkey-restarts"
 
 	recordKey     = "restarts.json"
 	recordLabel   = "app.kubernetes.io/managed-by"
 	recordManager = "latchkey"
-	maxRecorded   = 1000 // below 500 KB, with the longest names that there are
+	maxRecorded   = 1000 // below 500 KB, even with the longest possible names
 )
 
-// recordGone stands in the queue for a record that somebody deleted.
+// recordGone is the queue's item for a record that was deleted.
 var recordGone = Workload{Kind: "ConfigMap", Name: RecordName}
 
-// errForeignRecord says that a ConfigMap is not overwritten.
+// errForeignRecord reports that a ConfigMap of that name must not be overwritten.
 var errForeignRecord = errors.New("a ConfigMap of that name is not Latchkey's; delete it or give it another name")
 
 // entry is one restart in the record.
@@ -44,11 +44,11 @@ type entry struct {
 	Name      string `json:"name"`
 	// At is when it was restarted.
 	At time.Time `json:"at"`
-	// Since is when it took the place that it has, if it has one.
+	// Since is when it took the place that it holds, if any.
 	Since *time.Time `json:"since,omitempty"`
 }
 
-// recall reads, once, what the leader before has restarted.
+// recall reads, once, what the previous leader has restarted.
 func (r *Reconciler) recall(ctx context.Context) error {
 	if r.recalled {
 		return nil
@@ -60,7 +60,7 @@ func (r *Reconciler) recall(ctx context.Context) error {
 	var entries []entry
 	if record != nil {
 		if err := json.Unmarshal([]byte(record.Data[recordKey]), &entries); err != nil {
-			ctrl.LoggerFrom(ctx).Info("Cannot read which workloads were restarted lately, and begin without", "configmap", RecordName)
+			ctrl.LoggerFrom(ctx).Info("Cannot read which workloads were restarted recently, starting without them", "configmap", RecordName)
 			entries = nil
 		}
 	}
@@ -80,8 +80,7 @@ func (r *Reconciler) recall(ctx context.Context) error {
 	return nil
 }
 
-// earlier returns t, or now where that is earlier: the leader before may have had
-// another clock.
+// earlier returns the earlier of t and now: the previous leader's clock may be ahead.
 func earlier(t, now time.Time) time.Time {
 	if t.After(now) {
 		return now
@@ -89,9 +88,9 @@ func earlier(t, now time.Time) time.Time {
 	return t
 }
 
-// record writes down what has been restarted lately. It is done once for each
-// restart. Where it fails, the next restart makes up for it: until then, a new leader
-// might restart a workload sooner than it should, and nothing else.
+// record writes the recent restarts, once for each restart. If it fails, the next
+// restart writes them: until then, the only risk is that a new leader restarts a
+// workload too early.
 func (r *Reconciler) record(ctx context.Context, now time.Time) error {
 	text, err := json.Marshal(r.entries(now))
 	if err != nil {
@@ -117,8 +116,8 @@ func (r *Reconciler) record(ctx context.Context, now time.Time) error {
 	return nil
 }
 
-// entries returns what is of use to a leader that follows, the latest first, and
-// forgets what is of no use any more.
+// entries returns the restarts that matter to the next leader, the latest first, and
+// forgets the others.
 func (r *Reconciler) entries(now time.Time) []entry {
 	lately := max(r.Options.Timeout, r.Options.MinInterval)
 	entries := []entry{}
@@ -140,7 +139,7 @@ func (r *Reconciler) entries(now time.Time) []entry {
 	return entries[:min(len(entries), maxRecorded)]
 }
 
-// readRecord reads the ConfigMap; nil where there is none.
+// readRecord reads the ConfigMap; it returns nil if it does not exist.
 func (r *Reconciler) readRecord(ctx context.Context) (*corev1.ConfigMap, error) {
 	record := &corev1.ConfigMap{}
 	err := r.Live.Get(ctx, client.ObjectKey{Namespace: r.Namespace, Name: RecordName}, record)

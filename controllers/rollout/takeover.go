@@ -11,16 +11,17 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// takeOver is what a process finds when it begins to lead.
+// takeOver is the state of TakeOver.
 type takeOver struct {
 	mu   sync.Mutex
 	done bool
 }
 
-// TakeOver notes, once, the content that the bundles have when this process begins to
-// lead. It has to be done before this process writes any bundle. Nobody writes them while nobody leads, so what they
-// hold now is what the pods of workloads that came meanwhile were started with; a
-// moment later it may be what changed meanwhile, and the change would be missed.
+// TakeOver records, once, the content of the bundles when this process begins to lead.
+// It must be called before this process writes any bundle. While no replica leads, no
+// bundle is written. So the bundles still have the content that the pods of workloads
+// created in that time were started with. A moment later they may have new content, and
+// the change would be missed.
 func (r *Reconciler) TakeOver(ctx context.Context) error {
 	r.takeOver.mu.Lock()
 	defer r.takeOver.mu.Unlock()

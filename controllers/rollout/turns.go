@@ -11,14 +11,14 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 )
 
-// lookEvery is the time between two looks at the rollouts under way while somebody
+// lookEvery is the interval at which current rollouts are checked while a workload
 // waits for a place.
 const lookEvery = time.Second
 
-// turns stands in the queue for the look at who may be rolled next.
+// turns is the queue's item for assigning free places.
 var turns = Workload{}
 
-// takeTurns gives free places to the workloads whose turn it is, and wakes them.
+// takeTurns gives free places to the workloads whose turn it is, and enqueues them.
 func (r *Reconciler) takeTurns(ctx context.Context) ctrl.Result {
 	if r.line.empty() {
 		return ctrl.Result{}
@@ -41,10 +41,10 @@ func (r *Reconciler) takeTurns(ctx context.Context) ctrl.Result {
 	return ctrl.Result{RequeueAfter: lookEvery}
 }
 
-// makeRoom ends the places of rollouts that are done or took too long.
+// makeRoom releases the places of rollouts that are complete or took too long.
 func (r *Reconciler) makeRoom(ctx context.Context, now time.Time) {
 	for _, w := range r.places.expire(now) {
-		ctrl.LoggerFrom(ctx).Info("Rollout does not end, no longer waiting for it", "kind", w.Kind, "namespace", w.Namespace, "name", w.Name)
+		ctrl.LoggerFrom(ctx).Info("Rollout did not complete in time, no longer counting it", "kind", w.Kind, "namespace", w.Namespace, "name", w.Name)
 	}
 	if now.Sub(r.looked) < lookEvery {
 		return

@@ -27,14 +27,14 @@ import (
 
 type queue = workqueue.TypedRateLimitingInterface[Workload]
 
-// NewCache returns a cache of the workloads of the namespaces that are a key of
-// tenants, of all where there is none. It asks the API server for metadata only and
-// keeps names and the annotations of this package.
+// NewCache returns a cache of the workloads of the namespaces that are keys of tenants,
+// or of all namespaces if it is empty. It reads metadata only and stores names and the
+// annotations of this package.
 func NewCache(mgr ctrl.Manager, tenants map[string]cache.Config) (cache.Cache, error) {
 	return cache.New(mgr.GetConfig(), cache.Options{Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper(), DefaultTransform: reduce, DefaultNamespaces: tenants})
 }
 
-// reduce keeps of a workload's metadata what the reconciler reads.
+// reduce reduces a workload's metadata to what the reconciler reads.
 func reduce(obj any) (any, error) {
 	m, ok := obj.(*metav1.PartialObjectMetadata)
 	if !ok {
@@ -52,7 +52,7 @@ func reduce(obj any) (any, error) {
 	return m, nil
 }
 
-// annotations returns those of a workload that belong to this package.
+// annotations returns the annotations that belong to this package.
 func annotations(m *metav1.PartialObjectMetadata) map[string]string {
 	var own map[string]string
 	for _, name := range []string{AnnotationRestart, AnnotationContentHash} {
@@ -67,7 +67,7 @@ func annotations(m *metav1.PartialObjectMetadata) map[string]string {
 }
 
 // SetupWithManager starts the controller with mgr, and workloads, the cache that
-// NewCache returns and r.Workloads reads from. Both run on the leader only. Own is a
+// NewCache returns and r.Workloads reads from. Both run on the leader only. own is a
 // cache of the names of Latchkey's own ConfigMaps.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, workloads, own cache.Cache) error {
 	if err := mgr.Add(workloads); err != nil {
@@ -83,20 +83,20 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, workloads, own cache.Cac
 			}
 			return log
 		}).
-		// One worker needs no locks. There is little to do: reads from caches, and few
-		// writes, which places and paces bound.
+		// One worker needs no locks. It has little to do: reads from caches, and a few
+		// writes, which places and pace bound.
 		WithOptions(controller.TypedOptions[Workload]{MaxConcurrentReconciles: 1}).
-		// Those whose turn it is.
+		// Workloads whose turn it is.
 		WatchesRawSource(source.TypedFunc[Workload](func(_ context.Context, q queue) error {
 			r.Wake = waker(q)
 			return nil
 		})).
-		// The record: somebody deletes it.
+		// The record was deleted.
 		WatchesRawSource(source.TypedKind(own, configMap(), recordEvents())).
-		// The bundles: their content is what pods are to be started with.
+		// The bundles: their content is what pods are started with.
 		Watches(&corev1.Secret{}, bundleEvents(r.ofTenant))
 	for _, kind := range kinds {
-		// The workloads: they opt in and out, and somebody may change their digests.
+		// The workloads: they opt in and out, and their digests may be changed.
 		b = b.WatchesRawSource(source.TypedKind(workloads, meta(kind), workloadEvents(kind)))
 	}
 	return b.Complete(r)
@@ -105,8 +105,8 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, workloads, own cache.Cac
 // first is the priority of workloads whose turn it is. Others have 0 at most.
 const first = 100
 
-// waker returns what puts workloads into the queue before those that only changed, of
-// which a tenant can make many.
+// waker returns a function that enqueues workloads with a higher priority than those
+// that only changed: a tenant can cause many changes.
 func waker(q queue) func(Workload) {
 	return func(w Workload) {
 		if p, ok := q.(priorityqueue.PriorityQueue[Workload]); ok {
@@ -117,7 +117,7 @@ func waker(q queue) func(Workload) {
 	}
 }
 
-// workloadEvents enqueues workloads of a kind that want restarts, or did.
+// workloadEvents enqueues workloads of a kind that are or were opted in.
 func workloadEvents(kind string) handler.TypedEventHandler[*metav1.PartialObjectMetadata, Workload] {
 	add := func(q queue, m *metav1.PartialObjectMetadata) {
 		if m.Annotations[AnnotationRestart] != "" {
@@ -129,7 +129,7 @@ func workloadEvents(kind string) handler.TypedEventHandler[*metav1.PartialObject
 			add(q, e.Object)
 		},
 		UpdateFunc: func(_ context.Context, e event.TypedUpdateEvent[*metav1.PartialObjectMetadata], q queue) {
-			// A new status, of which there are many, changes no annotation.
+			// Status updates are frequent and change no annotation.
 			if !maps.Equal(e.ObjectOld.Annotations, e.ObjectNew.Annotations) || e.ObjectOld.UID != e.ObjectNew.UID {
 				add(q, e.ObjectOld)
 				add(q, e.ObjectNew)
@@ -159,7 +159,8 @@ func recordEvents() handler.TypedEventHandler[*metav1.PartialObjectMetadata, Wor
 	}
 }
 
-// bundleEvents enqueues the workloads of a tenant whose bundles have another content.
+// bundleEvents enqueues the workloads of a tenant when the content of its bundles
+// changes.
 func bundleEvents(of func(context.Context, string) ([]Workload, error)) handler.TypedEventHandler[client.Object, Workload] {
 	add := func(ctx context.Context, q queue, obj client.Object) {
 		workloads, err := of(ctx, obj.GetNamespace())
@@ -181,7 +182,7 @@ func bundleEvents(of func(context.Context, string) ([]Workload, error)) handler.
 	}
 }
 
-// ofTenant returns the workloads of a tenant that want restarts.
+// ofTenant returns the workloads of a tenant that are opted in.
 func (r *Reconciler) ofTenant(ctx context.Context, namespace string) ([]Workload, error) {
 	var out []Workload
 	for _, kind := range kinds {

@@ -21,7 +21,7 @@ const (
 	// AnnotationContentHash is the digest of the content that the pods were started
 	// with. Latchkey sets it on the workload and on its pod template.
 	AnnotationContentHash = "latchkey.dev/content-hash"
-	// AnnotationRolledAt is when Latchkey last rolled the workload, as RFC 3339.
+	// AnnotationRolledAt is when Latchkey last restarted the workload, as RFC 3339.
 	AnnotationRolledAt = "latchkey.dev/rolled-at"
 )
 
@@ -93,8 +93,8 @@ func template(obj client.Object) (*corev1.PodTemplateSpec, error) {
 	}
 }
 
-// underWay reports whether a rollout is at work. One that only a user can set going,
-// since it is paused or pods are replaced as they are deleted, is not.
+// underWay reports whether a rollout is in progress. It does not count one that waits
+// for a user, because it is paused or pods are replaced only when they are deleted.
 func underWay(obj client.Object) bool {
 	switch o := obj.(type) {
 	case *appsv1.Deployment:
