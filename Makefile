@@ -39,21 +39,21 @@ CODER := $(TOOLS)/coder
 ##@ Start
 
 .PHONY: help
-help: ## List what there is.
+help: ## List the targets.
 	@awk 'BEGIN { FS = ":.*## "; print "Usage: make <target> [NAME=value ...]" } \
 	  /^##@ / { printf "\n%s\n", substr($$0, 5) } \
 	  /^[a-z0-9-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: quickstart
-quickstart: controlplane build ## Show Latchkey at work on this machine: an API server, the samples, what became of them.
+quickstart: controlplane build ## Show Latchkey at work on this machine: start an API server, apply the samples, show the result.
 	go run ./hack/localstack quickstart
 
 .PHONY: up
-up: controlplane build ## Start the local stack, or bring it up to date. REPLICAS=1 servers.
+up: controlplane build ## Start the local stack, or update it. REPLICAS=1 servers.
 	go run ./hack/localstack up --replicas $(REPLICAS)
 
 .PHONY: down
-down: ## Stop the local stack. WIPE=true removes its data too.
+down: ## Stop the local stack. WIPE=true also removes its data.
 	go run ./hack/localstack down $(if $(WIPE),--wipe)
 
 ##@ Build
@@ -79,7 +79,7 @@ controlplane: ## Build etcd, kube-apiserver and kubectl into bin/k8s, once.
 tools: $(CONTROLLER_GEN) $(GOLANGCI_LINT) $(HELM) $(KUBE_SCORE) ## Build the pinned tools into bin/tools, once.
 
 .PHONY: generate
-generate: $(CONTROLLER_GEN) ## Write the generated code, the CRDs, docs/rbac.md and the chart's copies anew.
+generate: $(CONTROLLER_GEN) ## Write everything that is generated: code, CRDs, pages and the chart's copies.
 	rm -f config/crd/bases/*.yaml
 	$(CONTROLLER_GEN) object:headerFile=hack/boilerplate.go.txt crd paths=./api/... output:crd:dir=config/crd/bases
 	go run ./hack/rbacdoc
@@ -93,7 +93,7 @@ fmt: $(GOLANGCI_LINT) ## Format the Go code.
 	$(GOLANGCI_LINT) fmt
 
 .PHONY: clean
-clean: ## Remove what was built, not what the local stack and the node have.
+clean: ## Remove what was built; keep the data of the local stack and the node.
 	rm -rf dist $(filter-out bin/dev bin/dev.lock bin/node bin/node.lock, $(wildcard bin/*))
 
 ##@ Test
@@ -112,7 +112,7 @@ test-unit: ## Run the tests that need no API server.
 CHROMIUM ?= /usr/bin/chromium
 
 .PHONY: ui-test
-ui-test: ## Run the tests of the page in a real browser, CHROMIUM=/usr/bin/chromium; SPECS= are arguments of Playwright. Needs node and npm.
+ui-test: ## Test the plugin's page in a real browser, CHROMIUM=/usr/bin/chromium. SPECS= are arguments of Playwright. Needs node and npm.
 	assets=$$(hack/controlplane/build.sh --print-assets | tail -n 1); \
 	CHROMIUM=$(CHROMIUM) SPECS='$(SPECS)' KUBEBUILDER_ASSETS=$$assets go test -count=1 -timeout 10m ./test/ui $(TESTFLAGS)
 
@@ -123,26 +123,26 @@ ui-screenshots: ## Take screenshots of every state of the page into dist/ui, and
 	for name in secrets-light detail-dark import-preview-light; do cp dist/ui/$$name-1280.png docs/ui/$$name.png; done
 
 .PHONY: linearizability
-linearizability: ## Look for answers that fit no order, under all faults, for DURATION=30m. SEED=, FAULTS=killed,paused, ARTIFACTS=.
+linearizability: ## Look for answers that fit no order, under all faults, for DURATION=30m. Options: SEED=, FAULTS=killed,paused, ARTIFACTS=.
 	assets=$$(hack/controlplane/build.sh --print-assets | tail -n 1); \
 	KUBEBUILDER_ASSETS=$$assets DURATION=$(DURATION) go test -count 1 -timeout 0 -v $(TESTFLAGS) -run TestServers ./test/linearizability
 
 .PHONY: model
-model: ## Do random things to tenants whose controller dies all the time, for DURATION=30m, or once with SEED=.
+model: ## Run random operations on tenants whose controller dies all the time, for DURATION=30m, or once with SEED=.
 	assets=$$(hack/controlplane/build.sh --print-assets | tail -n 1); \
 	KUBEBUILDER_ASSETS=$$assets DURATION=$(DURATION) go test -race -count 1 -timeout 0 $(TESTFLAGS) ./test/model
 
 .PHONY: e2e
-e2e: ## Run the end-to-end tests on a real node, or on the cluster of KUBECONFIG=. E2EFLAGS= go to go test.
+e2e: ## Run the end-to-end tests on a real node, or on the cluster of KUBECONFIG=. E2EFLAGS= are arguments of go test.
 	hack/e2e/run.sh $(E2EFLAGS)
 
 .PHONY: node-up
-node-up: ## Bring up a Kubernetes node on this machine, with real containers. Needs root.
+node-up: ## Start a Kubernetes node on this machine, with real containers. Needs root.
 	go build -o $(TOOLS)/node ./hack/node
 	$(TOOLS)/node up
 
 .PHONY: node-down
-node-down: ## Take the node down, without a trace.
+node-down: ## Stop the node and remove everything that it left.
 	go build -o $(TOOLS)/node ./hack/node
 	$(TOOLS)/node down
 
@@ -156,22 +156,22 @@ fuzz: ## Run every fuzz target for FUZZTIME=30s.
 	done
 
 .PHONY: bench
-bench: ## Run the benchmarks that match BENCH=. with their allocations.
+bench: ## Run the benchmarks that match BENCH=., with their allocations.
 	go test -run '^$$' -bench '$(BENCH)' -benchmem $(PACKAGES) $(TESTFLAGS)
 
 .PHONY: bench-plugin
-bench-plugin: ## Measure what the plugin takes to start.
+bench-plugin: ## Measure how long the plugin takes to start.
 	go -C $(PLUGIN) test -run '^$$' -bench Start .
 
 .PHONY: bench-rest
-bench-rest: up ## Measure the REST API beside the same operations through kube-apiserver. REQUESTS=600 each.
+bench-rest: up ## Compare the REST API with the same operations through kube-apiserver. REQUESTS=600 each.
 	source bin/dev/env; go run ./test/perf/rest -n $(REQUESTS)
 
 # bench runs test/perf/load on a control plane of its own.
 bench = assets=$$(hack/controlplane/build.sh --print-assets | tail -n 1); KUBEBUILDER_ASSETS=$$assets go run ./test/perf/load $(if $(JSON),-json $(JSON)) $(1)
 
 .PHONY: bench-load
-bench-load: ## Measure how fast UserSecrets become Ready, beside a client that writes each by itself, and one change. OBJECTS=2000 JSON=.
+bench-load: ## Measure how fast UserSecrets become Ready, compared with a client that writes each by itself, and one change. OBJECTS=2000 JSON=.
 	$(call bench,-n $(OBJECTS) load)
 
 .PHONY: bench-scale
@@ -179,11 +179,11 @@ bench-scale: ## Measure memory, restart and one change with 20,000 objects among
 	$(call bench,-n 20000 -foreign 50000 scale)
 
 .PHONY: bench-gate
-bench-gate: ## Count requests, opened values and allocations, and fail where they are above test/perf/load/budget.json. JSON=.
+bench-gate: ## Count requests, opened values and allocations, and fail if they are above test/perf/load/budget.json. JSON=.
 	$(call bench,-rounds 1 -budget test/perf/load/budget.json gate)
 
 .PHONY: bench-fairness
-bench-fairness: ## Measure what others' load does to one tenant's REST requests, on a control plane of its own.
+bench-fairness: ## Measure how others' load affects one tenant's REST requests, on a control plane of its own.
 	assets=$$(hack/controlplane/build.sh --print-assets | tail -n 1); KUBEBUILDER_ASSETS=$$assets go run ./test/perf/fairness
 
 ##@ Check
@@ -195,13 +195,13 @@ lint: $(GOLANGCI_LINT) ## Run the linters.
 	cd $(PLUGIN) && $(CURDIR)/$(GOLANGCI_LINT) run --config $(CURDIR)/.golangci.yml ./...
 
 .PHONY: vulncheck
-vulncheck: $(GOVULNCHECK) ## Look for known vulnerabilities in VULNDB=, which takes a network. No part of verify.
+vulncheck: $(GOVULNCHECK) ## Look for known vulnerabilities in VULNDB=. Needs a network; verify does not run it.
 	$(GOVULNCHECK) -db $(VULNDB) ./...
 	$(GOVULNCHECK) -db $(VULNDB) -C hack/image ./...
 	$(GOVULNCHECK) -db $(VULNDB) -C $(PLUGIN) ./...
 
 .PHONY: verify
-verify: $(CONTROLLER_GEN) $(GOLANGCI_LINT) $(HELM) $(KUBE_SCORE) ## Run every check there is, and list those that failed.
+verify: $(CONTROLLER_GEN) $(GOLANGCI_LINT) $(HELM) $(KUBE_SCORE) ## Run every check, and list those that failed.
 	hack/verify/all.sh
 
 # Tools are built once, from the versions in hack/tools/go.mod.

@@ -127,7 +127,7 @@ func grants(o object, all []object) (out []right, err error) {
 			}
 		}
 		if into != nil {
-			return o.rights(right{subject: "Whoever has the role " + strings.Join(into, " or "), where: "where they have it"})
+			return o.rights(right{subject: "Users with the role " + strings.Join(into, " or "), where: "where they have it"})
 		}
 	case o.Kind == "RoleBinding", o.Kind == "ClusterRoleBinding":
 		for _, s := range o.Subjects {

@@ -55,7 +55,7 @@ const wantSections = `
 | in home | ` + "`things`" + ` | ` + "`create`, `update`" + ` | Writes things, and things alone. |
 | in home | ` + "`/seen`" + ` | ` + "`get`" + ` | Asks others. |
 
-## Whoever has the role view
+## Users with the role view
 
 | where | what | verbs | what for |
 | --- | --- | --- | --- |

@@ -1,4 +1,4 @@
-{{/* Labels of every object. Takes a dict of root and, where it has one, component. */}}
+{{/* Labels of every object. Takes a dict of root and, if there is one, component. */}}
 {{- define "latchkey.labels" -}}
 app.kubernetes.io/name: latchkey
 {{- with .component }}
@@ -13,7 +13,7 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 {{- end }}
 {{- end }}
 
-{{/* Labels by which pods are found. Takes a component. */}}
+{{/* Labels that select pods. Takes a component. */}}
 {{- define "latchkey.selector" -}}
 app.kubernetes.io/name: latchkey
 app.kubernetes.io/component: {{ . }}
@@ -60,7 +60,7 @@ app.kubernetes.io/component: {{ . }}
 {{- end }}
 {{- end }}
 
-{{/* What pods of both Deployments have in common. Takes a dict of root, component and values. */}}
+{{/* The part that pods of both Deployments have in common. Takes a dict of root, component and values. */}}
 {{- define "latchkey.podSpec" -}}
 serviceAccountName: latchkey-{{ .component }}
 automountServiceAccountToken: true
@@ -141,7 +141,7 @@ readinessProbe:
   timeoutSeconds: 5
 {{- end }}
 
-{{/* What cert-manager puts the CA into. */}}
+{{/* The annotation by which cert-manager injects the CA. */}}
 {{- define "latchkey.injectCA" -}}
 {{- if .Values.certificates.certManager.enabled }}
 cert-manager.io/inject-ca-from: {{ .Release.Namespace }}/latchkey-server
@@ -170,7 +170,7 @@ subjects:
     namespace: {{ .root.Release.Namespace }}
 {{- end }}
 
-{{/* What makes an object part of uninstalling, and of that alone. Takes its weight. */}}
+{{/* The annotations that make an object part of uninstalling only. Takes its weight. */}}
 {{- define "latchkey.hook" -}}
 helm.sh/hook: pre-delete
 helm.sh/hook-weight: {{ . | quote }}
