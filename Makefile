@@ -82,7 +82,6 @@ tools: $(CONTROLLER_GEN) $(GOLANGCI_LINT) $(HELM) $(KUBE_SCORE) ## Build the pin
 generate: $(CONTROLLER_GEN) ## Write everything that is generated: code, CRDs, pages and the chart's copies.
 	rm -f config/crd/bases/*.yaml
 	$(CONTROLLER_GEN) object:headerFile=hack/boilerplate.go.txt crd paths=./api/... output:crd:dir=config/crd/bases
-	go run ./hack/rbacdoc
 	cp docs/troubleshooting.md $(PLUGIN)/fixes/troubleshooting.txt
 	go -C $(PLUGIN) run ./gendoc $(CURDIR)/docs/cli.md
 	assets=$$(hack/controlplane/build.sh --print-assets kubectl | tail -n 1); \

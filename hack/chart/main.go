@@ -1,10 +1,10 @@
 // Copyright The Latchkey Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Command chart writes what the Helm chart takes from elsewhere: the CRDs, alerts and
-// dashboard from config/. It also writes the tables of docs/chart-values.md, from
-// values.yaml, and of docs/monitor.md, from the alerts. Its tests hold the chart to
-// config/. It reads the source tree and runs kubectl kustomize.
+// Command chart writes what follows from config/: the CRDs, alerts and dashboard of the
+// Helm chart, the table of alerts in docs/monitor.md, and all rights in docs/rbac.md. It
+// also writes the table of docs/chart-values.md, from values.yaml. Its tests hold the
+// chart to config/. It reads the source tree and runs kubectl kustomize.
 package main
 
 import (
@@ -69,7 +69,13 @@ func generate(ctx context.Context, root, kubectl string) (map[string][]byte, err
 	if err != nil {
 		return nil, err
 	}
-	for page, table := range map[string][]byte{"docs/chart-values.md": values, "docs/monitor.md": alerts} {
+	rights, err := readRights(filepath.Join(root, "config", "rbac"))
+	if err != nil {
+		return nil, err
+	}
+	for page, table := range map[string][]byte{
+		"docs/chart-values.md": values, "docs/monitor.md": alerts, "docs/rbac.md": rightsTables(rights),
+	} {
 		if files[page], err = withTable(root, page, table); err != nil {
 			return nil, err
 		}

@@ -231,24 +231,18 @@ func TestWhatIsSwitchedOffIsNotThere(t *testing.T) {
 			}
 		})
 	}
-	t.Run("nothing to unregister", func(t *testing.T) {
+	for values, flag := range map[string]string{
+		"aggregatedAPI: {enabled: false}":            "--unregister-apis-after=0", // nothing is there to unregister
+		"controller: {sources: {dropMissing: true}}": "--drop-missing-sources",
+	} {
 		const controller = "Deployment latchkey-system/latchkey-controller"
-		for values, want := range map[string]bool{"": false, "aggregatedAPI: {enabled: false}": true} {
+		for values, want := range map[string]bool{"": false, values: true} {
 			args := fmt.Sprint(field(rendered(t, values).get(t, controller), "spec", "template", "spec", "containers", 0, "args"))
-			if got := strings.Contains(args, "--unregister-apis-after=0"); got != want {
-				t.Errorf("with %q the controller is told not to unregister: %t", values, got)
+			if got := strings.Contains(args, flag); got != want {
+				t.Errorf("with %q the controller has %s: %t", values, flag, got)
 			}
 		}
-	})
-	t.Run("missing sources are dropped where that is asked for", func(t *testing.T) {
-		const controller = "Deployment latchkey-system/latchkey-controller"
-		for values, want := range map[string]bool{"": false, "controller: {sources: {dropMissing: true}}": true} {
-			args := fmt.Sprint(field(rendered(t, values).get(t, controller), "spec", "template", "spec", "containers", 0, "args"))
-			if got := strings.Contains(args, "--drop-missing-sources"); got != want {
-				t.Errorf("with %q the controller is told to drop missing sources: %t", values, got)
-			}
-		}
-	})
+	}
 	t.Run("pods without injection", func(t *testing.T) {
 		webhooks, _ := field(rendered(t, "webhooks: {pods: {enabled: false}}").get(t, "MutatingWebhookConfiguration /latchkey"), "webhooks").([]any)
 		if len(webhooks) != 2 {

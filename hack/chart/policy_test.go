@@ -5,23 +5,26 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// TestPodsAreHardened asks of every pod of the chart, whatever the values, what linters
-// leave out.
+// TestPodsAreHardened asks of every pod of the chart, whatever the values, what neither
+// kube-score nor Pod Security does, or only with the default values.
 func TestPodsAreHardened(t *testing.T) {
 	for name, values := range map[string]string{"by default": "", "with everything": everything} {
 		t.Run(name, func(t *testing.T) {
 			pods := 0
-			for key, o := range rendered(t, values) {
+			all := rendered(t, values)
+			for key, o := range all {
 				if field(o, "spec", "template", "spec") == nil {
 					continue
 				}
 				pods++
+				all.get(t, "ServiceAccount "+namespace+"/"+o.GetName())
 				for _, problem := range lacks(o) {
 					t.Errorf("%s: %s", key, problem)
 				}
@@ -60,6 +63,16 @@ func lacks(o *unstructured.Unstructured) []string {
 			out = append(out, "a volume is something else than a small folder of the pod's own, or a ConfigMap")
 		}
 	}
+	var opened []any
+	ports, _ := field(o, "spec", "template", "spec", "containers", 0, "ports").([]any)
+	for i := range ports {
+		opened = append(opened, field(o, "spec", "template", "spec", "containers", 0, "ports", i, "name"))
+	}
+	for _, probe := range []string{"livenessProbe", "readinessProbe", "startupProbe"} {
+		if port := field(o, "spec", "template", "spec", "containers", 0, probe, "httpGet", "port"); port != nil && !slices.Contains(opened, port) {
+			out = append(out, fmt.Sprintf("the %s asks port %v, which is not opened", probe, port))
+		}
+	}
 	env, _ := field(o, "spec", "template", "spec", "containers", 0, "env").([]any)
 	for i := range env {
 		if field(o, "spec", "template", "spec", "containers", 0, "env", i, "valueFrom", "secretKeyRef") != nil {
@@ -80,6 +93,9 @@ func TestEverythingFindsItsPods(t *testing.T) {
 			selector = field(o, "spec", "selector")
 		case "PodDisruptionBudget":
 			selector = field(o, "spec", "selector", "matchLabels")
+			if field(o, "spec", "unhealthyPodEvictionPolicy") == nil {
+				t.Errorf("%s does not say what becomes of pods that are not ready when a node is drained", key)
+			}
 		case "NetworkPolicy":
 			selector = field(o, "spec", "podSelector", "matchLabels")
 		default:

@@ -4,12 +4,13 @@
 package main
 
 import (
-	"bytes"
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -24,6 +25,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -57,61 +59,48 @@ func (c *cluster) as(t *testing.T, account string) string {
 	return path
 }
 
-// output collects what a process writes, for a reader beside it.
-type output struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.String()
-}
-
-// latchkey starts the program with an account's rights. It is told to end with the
-// test, or by the function that is returned, and has to end well.
-func (c *cluster) latchkey(t *testing.T, account string, args ...string) (log *output, wait func() error) {
+// latchkey starts the program with an account's rights, and returns a function that
+// reads its log. It is told to end with the test, or by ended, and has to end well.
+func (c *cluster) latchkey(t *testing.T, account string, args ...string) (log func() string, ended func() error) {
 	t.Helper()
-	log = &output{}
+	file, err := os.CreateTemp(t.TempDir(), "log")
+	if err != nil {
+		t.Fatal(err)
+	}
 	cmd := exec.CommandContext(t.Context(), tool(t, "LATCHKEY", "bin/latchkey"), append(args, "--kubeconfig", c.as(t, account))...)
-	cmd.Stdout, cmd.Stderr = log, log
+	cmd.Stdout, cmd.Stderr = file, file
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = 30 * time.Second
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	wait = sync.OnceValue(cmd.Wait)
+	ended = sync.OnceValue(cmd.Wait)
 	t.Cleanup(func() {
 		_ = cmd.Process.Signal(syscall.SIGTERM)
-		_ = wait() // the test has ended, and so has its context: the program was told to
+		_ = ended() // the test has ended, and so has its context: the program was told to
 	})
-	return log, wait
+	return func() string {
+		content, err := os.ReadFile(file.Name())
+		if err != nil {
+			t.Error(err)
+		}
+		return string(content)
+	}, ended
 }
 
 // eventually polls until a condition holds.
-func eventually(t *testing.T, what string, log *output, holds func() bool) {
+func eventually(t *testing.T, what string, log func() string, holds func() bool) {
 	t.Helper()
-	deadline, tick := time.After(60*time.Second), time.NewTicker(100*time.Millisecond)
-	defer tick.Stop()
-	for !holds() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatalf("%s did not come about; the log:\n%s", what, log)
-		}
+	if err := wait.PollUntilContextTimeout(t.Context(), 100*time.Millisecond, time.Minute, true, func(context.Context) (bool, error) {
+		return holds(), nil
+	}); err != nil {
+		t.Fatalf("%s did not come about; the log:\n%s", what, log())
 	}
 }
 
 // caller returns a client that trusts the certificate of the servers and no other, once
 // the controller has made it.
-func (c *cluster) caller(t *testing.T, log *output) *http.Client {
+func (c *cluster) caller(t *testing.T, log func() string) *http.Client {
 	t.Helper()
 	certificate := &corev1.Secret{}
 	eventually(t, "a serving certificate", log, func() bool {
@@ -171,9 +160,9 @@ func TestTheRolesAreEnough(t *testing.T) {
 		}
 	}
 
-	log, wait := c.latchkey(t, "latchkey-uninstall", "uninstall")
-	if err := wait(); err != nil {
-		t.Fatalf("latchkey uninstall: %v\n%s", err, log)
+	log, ended := c.latchkey(t, "latchkey-uninstall", "uninstall")
+	if err := ended(); err != nil {
+		t.Fatalf("latchkey uninstall: %v\n%s", err, log())
 	}
 	for _, key := range []string{"APIService /v2.coder.latchkey.dev", "APIService /v1.golem.latchkey.dev", "MutatingWebhookConfiguration /latchkey"} {
 		if c.find(t, all.get(t, key)) != nil {
@@ -230,12 +219,12 @@ func TestTheRolesAreEnough(t *testing.T) {
 	if bundle("shop-prod") != nil {
 		t.Error("a namespace without Roles has a bundle")
 	}
-	for _, log := range []*output{controllerLog, serverLog} {
-		if strings.Contains(log.String(), "orbidden") {
-			t.Errorf("a right is missing:\n%s", log)
+	for _, log := range []func() string{controllerLog, serverLog} {
+		if strings.Contains(log(), "orbidden") {
+			t.Errorf("a right is missing:\n%s", log())
 		}
-		if !strings.Contains(log.String(), `Tenants are left out until the next start`) {
-			t.Errorf("nobody is told that a tenant is left out:\n%s", log)
+		if !strings.Contains(log(), `Tenants are left out until the next start`) {
+			t.Errorf("nobody is told that a tenant is left out:\n%s", log())
 		}
 	}
 	// The rights to one tenant are no rights to another.

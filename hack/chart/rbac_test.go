@@ -4,15 +4,17 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 )
 
-const manifest = `# All that this file is about.
+const rbacManifests = `# All that this file is about.
 
 # Reads what it is told to.
 apiVersion: rbac.authorization.k8s.io/v1
@@ -46,7 +48,7 @@ roleRef: {kind: Role, name: guest}
 subjects: [{kind: ServiceAccount, namespace: home, name: clerk}]
 `
 
-const wantSections = `
+const wantTables = `
 ## ServiceAccount home/clerk
 
 | where | what | verbs | what for |
@@ -62,35 +64,11 @@ const wantSections = `
 | where they have it | ` + "`things`, `things/status`, `things.apps`, `things.apps/status`, only `one`" + ` | ` + "`get`" + ` | Reads what it is told to. |
 `
 
-// folder writes a manifest and returns its folder.
-func folder(t *testing.T, text string) string {
-	t.Helper()
-	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "rights.yaml"), []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return dir
-}
-
-func TestWrite_Manifests_BecomeTables(t *testing.T) {
-	to := filepath.Join(t.TempDir(), "page.md")
-	if err := os.WriteFile(to, []byte("# Rights\n\n"+begin+"old"+end+"\n\nMore.\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := write(to, folder(t, manifest)); err != nil {
-		t.Fatal(err)
-	}
-	got, err := os.ReadFile(to)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff("# Rights\n\n"+begin+wantSections+end+"\n\nMore.\n", string(got)); diff != "" {
-		t.Errorf("page (-want +got):\n%s", diff)
-	}
-}
-
-func TestRead_WhatCannotBeTold_IsRefused(t *testing.T) {
-	for name, tt := range map[string]struct{ from, to, want string }{
+// TestReadRights_OfManifests_AreTablesOrRefused has a change of the manifests above, and
+// what is said of what cannot be told.
+func TestReadRights_OfManifests_AreTablesOrRefused(t *testing.T) {
+	for name, tt := range map[string]struct{ from, to, refused string }{
+		"as they are":                   {},
 		"a rule without a reason":       {"# Asks others.", "", "rule 2 has no comment"},
 		"a binding without a reason":    {"# Looks around.", "", "the binding of role guest: rule 1 has no comment"},
 		"a role that aggregates others": {"rules:\n  - apiGroups", "aggregationRule: {}\nrules:\n  - apiGroups", "it is not known what ClusterRole reader grants"},
@@ -98,13 +76,45 @@ func TestRead_WhatCannotBeTold_IsRefused(t *testing.T) {
 		"what is no YAML":               {"rules:", "rules", "rights.yaml"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			text := strings.Replace(manifest, tt.from, tt.to, 1)
-			if text == manifest {
-				t.Fatal("nothing is replaced")
+			folder := t.TempDir()
+			if err := os.WriteFile(filepath.Join(folder, "rights.yaml"), []byte(strings.Replace(rbacManifests, tt.from, tt.to, 1)), 0o600); err != nil {
+				t.Fatal(err)
 			}
-			if _, err := read(folder(t, text)); err == nil || !strings.Contains(err.Error(), tt.want) {
-				t.Errorf("read = %v, want %q in it", err, tt.want)
+			rights, err := readRights(folder)
+			if (err != nil) != (tt.refused != "") || err != nil && !strings.Contains(err.Error(), tt.refused) {
+				t.Fatalf("error %v, want %q in it", err, tt.refused)
+			}
+			if diff := cmp.Diff(wantTables, string(rightsTables(rights))); err == nil && diff != "" {
+				t.Errorf("tables (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestRights_OfTheServiceAccounts_AreNotTooMuch: which rights they have is what a change
+// of docs/rbac.md shows; these they must never have. Who adds one says in the change why
+// the process cannot do without it, and looks at what it comes to in docs/threat-model.md.
+func TestRights_OfTheServiceAccounts_AreNotTooMuch(t *testing.T) {
+	rights, err := readRights(root + "/config/rbac")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range rights {
+		account, is := strings.CutPrefix(r.subject, "ServiceAccount "+namespace+"/")
+		if !is {
+			continue
+		}
+		if account != "latchkey-controller" && account != "latchkey-server" {
+			t.Errorf("%s has rights and is not known here", account)
+		}
+		words := fmt.Sprint(r.APIGroups, r.Resources, r.NonResourceURLs, r.Verbs)
+		for _, word := range []string{"*", "escalate", "bind", "impersonate", "deletecollection", "rbac.authorization.k8s.io", "serviceaccounts", "pods"} {
+			if strings.Contains(words, word) {
+				t.Errorf("%s: %s is too much: %s", account, word, words)
+			}
+		}
+		if account == "latchkey-server" && r.where == "everywhere" && slices.Contains(r.Resources, "secrets") {
+			t.Errorf("the server must not see tenants' Secrets: %s", words)
+		}
 	}
 }

@@ -1,9 +1,6 @@
 // Copyright The Latchkey Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Command rbacdoc writes the tables of docs/rbac.md: all rights that Latchkey's
-// manifests grant. The reason of a rule is the comment above it; a rule without one is
-// refused.
 package main
 
 import (
@@ -11,7 +8,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -20,10 +16,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// The tables stand between these lines of the page.
-const begin, end = "<!-- Written by \"make generate\" from config/rbac. Change the comments and rules there. -->\n", "\n<!-- End of what is written. -->"
-
-// object is any of the manifests' objects, as far as it matters.
+// object is any of the objects of config/rbac, as far as it matters. The reason is the comment above it.
 type object struct {
 	Kind     string
 	Metadata struct {
@@ -38,7 +31,7 @@ type object struct {
 	reason string
 }
 
-// right is one line of the page. Role is set where its rules are not in the manifests.
+// right is one line of docs/rbac.md. Role is set where its rules are not in the manifests.
 type right struct {
 	subject, where, reason, role string
 
@@ -49,64 +42,36 @@ type right struct {
 	Verbs           []string
 }
 
-func main() {
-	if err := write("docs/rbac.md", "config/rbac"); err != nil {
-		fmt.Fprintln(os.Stderr, "rbacdoc:", err)
-		os.Exit(1)
+// readRights returns the rights that the manifests of a folder grant, by subject. A rule
+// without a comment that says what it is for is an error.
+func readRights(folder string) ([]right, error) {
+	files, err := filepath.Glob(filepath.Join(folder, "*.yaml"))
+	var objects []object
+	for _, file := range files {
+		content, rerr := os.ReadFile(file)
+		err = errors.Join(err, rerr)
+		for _, text := range documents(content) {
+			var node yaml.Node
+			rerr := yaml.Unmarshal(text, &node)
+			o := object{reason: commentAbove(&node)}
+			if rerr = errors.Join(rerr, node.Decode(&o)); rerr != nil {
+				return nil, fmt.Errorf("%s: %w", file, rerr)
+			}
+			objects = append(objects, o)
+		}
 	}
-}
-
-// write replaces the tables of a page by those of a folder.
-func write(page, folder string) error {
-	rights, err := read(folder)
-	if err != nil {
-		return err
-	}
-	old, err := os.ReadFile(page)
-	head, rest, found := bytes.Cut(old, []byte(begin))
-	_, tail, closed := bytes.Cut(rest, []byte(end))
-	if err != nil || !found || !closed {
-		return errors.Join(err, fmt.Errorf("%s does not have the lines %q and %q", page, begin, end))
-	}
-	return os.WriteFile(page, slices.Concat(head, []byte(begin), tables(rights), []byte(end), tail), 0o644)
-}
-
-// read returns the rights that the manifests of a folder grant, by subject.
-func read(folder string) ([]right, error) {
-	objects, err := parse(folder)
 	var out []right
 	for _, o := range objects {
-		more, rerr := grants(o, objects)
-		out, err = append(out, more...), errors.Join(err, rerr)
+		rights, rerr := o.grants(objects)
+		out, err = append(out, rights...), errors.Join(err, rerr)
 	}
 	slices.SortStableFunc(out, func(a, b right) int { return cmp.Or(cmp.Compare(a.subject, b.subject), cmp.Compare(a.where, b.where)) })
 	return out, err
 }
 
-// parse reads the objects of a folder.
-func parse(folder string) (out []object, err error) {
-	files, err := filepath.Glob(filepath.Join(folder, "*.yaml"))
-	for _, file := range files {
-		text, rerr := os.ReadFile(file)
-		err = errors.Join(err, rerr)
-		for decoder := yaml.NewDecoder(bytes.NewReader(text)); ; {
-			var node yaml.Node
-			if rerr = decoder.Decode(&node); errors.Is(rerr, io.EOF) {
-				break
-			}
-			o := object{reason: comment(&node)}
-			if rerr = errors.Join(rerr, node.Decode(&o)); rerr != nil {
-				return nil, fmt.Errorf("%s: %w", file, rerr)
-			}
-			out = append(out, o)
-		}
-	}
-	return out, err
-}
-
-// comment returns the comment right above a node, as one line. Comments above that are
-// about more than the node; the parser may give the last one to the node's first key.
-func comment(node *yaml.Node) string {
+// commentAbove returns the comment right above a node, as one line. Comments above that
+// are about more than the node; the parser may give the last one to the node's first key.
+func commentAbove(node *yaml.Node) string {
 	last := node.HeadComment
 	for n := node; len(n.Content) > 0; last = cmp.Or(n.HeadComment, last) {
 		n = n.Content[0]
@@ -116,7 +81,7 @@ func comment(node *yaml.Node) string {
 }
 
 // grants returns what an object grants: a binding, or a role that is a part of others.
-func grants(o object, all []object) (out []right, err error) {
+func (o object) grants(all []object) (out []right, err error) {
 	switch {
 	case o.Kind == "ServiceAccount", o.Kind == "Kustomization":
 	case o.Kind == "Role", o.Kind == "ClusterRole" && o.AggregationRule == nil:
@@ -154,7 +119,7 @@ func grants(o object, all []object) (out []right, err error) {
 func (o object) rights(at right) (out []right, err error) {
 	for i := range o.Rules {
 		r := at
-		if r.reason = comment(&o.Rules[i]); len(o.Rules) == 1 {
+		if r.reason = commentAbove(&o.Rules[i]); len(o.Rules) == 1 {
 			r.reason = cmp.Or(r.reason, o.reason)
 		}
 		if r.reason == "" {
@@ -166,27 +131,22 @@ func (o object) rights(at right) (out []right, err error) {
 	return out, err
 }
 
-// targets returns what a right is about: resources with their groups, and paths.
-func (r right) targets() []string {
-	var out []string
-	for _, group := range r.APIGroups {
-		for _, resource := range r.Resources {
-			name, sub, _ := strings.Cut(resource, "/") // the group stands before the subresource
-			out = append(out, strings.TrimSuffix(strings.TrimSuffix(name+"."+group, ".")+"/"+sub, "/"))
-		}
-	}
-	return append(out, r.NonResourceURLs...)
-}
-
-// tables prints a section for each subject.
-func tables(rights []right) []byte {
+// rightsTables prints a section for each subject.
+func rightsTables(rights []right) []byte {
 	code := func(words []string) string { return "`" + strings.Join(words, "`, `") + "`" }
 	var b bytes.Buffer
 	for i, r := range rights {
 		if i == 0 || rights[i-1].subject != r.subject {
 			fmt.Fprintf(&b, "\n## %s\n\n| where | what | verbs | what for |\n| --- | --- | --- | --- |\n", r.subject)
 		}
-		what, verbs := code(r.targets()), code(r.Verbs)+" "
+		var targets []string
+		for _, group := range r.APIGroups {
+			for _, resource := range r.Resources {
+				name, sub, _ := strings.Cut(resource, "/") // the group stands before the subresource
+				targets = append(targets, strings.TrimSuffix(strings.TrimSuffix(name+"."+group, ".")+"/"+sub, "/"))
+			}
+		}
+		what, verbs := code(append(targets, r.NonResourceURLs...)), code(r.Verbs)+" "
 		if r.role != "" {
 			what, verbs = "the cluster's own role `"+r.role+"`", ""
 		}
