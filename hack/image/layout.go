@@ -4,15 +4,14 @@
 package main
 
 import (
-	"archive/tar"
+	"context"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
-	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
@@ -22,7 +21,7 @@ import (
 )
 
 // write writes the layout and its tar. One platform is an image, several are an index.
-func (o *options) write(parts []part) error {
+func (o *options) write(ctx context.Context, parts []part) error {
 	folder := filepath.Join(o.output, "latchkey-image")
 	if err := os.RemoveAll(folder); err != nil {
 		return err
@@ -56,47 +55,20 @@ func (o *options) write(parts []part) error {
 	if err != nil {
 		return fmt.Errorf("write %s: %w", folder, err)
 	}
-	if err := pack(folder, folder+".tar", o.created); err != nil {
+	if err := o.pack(ctx, folder); err != nil {
 		return err
 	}
 	fmt.Printf("image: %s\nimage: %s.tar\nimage: %s@%s\n", folder, folder, o.tag, digest)
 	return os.WriteFile(folder+".digest", []byte(digest.String()+"\n"), 0o644)
 }
 
-// pack writes a folder into a tar, in the order of names.
-func pack(folder, file string, created time.Time) (err error) {
-	root, err := os.OpenRoot(folder)
-	if err != nil {
-		return err
+// pack writes a layout into a tar that is the same wherever and whenever it is made.
+func (o *options) pack(ctx context.Context, folder string) error {
+	command := exec.CommandContext(ctx, "tar", "--create", "--file", folder+".tar", "--directory", folder, "--format=ustar", "--sort=name",
+		"--mtime=@"+strconv.FormatInt(o.created.Unix(), 10), "--owner=0", "--group=0", "--numeric-owner", "--mode=a+rX,go-w",
+		"blobs", "index.json", "oci-layout")
+	if out, err := command.CombinedOutput(); err != nil {
+		return fmt.Errorf("tar: %w: %s", err, out)
 	}
-	defer root.Close() //nolint:errcheck // it was only read
-	out, err := os.Create(file)
-	if err != nil {
-		return err
-	}
-	w := tar.NewWriter(out)
-	defer func() { err = errors.Join(err, w.Close(), out.Close()) }()
-	return fs.WalkDir(root.FS(), ".", func(name string, entry fs.DirEntry, err error) error {
-		if err != nil || name == "." {
-			return err
-		}
-		info, err := entry.Info()
-		if err != nil {
-			return err
-		}
-		header := &tar.Header{Name: name, ModTime: created, Mode: 0o644, Size: info.Size(), Typeflag: tar.TypeReg, Format: tar.FormatUSTAR}
-		if entry.IsDir() {
-			header.Name, header.Mode, header.Size, header.Typeflag = name+"/", 0o755, 0, tar.TypeDir
-		}
-		if err := w.WriteHeader(header); err != nil || entry.IsDir() {
-			return err
-		}
-		in, err := root.Open(name)
-		if err != nil {
-			return err
-		}
-		defer in.Close() //nolint:errcheck // it was only read
-		_, err = io.Copy(w, in)
-		return err
-	})
+	return nil
 }

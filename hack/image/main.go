@@ -63,7 +63,7 @@ func run(ctx context.Context, args []string) error {
 		fmt.Printf("image: %s: %d bytes, built in %.1f s\n", platform, p.binarySize, time.Since(started).Seconds())
 		parts = append(parts, p)
 	}
-	return o.write(parts)
+	return o.write(ctx, parts)
 }
 
 func parse(args []string) (*options, error) {
