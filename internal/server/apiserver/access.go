@@ -18,7 +18,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
-	"github.com/latchkey-dev/latchkey/internal/server/exchange"
+	"github.com/latchkey-dev/latchkey/internal/server/requests"
 	"github.com/latchkey-dev/latchkey/internal/server/store"
 )
 
@@ -36,7 +36,7 @@ const (
 const reviews, reviewsOfCaller = 256, 2
 
 // newReviews sets no bound to the line: who asks has a request open, which counts already.
-func newReviews() *exchange.Turns { return exchange.NewTurns(reviews, reviewsOfCaller, math.MaxInt) }
+func newReviews() *requests.Turns { return requests.NewTurns(reviews, reviewsOfCaller, math.MaxInt) }
 
 // reviewBackoff is how often, and after which pauses, the cluster is asked again when
 // it does not answer: three seconds in all.
@@ -51,7 +51,7 @@ func reviewBackoff() *wait.Backoff {
 // nothing is ever done in the caller's name.
 type Access struct {
 	cluster authorizer.UnconditionalAuthorizer
-	turns   *exchange.Turns
+	turns   *requests.Turns
 }
 
 // NewAccess returns an Access that asks the cluster of cfg.
@@ -131,7 +131,7 @@ func (a *Access) may(ctx context.Context, attributes authorizer.AttributesRecord
 	}
 	attributes.User = caller
 	attributes.ResourceRequest = true
-	turn, err := a.turns.Enter(exchange.CallerOf(caller))
+	turn, err := a.turns.Enter(requests.CallerOf(caller))
 	if err != nil {
 		return false, err
 	}

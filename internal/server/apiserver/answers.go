@@ -16,8 +16,8 @@ import (
 	"k8s.io/apiserver/pkg/endpoints/handlers/responsewriters"
 
 	"github.com/latchkey-dev/latchkey/internal/server/coder"
-	"github.com/latchkey-dev/latchkey/internal/server/exchange"
 	"github.com/latchkey-dev/latchkey/internal/server/golem"
+	"github.com/latchkey-dev/latchkey/internal/server/requests"
 )
 
 // codecs encode what this server itself answers: discovery and metav1.Status.
@@ -63,17 +63,17 @@ var (
 )
 
 func (f refusal) write(w http.ResponseWriter, r *http.Request) {
-	exchange.Unread(w, r)
+	requests.Unread(w, r)
 	if f.status == http.StatusTooManyRequests || f.status == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", "1")
 	}
 	switch dialectOf(r.URL.Path) {
 	case coderDialect:
 		body := map[string]string{"message": f.message}
-		exchange.WriteJSON(w, f.status, body, body)
+		requests.WriteJSON(w, f.status, body, body)
 	case golemDialect:
 		body := map[string]string{"code": f.code, "error": f.codeText}
-		exchange.WriteJSON(w, f.status, body, body)
+		requests.WriteJSON(w, f.status, body, body)
 	default:
 		writeStatus(w, r, apierrors.NewGenericServerResponse(f.status, strings.ToLower(r.Method),
 			schema.GroupResource{}, "", f.message, 0, false))
@@ -84,7 +84,7 @@ func (f refusal) write(w http.ResponseWriter, r *http.Request) {
 // said so.
 func notAuthenticated(w http.ResponseWriter, r *http.Request) {
 	switch err := failureOf(r.Context()); {
-	case errors.Is(err, exchange.ErrTooMany):
+	case errors.Is(err, requests.ErrTooMany):
 		tooBusy.write(w, r)
 	case couldNotAsk(err):
 		unasked.write(w, r)
@@ -96,7 +96,7 @@ func notAuthenticated(w http.ResponseWriter, r *http.Request) {
 // unauthenticated answers a request without credentials, or with ones that are not
 // good.
 func unauthenticated(w http.ResponseWriter, r *http.Request) {
-	exchange.Unread(w, r)
+	requests.Unread(w, r)
 	if r.ProtoMajor == 2 {
 		// Streams are cheap for the client and dear for us: who is nobody gets a
 		// connection for each request.

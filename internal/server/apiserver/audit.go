@@ -18,7 +18,7 @@ import (
 	"k8s.io/apiserver/pkg/audit/policy"
 	auditlog "k8s.io/apiserver/plugin/pkg/audit/log"
 
-	"github.com/latchkey-dev/latchkey/internal/server/exchange"
+	"github.com/latchkey-dev/latchkey/internal/server/requests"
 )
 
 // auditPolicy is built in, since it is what keeps values out of the records: metadata
@@ -43,7 +43,7 @@ func withFace(handler http.Handler) http.Handler {
 		if strings.HasPrefix(r.URL.Path, "/apis/") {
 			face = "aggregated"
 		}
-		audit.AddAuditAnnotation(r.Context(), exchange.AuditFace, face)
+		audit.AddAuditAnnotation(r.Context(), requests.AuditFace, face)
 		handler.ServeHTTP(w, r)
 	})
 }

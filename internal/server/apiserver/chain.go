@@ -14,7 +14,7 @@ import (
 
 	"github.com/latchkey-dev/latchkey/internal/server/active"
 	"github.com/latchkey-dev/latchkey/internal/server/coder"
-	"github.com/latchkey-dev/latchkey/internal/server/exchange"
+	"github.com/latchkey-dev/latchkey/internal/server/requests"
 )
 
 // How many requests may have the cluster asked who they come from at once, in total and
@@ -36,7 +36,7 @@ func buildChain(router http.Handler, c *genericapiserver.Config, l limits, t *ac
 	handler = filters.WithAudit(handler, c.AuditBackend, c.AuditPolicyRuleEvaluator, c.LongRunningFunc)
 
 	failed := filters.WithFailedAuthenticationAudit(withFace(http.HandlerFunc(notAuthenticated)), c.AuditBackend, c.AuditPolicyRuleEvaluator)
-	asking := exchange.NewTurns(askingAtOnce, askingOfAddress, queue*askingOfAddress)
+	asking := requests.NewTurns(askingAtOnce, askingOfAddress, queue*askingOfAddress)
 	handler = filters.WithAuthentication(handler, remembering(c.Authentication.Authenticator, asking), failed, c.Authentication.APIAudiences,
 		c.Authentication.RequestHeaderConfig)
 	handler = withFailure(handler)

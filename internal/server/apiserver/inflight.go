@@ -11,7 +11,7 @@ import (
 	"k8s.io/apiserver/pkg/endpoints/request"
 
 	"github.com/latchkey-dev/latchkey/internal/recheck"
-	"github.com/latchkey-dev/latchkey/internal/server/exchange"
+	"github.com/latchkey-dev/latchkey/internal/server/requests"
 )
 
 // queue is how many times as many requests a caller may have open as are served of them at
@@ -20,11 +20,11 @@ const queue = 16
 
 // limits bounds what callers can occupy of a server.
 type limits struct {
-	reads, writes *exchange.Turns // nil is no limit
+	reads, writes *requests.Turns // nil is no limit
 }
 
 func newLimits(o Options) limits {
-	turns := func(total int) *exchange.Turns {
+	turns := func(total int) *requests.Turns {
 		if total == 0 {
 			return nil
 		}
@@ -32,7 +32,7 @@ func newLimits(o Options) limits {
 		if perCaller == 0 {
 			perCaller = total
 		}
-		return exchange.NewTurns(total, perCaller, queue*min(perCaller, total))
+		return requests.NewTurns(total, perCaller, queue*min(perCaller, total))
 	}
 	return limits{reads: turns(o.MaxRequestsInFlight), writes: turns(o.MaxMutatingRequestsInFlight)}
 }
@@ -52,7 +52,7 @@ func withTurns(handler http.Handler, l limits) http.Handler {
 			handler.ServeHTTP(w, r)
 			return
 		}
-		turn, err := turns.Enter(exchange.CallerOf(callerOf(r)))
+		turn, err := turns.Enter(requests.CallerOf(callerOf(r)))
 		if err == nil {
 			defer turn.Leave()
 			err = turn.Begin(r.Context())
@@ -63,7 +63,7 @@ func withTurns(handler http.Handler, l limits) http.Handler {
 			tooBusy.write(w, r)
 			return
 		}
-		handler.ServeHTTP(w, r.WithContext(recheck.WithPauser(exchange.WithTurn(r.Context(), turn), turn)))
+		handler.ServeHTTP(w, r.WithContext(recheck.WithPauser(requests.WithTurn(r.Context(), turn), turn)))
 	})
 }
 

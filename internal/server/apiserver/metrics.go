@@ -15,7 +15,7 @@ import (
 // The REST APIs are plain paths to k8s.io/apiserver, which therefore does not count
 // their requests.
 var (
-	requests = prometheus.NewCounterVec(prometheus.CounterOpts{
+	requestsTotal = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "latchkey_rest_requests_total",
 		Help: "REST requests, by API, method and status code.",
 	}, []string{"api", "method", "code"})
@@ -26,7 +26,7 @@ var (
 	}, []string{"api", "method"})
 )
 
-func init() { metrics.Registry.MustRegister(requests, durations) }
+func init() { metrics.Registry.MustRegister(requestsTotal, durations) }
 
 // withMetrics counts the dialects' requests, those that the authorizer refuses
 // included.
@@ -39,7 +39,7 @@ func withMetrics(handler http.Handler) http.Handler {
 		}
 		began, counted, method := time.Now(), &countedWriter{ResponseWriter: w, status: http.StatusOK}, knownMethod(r.Method)
 		defer func() {
-			requests.WithLabelValues(api, method, strconv.Itoa(counted.status)).Inc()
+			requestsTotal.WithLabelValues(api, method, strconv.Itoa(counted.status)).Inc()
 			durations.WithLabelValues(api, method).Observe(time.Since(began).Seconds())
 		}()
 		handler.ServeHTTP(counted, r)

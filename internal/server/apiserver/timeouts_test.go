@@ -20,7 +20,7 @@ import (
 	"k8s.io/apiserver/pkg/endpoints/request"
 	genericfilters "k8s.io/apiserver/pkg/server/filters"
 
-	"github.com/latchkey-dev/latchkey/internal/server/exchange"
+	"github.com/latchkey-dev/latchkey/internal/server/requests"
 )
 
 // A body that never comes, or that breaks off, must not keep its handler waiting, and
@@ -72,7 +72,7 @@ func TestABodyThatDoesNotComeIsAnswered(t *testing.T) {
 // slow one longer than for one that is read.
 func TestRefusal_BodyThatNobodyReads_KeepsTheConnectionIfItComes(t *testing.T) {
 	server := httptest.NewServer(withBodyDeadline(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		exchange.Unread(w, r)
+		requests.Unread(w, r)
 		w.WriteHeader(http.StatusForbidden)
 	}), 200*time.Millisecond))
 	defer server.Close()

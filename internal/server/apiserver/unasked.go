@@ -18,7 +18,7 @@ import (
 	"k8s.io/apiserver/pkg/endpoints/handlers/responsewriters"
 	"k8s.io/klog/v2"
 
-	"github.com/latchkey-dev/latchkey/internal/server/exchange"
+	"github.com/latchkey-dev/latchkey/internal/server/requests"
 )
 
 type failureKey struct{}
@@ -41,7 +41,7 @@ func failureOf(ctx context.Context) error {
 
 // remembering notes why callers are not authenticated, and bounds how many callers of one
 // address can have the cluster asked at once.
-func remembering(inner authenticator.Request, asking *exchange.Turns) authenticator.Request {
+func remembering(inner authenticator.Request, asking *requests.Turns) authenticator.Request {
 	return authenticator.RequestFunc(func(r *http.Request) (response *authenticator.Response, ok bool, err error) {
 		defer func() {
 			if kept, is := r.Context().Value(failureKey{}).(*error); is {

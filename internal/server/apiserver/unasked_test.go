@@ -20,7 +20,7 @@ import (
 	"k8s.io/apiserver/pkg/authentication/authenticator"
 	"k8s.io/apiserver/pkg/authorization/authorizer"
 
-	"github.com/latchkey-dev/latchkey/internal/server/exchange"
+	"github.com/latchkey-dev/latchkey/internal/server/requests"
 )
 
 func TestCouldNotAsk(t *testing.T) {
@@ -57,7 +57,7 @@ func TestChain_ClusterCannotBeAsked_Answers503(t *testing.T) {
 		case "Bearer new":
 			return nil, false, utilerrors.NewAggregate([]error{away})
 		case "Bearer many":
-			return nil, false, exchange.ErrTooMany
+			return nil, false, requests.ErrTooMany
 		}
 		return authenticate(r)
 	})

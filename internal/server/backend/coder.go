@@ -13,7 +13,7 @@ import (
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/internal/server/coder"
 	"github.com/latchkey-dev/latchkey/internal/server/directory"
-	"github.com/latchkey-dev/latchkey/internal/server/exchange"
+	"github.com/latchkey-dev/latchkey/internal/server/requests"
 	"github.com/latchkey-dev/latchkey/internal/server/store"
 )
 
@@ -52,7 +52,7 @@ func (c *Coder) User(ctx context.Context, caller, key string) (coder.Tenant, err
 	if errors.Is(err, directory.ErrUnknown) {
 		return coder.Tenant{Namespace: nobody(key)}, coder.ErrUnknownUser
 	}
-	exchange.Audited(ctx, exchange.AuditTenant, t.Namespace)
+	requests.Audited(ctx, requests.AuditTenant, t.Namespace)
 	return coder.Tenant{Namespace: t.Namespace, ID: t.ID, Username: t.Name, Created: t.Created, Own: key == "me"}, away(err)
 }
 

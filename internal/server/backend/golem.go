@@ -12,8 +12,8 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/binding"
 	"github.com/latchkey-dev/latchkey/internal/seal"
 	"github.com/latchkey-dev/latchkey/internal/server/directory"
-	"github.com/latchkey-dev/latchkey/internal/server/exchange"
 	"github.com/latchkey-dev/latchkey/internal/server/golem"
+	"github.com/latchkey-dev/latchkey/internal/server/requests"
 	"github.com/latchkey-dev/latchkey/internal/server/store"
 	"github.com/latchkey-dev/latchkey/internal/typedvalue"
 )
@@ -50,7 +50,7 @@ func (g *Golem) Environment(ctx context.Context, id string) (golem.Environment, 
 	if errors.Is(err, directory.ErrUnknown) {
 		return golem.Environment{Namespace: nobody(id)}, golem.ErrUnknownEnvironment
 	}
-	exchange.Audited(ctx, exchange.AuditTenant, t.Namespace)
+	requests.Audited(ctx, requests.AuditTenant, t.Namespace)
 	return environment(t), away(err)
 }
 
@@ -115,7 +115,7 @@ func (g *Golem) Get(ctx context.Context, id string) (golem.Secret, error) {
 	if err != nil {
 		return golem.Secret{}, away(err)
 	}
-	exchange.Audited(ctx, exchange.AuditTenant, t.Namespace)
+	requests.Audited(ctx, requests.AuditTenant, t.Namespace)
 	audited(ctx, obj)
 	return showAgent(obj, environment(t))
 }

@@ -13,7 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
-	"github.com/latchkey-dev/latchkey/internal/server/exchange"
+	"github.com/latchkey-dev/latchkey/internal/server/requests"
 	"github.com/latchkey-dev/latchkey/internal/server/store"
 )
 
@@ -44,5 +44,5 @@ func audited[T client.Object](ctx context.Context, objs ...T) {
 		}
 		names = append(names, kind+"/"+o.GetName())
 	}
-	exchange.Audited(ctx, exchange.AuditObject, strings.Join(names, " "))
+	requests.Audited(ctx, requests.AuditObject, strings.Join(names, " "))
 }

@@ -13,7 +13,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/latchkey-dev/latchkey/internal/seal"
-	"github.com/latchkey-dev/latchkey/internal/server/exchange"
+	"github.com/latchkey-dev/latchkey/internal/server/requests"
 	"github.com/latchkey-dev/latchkey/internal/typedvalue"
 )
 
@@ -75,8 +75,8 @@ type importBody struct {
 // the struct lacks and data after the first value are ignored, and so is the
 // content type.
 func readJSON(w http.ResponseWriter, r *http.Request, limit int64, into any) error {
-	body, err := exchange.ReadBody(w, r, limit)
-	if errors.Is(err, exchange.ErrBrokeOff) {
+	body, err := requests.ReadBody(w, r, limit)
+	if errors.Is(err, requests.ErrBrokeOff) {
 		return &malformedBodyError{detail: decoderMessage(io.ErrUnexpectedEOF)}
 	}
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/imports"
 	"github.com/latchkey-dev/latchkey/internal/policy/claim"
 	"github.com/latchkey-dev/latchkey/internal/policy/limits"
-	"github.com/latchkey-dev/latchkey/internal/server/exchange"
+	"github.com/latchkey-dev/latchkey/internal/server/requests"
 	"github.com/latchkey-dev/latchkey/internal/server/store"
 )
 
@@ -108,9 +108,9 @@ func answer(op *operation, err error) (int, errorBody) {
 		return http.StatusNotFound, errorBody{Message: messageNoAccess}
 	case errors.As(err, &tooLarge):
 		return http.StatusRequestEntityTooLarge, errorBody{Message: "Request body too large.", Detail: tooLarge.Error()}
-	case errors.Is(err, exchange.ErrSlow):
+	case errors.Is(err, requests.ErrSlow):
 		return http.StatusRequestTimeout, errorBody{Message: "Request body took too long to arrive."}
-	case errors.Is(err, exchange.ErrTooMany):
+	case errors.Is(err, requests.ErrTooMany):
 		return http.StatusTooManyRequests, errorBody{Message: "Too many requests at the moment. Please try again."}
 	case errors.As(err, &malformed):
 		return http.StatusBadRequest, errorBody{Message: "Request body must be valid JSON.", Detail: malformed.detail}
@@ -155,7 +155,7 @@ func answerStore(op *operation, err error) (int, errorBody) {
 			Message: "The cluster refused to store the secret.",
 			Detail:  fmt.Sprintf("A quota, a policy or a rule of the cluster does not allow it (%s). Ask whoever runs the cluster.", refused.Reason),
 		}
-	case exchange.Outage(err):
+	case requests.Outage(err):
 		return http.StatusServiceUnavailable, errorBody{
 			Message: "The service is not available at the moment. Please try again.",
 		}
@@ -214,5 +214,5 @@ func methodNotAllowed(w http.ResponseWriter, allow string) {
 }
 
 func writeJSON(w http.ResponseWriter, status int, body any) {
-	exchange.WriteJSON(w, status, body, errorBody{Message: messageFault})
+	requests.WriteJSON(w, status, body, errorBody{Message: messageFault})
 }

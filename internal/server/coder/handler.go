@@ -15,7 +15,7 @@ import (
 
 	"github.com/latchkey-dev/latchkey/internal/imports"
 	"github.com/latchkey-dev/latchkey/internal/policy/rules"
-	"github.com/latchkey-dev/latchkey/internal/server/exchange"
+	"github.com/latchkey-dev/latchkey/internal/server/requests"
 )
 
 // DefaultMaxSecrets is how many secrets a user may have unless configured
@@ -95,7 +95,7 @@ var (
 
 // ServeHTTP implements [http.Handler].
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	r, done := exchange.Account(r)
+	r, done := requests.Account(r)
 	defer done()
 	where, operations := h.at(r.URL.EscapedPath())
 	if operations == nil {
@@ -166,11 +166,11 @@ func (h *Handler) serve(op *operation, c *call) (any, error) {
 		return op.run(h, c)
 	}
 	if op.verb != "create" && c.target.name != "" && rules.Name(c.target.name) != "" {
-		exchange.Unread(c.w, c.r)
+		requests.Unread(c.w, c.r)
 		return nil, errNoAccess // no secret can have this name, whoever asks
 	}
 	if err := h.admit(op, c, caller.GetName()); err != nil {
-		exchange.Unread(c.w, c.r)
+		requests.Unread(c.w, c.r)
 		return nil, err
 	}
 	return op.run(h, c)

@@ -14,7 +14,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/latchkey-dev/latchkey/internal/server/exchange"
+	"github.com/latchkey-dev/latchkey/internal/server/requests"
 	"github.com/latchkey-dev/latchkey/internal/server/store"
 	"github.com/latchkey-dev/latchkey/internal/typedvalue"
 	"github.com/latchkey-dev/latchkey/internal/typedvalue/agentpath"
@@ -54,24 +54,24 @@ type updateBody struct {
 // right makes anybody wait for a body.
 func readBody(c *call, refusal error) ([]byte, error) {
 	if !isJSON(c.r.Header) {
-		exchange.Unread(c.w, c.r)
+		requests.Unread(c.w, c.r)
 		return nil, errMediaType
 	}
 	var body []byte
 	var err error
 	switch {
 	case refusal == nil:
-		body, err = exchange.ReadBody(c.w, c.r, maxBodyBytes)
+		body, err = requests.ReadBody(c.w, c.r, maxBodyBytes)
 	case isRefusal(refusal):
 		var read bool
-		if body, read, err = exchange.Glance(c.w, c.r, maxBodyBytes); !read {
+		if body, read, err = requests.Glance(c.w, c.r, maxBodyBytes); !read {
 			err = refusal
 		}
 	default:
-		exchange.Unread(c.w, c.r)
+		requests.Unread(c.w, c.r)
 		err = refusal
 	}
-	if errors.Is(err, exchange.ErrBrokeOff) {
+	if errors.Is(err, requests.ErrBrokeOff) {
 		return nil, invalidRequest("body: it broke off")
 	}
 	return body, err

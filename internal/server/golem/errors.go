@@ -13,7 +13,7 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/latchkey-dev/latchkey/internal/policy/limits"
-	"github.com/latchkey-dev/latchkey/internal/server/exchange"
+	"github.com/latchkey-dev/latchkey/internal/server/requests"
 	"github.com/latchkey-dev/latchkey/internal/server/store"
 )
 
@@ -121,9 +121,9 @@ func answer(c *call, err error) (int, errorBody) {
 		return http.StatusRequestEntityTooLarge, errorBody{
 			Code: codeTooLarge, Error: fmt.Sprintf("Request body is larger than %d bytes", tooLarge.Limit),
 		}
-	case errors.Is(err, exchange.ErrSlow):
+	case errors.Is(err, requests.ErrSlow):
 		return http.StatusRequestTimeout, errorBody{Code: codeSlow, Error: "Request body took too long to arrive"}
-	case errors.Is(err, exchange.ErrTooMany):
+	case errors.Is(err, requests.ErrTooMany):
 		return http.StatusTooManyRequests, errorBody{Code: codeTooMany, Error: "Too many requests at the moment"}
 	case errors.As(err, &invalid):
 		return http.StatusBadRequest, errorBody{Code: invalid.code, Errors: invalid.problems}
@@ -172,7 +172,7 @@ func answerStore(c *call, err error) (int, errorBody) {
 			Code:  codeUnavailable,
 			Error: "What is stored cannot be read: the status of the AgentSecret says why",
 		}
-	case exchange.Outage(err):
+	case requests.Outage(err):
 		return http.StatusServiceUnavailable, errorBody{
 			Code: codeUnavailable, Error: "The service is not available at the moment, try again",
 		}
@@ -208,5 +208,5 @@ func limitText(e *limits.Excess) string {
 // value.
 func writeJSON(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Cache-Control", "no-store")
-	exchange.WriteJSON(w, status, body, faultBody)
+	requests.WriteJSON(w, status, body, faultBody)
 }

@@ -12,7 +12,7 @@ import (
 
 	"k8s.io/apiserver/pkg/endpoints/request"
 
-	"github.com/latchkey-dev/latchkey/internal/server/exchange"
+	"github.com/latchkey-dev/latchkey/internal/server/requests"
 )
 
 // Config is what a [Handler] needs.
@@ -79,7 +79,7 @@ var operations = map[resource][]operation{
 
 // ServeHTTP implements [http.Handler].
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	r, done := exchange.Account(r)
+	r, done := requests.Account(r)
 	defer done()
 	c := &call{w: w, r: r}
 	body, err := h.serve(c)

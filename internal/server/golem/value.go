@@ -11,7 +11,7 @@ import (
 	"strings"
 
 	"github.com/latchkey-dev/latchkey/internal/seal"
-	"github.com/latchkey-dev/latchkey/internal/server/exchange"
+	"github.com/latchkey-dev/latchkey/internal/server/requests"
 	"github.com/latchkey-dev/latchkey/internal/typedvalue"
 )
 
@@ -61,7 +61,7 @@ func (h *Handler) show(ctx context.Context, s Secret, reveal bool) (agentSecret,
 		return view(s, nil), nil
 	}
 	stored, err := h.config.Secrets.Open(ctx, s)
-	if exchange.Outage(err) {
+	if requests.Outage(err) {
 		return agentSecret{}, err
 	}
 	if err != nil {

@@ -1,11 +1,7 @@
 // Copyright The Latchkey Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package exchange is what the REST dialects have in common of one HTTP
-// exchange: reading the request's body whole, in memory that all requests share,
-// writing the answer whole, and telling an outage from a fault. It knows no dialect's
-// words, reads nothing but the body and keeps nothing.
-package exchange
+package requests
 
 import (
 	"bytes"

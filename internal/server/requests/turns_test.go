@@ -1,7 +1,7 @@
 // Copyright The Latchkey Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package exchange
+package requests
 
 import (
 	"context"
