@@ -76,7 +76,7 @@ func addREST(ctx context.Context, mgr ctrl.Manager, o *serverOptions, live clien
 		Config:          mgr.GetConfig(),
 		Certificate:     keeper,
 		Active:          tenure,
-		Listen:          (&active.Passing{Tenure: tenure, Key: digestKey.Key}).Listen,
+		Listen:          (&active.Forwarder{Tenure: tenure, Key: digestKey.Key}).Listen,
 		CoderDirect:     coderAt(apiserver.CoderRoot, apiserver.CoderDirect),
 		CoderAggregated: coderAt("", apiserver.CoderAggregated),
 		GolemDirect:     golemAt(apiserver.GolemDirect),

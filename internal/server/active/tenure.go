@@ -285,17 +285,17 @@ func (t *Tenure) connected(n int) {
 	}
 }
 
-// settleWithin is how long connections may take to end once no new ones are accepted.
-const settleWithin = 200 * time.Millisecond
+// drainWithin is how long connections may take to end once no new ones are accepted.
+const drainWithin = 200 * time.Millisecond
 
 // StepDown has no more connections accepted, lets those that are just being made have their
 // answer, and takes no more requests once those that are open have been answered or ctx
 // has ended.
 func (t *Tenure) StepDown(ctx context.Context) {
 	close(t.closed)
-	settling, cancel := context.WithTimeout(ctx, settleWithin)
+	draining, cancel := context.WithTimeout(ctx, drainWithin)
 	defer cancel()
-	t.await(settling, func() bool { return t.connections == 0 })
+	t.await(draining, func() bool { return t.connections == 0 })
 	t.await(ctx, func() bool { return t.open == 0 })
 	t.mu.Lock()
 	defer t.mu.Unlock()

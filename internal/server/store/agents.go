@@ -225,7 +225,7 @@ func (s *Agents) createOnce(ctx context.Context, obj *v1alpha1.AgentSecret) erro
 	if err != nil {
 		return refused("create AgentSecret", err)
 	}
-	if err := s.settle(ctx, obj.Namespace, []policy.Change{{Secret: bundle.OfAgent(obj)}}, obj.ResourceVersion); err != nil {
+	if err := s.confirm(ctx, obj.Namespace, []policy.Change{{Secret: bundle.OfAgent(obj)}}, obj.ResourceVersion); err != nil {
 		return unlessUnjudged(err, func() error { return s.takeBack(ctx, obj) })
 	}
 	return nil
@@ -273,7 +273,7 @@ func (s *Agents) Update(ctx context.Context, a *v1alpha1.AgentSecret, revision i
 	if err := s.Live.Patch(ctx, after, client.RawPatch(types.JSONPatchType, raw)); err != nil {
 		return nil, s.missed(ctx, a, revision, "update AgentSecret", err)
 	}
-	if err := s.settle(ctx, a.Namespace, []policy.Change{p}, after.ResourceVersion); err != nil {
+	if err := s.confirm(ctx, a.Namespace, []policy.Change{p}, after.ResourceVersion); err != nil {
 		return nil, unlessUnjudged(err, func() error { return s.restore(ctx, a, after) })
 	}
 	return after, nil

@@ -38,7 +38,7 @@ func (s *Users) createBatch(ctx context.Context, namespace string, secrets []New
 		out = append(out, obj)
 		ps = append(ps, policy.Change{Secret: bundle.OfUser(obj)})
 	}
-	if err := s.settle(ctx, namespace, ps, out[len(out)-1].ResourceVersion); err != nil {
+	if err := s.confirm(ctx, namespace, ps, out[len(out)-1].ResourceVersion); err != nil {
 		return nil, errors.Join(err, s.takeAllBack(ctx, out))
 	}
 	if err := mark(ctx, s.Live, out[0], v1alpha1.AnnotationPending, v1alpha1.AnnotationCommitted); err != nil {

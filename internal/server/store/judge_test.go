@@ -125,8 +125,8 @@ func TestSettle(t *testing.T) {
 			c := userCore(limits.User{Secrets: 2, ValueBytes: 100, EnvValueBytes: 100})
 			c.trackers.observe(&v1alpha1.UserSecret{ObjectMeta: metav1.ObjectMeta{ResourceVersion: "9"}})
 			c.cached = func(context.Context, string) ([]policy.Secret, error) { return append(tt.others, at(mine, "7")), nil }
-			if diff := cmp.Diff(tt.want, problemsOf(c.settle(t.Context(), "alice", []policy.Change{{Secret: at(mine, "7")}}, "7"))); diff != "" {
-				t.Errorf("settle (-want +got):\n%s", diff)
+			if diff := cmp.Diff(tt.want, problemsOf(c.confirm(t.Context(), "alice", []policy.Change{{Secret: at(mine, "7")}}, "7"))); diff != "" {
+				t.Errorf("confirm (-want +got):\n%s", diff)
 			}
 		})
 	}

@@ -71,7 +71,7 @@ func (s *Users) replace(ctx context.Context, before, after *v1alpha1.UserSecret,
 	case err != nil:
 		return refused("update UserSecret", err)
 	}
-	if err := s.settle(ctx, after.Namespace, []policy.Change{p}, after.ResourceVersion); err != nil {
+	if err := s.confirm(ctx, after.Namespace, []policy.Change{p}, after.ResourceVersion); err != nil {
 		return unlessUnjudged(err, func() error { return s.restore(ctx, before, after) })
 	}
 	return nil

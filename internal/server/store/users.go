@@ -147,7 +147,7 @@ func (s *Users) Create(ctx context.Context, namespace string, secrets []NewUser)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.settle(ctx, namespace, []policy.Change{{Secret: bundle.OfUser(obj)}}, obj.ResourceVersion); err != nil {
+	if err := s.confirm(ctx, namespace, []policy.Change{{Secret: bundle.OfUser(obj)}}, obj.ResourceVersion); err != nil {
 		return nil, unlessUnjudged(err, func() error { return s.takeBack(ctx, obj) })
 	}
 	return []*v1alpha1.UserSecret{obj}, nil

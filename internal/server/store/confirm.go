@@ -77,9 +77,9 @@ func unlessUnjudged(err error, undo func() error) error {
 	return errors.Join(err, undo())
 }
 
-// settle decides, after changes were written, whether they may stay. Version is
+// confirm decides, after changes were written, whether they may stay. Version is
 // the resourceVersion of the last write. The error is errUnjudged where it could not.
-func (c *core) settle(ctx context.Context, namespace string, changes []policy.Change, version string) error {
+func (c *core) confirm(ctx context.Context, namespace string, changes []policy.Change, version string) error {
 	written := parseVersion(version)
 	if err := c.waitForCache(ctx, Mark{Namespace: namespace, Version: written}); err != nil {
 		return fmt.Errorf("%w: %w", errUnjudged, err)

@@ -32,7 +32,7 @@ func newMember(t *testing.T, name string) *member {
 	m := &member{address: inner.Addr().String()}
 	m.tenure = NewTenure(SystemClock{}, Identity(m.address, name))
 	ctx, cancel := context.WithCancel(t.Context())
-	listener := (&Passing{Tenure: m.tenure, Key: func() (digest.Key, error) { return proofs, nil }}).Listen(ctx, inner)
+	listener := (&Forwarder{Tenure: m.tenure, Key: func() (digest.Key, error) { return proofs, nil }}).Listen(ctx, inner)
 	t.Cleanup(func() { cancel(); _ = listener.Close() })
 	go func() {
 		for {
@@ -77,7 +77,7 @@ func say(t *testing.T, m *member, text string) (answer, from string) {
 	return string(raw), c.LocalAddr().String()
 }
 
-func TestPassing_Standby_PassesToTheActiveOneWithTheClientsAddress(t *testing.T) {
+func TestForwarder_Standby_ForwardsWithTheClientsAddress(t *testing.T) {
 	a, b := newMember(t, "a"), newMember(t, "b")
 	a.activate(1, b)
 	for _, m := range []*member{a, b} {
@@ -87,14 +87,14 @@ func TestPassing_Standby_PassesToTheActiveOneWithTheClientsAddress(t *testing.T)
 	}
 }
 
-func TestPassing_NobodyActive_IsAnsweredHere(t *testing.T) {
+func TestForwarder_NoActiveServer_AnswersHere(t *testing.T) {
 	a := newMember(t, "a")
 	if got, from := say(t, a, "hello"); got != "a heard hello from "+from {
 		t.Errorf("got %q", got)
 	}
 }
 
-func TestPassing_ActiveOneGone_IsAnsweredHere(t *testing.T) {
+func TestForwarder_ActiveServerGone_AnswersHere(t *testing.T) {
 	a := newMember(t, "a")
 	a.tenure.observe(Identity("127.0.0.1:1", "gone"), "1")
 	if got, _ := say(t, a, "hello"); !strings.HasPrefix(got, "a heard hello") {
@@ -102,7 +102,7 @@ func TestPassing_ActiveOneGone_IsAnsweredHere(t *testing.T) {
 	}
 }
 
-func TestPassing_EachTakesTheOtherForActive_IsNotPassedInCircles(t *testing.T) {
+func TestForwarder_EachTakesTheOtherForActive_DoesNotForwardInCircles(t *testing.T) {
 	a, b := newMember(t, "a"), newMember(t, "b")
 	a.tenure.observe(b.tenure.identity, "1")
 	b.tenure.observe(a.tenure.identity, "1")
@@ -111,7 +111,7 @@ func TestPassing_EachTakesTheOtherForActive_IsNotPassedInCircles(t *testing.T) {
 	}
 }
 
-func TestPassing_WithoutProof_IsDropped(t *testing.T) {
+func TestForwarder_WithoutProof_DropsTheConnection(t *testing.T) {
 	a := newMember(t, "a")
 	other, _ := digest.NewKey(bytes.Repeat([]byte{8}, digest.KeyLen))
 	client := &net.TCPAddr{IP: net.IPv4(10, 0, 0, 1), Port: 7}
@@ -134,7 +134,7 @@ func TestPassing_WithoutProof_IsDropped(t *testing.T) {
 	}
 }
 
-func TestPassing_ActiveOneChangesBeforeItAnswers_IsPassedToTheNext(t *testing.T) {
+func TestForwarder_ActiveServerChangesBeforeItAnswers_ForwardsToTheNext(t *testing.T) {
 	stopped, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0") // nobody accepts
 	if err != nil {
 		t.Fatal(err)

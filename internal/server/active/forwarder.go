@@ -33,33 +33,33 @@ func addressOf(identity string) string {
 	return address
 }
 
-// Passing hands a replica's connections to its own server while it is the active one, and
+// Forwarder hands a replica's connections to its own server while it is the active one, and
 // passes them on to the active one while it is not.
-type Passing struct {
+type Forwarder struct {
 	// Tenure knows who is active.
 	Tenure *Tenure
 	// Key returns the key by which replicas prove that they pass a connection on.
 	Key func() (digest.Key, error)
 
 	mu   sync.Mutex
-	open map[*passed]bool
+	open map[*forwarded]bool
 }
 
-// passed is a connection that is passed on.
-type passed struct {
+// forwarded is a connection that is passed on.
+type forwarded struct {
 	holder    string
 	near, far net.Conn
 }
 
 // Listen returns the listener of this replica's own server.
-func (p *Passing) Listen(ctx context.Context, inner net.Listener) net.Listener {
+func (f *Forwarder) Listen(ctx context.Context, inner net.Listener) net.Listener {
 	l := &listener{Listener: inner, own: make(chan net.Conn), closed: make(chan struct{})}
-	p.open = map[*passed]bool{}
-	go p.breakOff(ctx)
-	go l.accept(func(c net.Conn) { p.route(ctx, l, c) })
+	f.open = map[*forwarded]bool{}
+	go f.breakOff(ctx)
+	go l.accept(func(c net.Conn) { f.route(ctx, l, c) })
 	go func() {
 		select {
-		case <-p.Tenure.closed:
+		case <-f.Tenure.closed:
 			_ = inner.Close() // but l goes on, as what was accepted does
 		case <-l.closed:
 		}
@@ -132,7 +132,7 @@ func (c *ownConn) Read(p []byte) (int, error) {
 func (c *ownConn) RemoteAddr() net.Addr { return c.client }
 
 // route decides whose a connection is.
-func (p *Passing) route(ctx context.Context, l *listener, c net.Conn) {
+func (f *Forwarder) route(ctx context.Context, l *listener, c net.Conn) {
 	if tcp, ok := c.(*net.TCPConn); ok {
 		_ = tcp.SetKeepAlivePeriod(3 * time.Minute) // as k8s.io/apiserver does
 	}
@@ -144,16 +144,16 @@ func (p *Passing) route(ctx context.Context, l *listener, c net.Conn) {
 	}
 	own := &ownConn{Conn: c, first: first, client: c.RemoteAddr()}
 	if first[0] == preambleStart[0] {
-		if !p.introduced(ctx, own) {
+		if !f.introduced(ctx, own) {
 			_ = c.Close()
 			return
 		}
-	} else if own.first = p.pass(ctx, c, first); own.first == nil {
+	} else if own.first = f.pass(ctx, c, first); own.first == nil {
 		return
 	}
 	_ = c.SetReadDeadline(time.Time{})
-	p.Tenure.connected(1)
-	own.ended = sync.OnceFunc(func() { p.Tenure.connected(-1) })
+	f.Tenure.connected(1)
+	own.ended = sync.OnceFunc(func() { f.Tenure.connected(-1) })
 	select {
 	case l.own <- own:
 	case <-l.closed:
@@ -162,12 +162,12 @@ func (p *Passing) route(ctx context.Context, l *listener, c net.Conn) {
 }
 
 // introduced reads who it is whose connection another replica passes on.
-func (p *Passing) introduced(ctx context.Context, own *ownConn) bool {
-	key, err := p.Key()
+func (f *Forwarder) introduced(ctx context.Context, own *ownConn) bool {
+	key, err := f.Key()
 	if err != nil {
 		return false
 	}
-	client, err := readPreamble(own.Conn, key, p.Tenure.identity)
+	client, err := readPreamble(own.Conn, key, f.Tenure.identity)
 	if err != nil {
 		klog.FromContext(ctx).V(2).Info("Dropped a connection", "reason", err.Error(), "from", own.client.String())
 		return false
@@ -180,19 +180,19 @@ func (p *Passing) introduced(ctx context.Context, own *ownConn) bool {
 // waits for as long as it takes to take over: what this replica took for itself meanwhile it
 // could not pass on any more. Where nobody has been active for longer, it answers what it
 // can by itself, such as discovery.
-func (p *Passing) find(ctx context.Context, client net.Addr) (string, net.Conn) {
+func (f *Forwarder) find(ctx context.Context, client net.Addr) (string, net.Conn) {
 	for {
-		s := p.Tenure.state()
+		s := f.Tenure.state()
 		if s.here {
 			return "", nil
 		}
 		if s.other != "" {
-			far, err := p.dial(ctx, s.other, client)
+			far, err := f.dial(ctx, s.other, client)
 			if err == nil {
 				return s.other, far
 			}
 			klog.FromContext(ctx).Info("The active server cannot be reached", "address", addressOf(s.other), "reason", err.Error())
-			p.Tenure.unreach(s.other)
+			f.Tenure.unreach(s.other)
 			continue
 		}
 		if s.wait <= 0 {
@@ -208,8 +208,8 @@ func (p *Passing) find(ctx context.Context, client net.Addr) (string, net.Conn) 
 }
 
 // dial connects with the holder of the Lease and says for whom.
-func (p *Passing) dial(ctx context.Context, holder string, client net.Addr) (net.Conn, error) {
-	key, err := p.Key()
+func (f *Forwarder) dial(ctx context.Context, holder string, client net.Addr) (net.Conn, error) {
+	key, err := f.Key()
 	if err != nil {
 		return nil, err
 	}
@@ -232,24 +232,24 @@ func (p *Passing) dial(ctx context.Context, holder string, client net.Addr) (net
 // one. Where there is none, it returns what the client has said, for this replica's server.
 // An active server that ends before its first byte has read no request, since TLS comes
 // before that: what the client has said is said again to the next one.
-func (p *Passing) pass(ctx context.Context, near net.Conn, said []byte) []byte {
+func (f *Forwarder) pass(ctx context.Context, near net.Conn, said []byte) []byte {
 	for range greetings {
-		holder, far := p.find(ctx, near.RemoteAddr())
+		holder, far := f.find(ctx, near.RemoteAddr())
 		if far == nil {
 			return said
 		}
-		c := &passed{holder, near, far}
-		p.keep(c)
+		c := &forwarded{holder, near, far}
+		f.keep(c)
 		more, answer, err := c.greet(said)
 		if said = more; err == nil {
-			c.exchange(answer)
+			c.relay(answer)
 		}
-		p.drop(c)
+		f.drop(c)
 		if err == nil {
 			_ = near.Close()
 			return nil
 		}
-		p.Tenure.unreach(holder)
+		f.Tenure.unreach(holder)
 	}
 	return said
 }
@@ -262,7 +262,7 @@ const (
 )
 
 // greet passes on what the client says until the active server begins to answer.
-func (c *passed) greet(said []byte) (all, answer []byte, err error) {
+func (c *forwarded) greet(said []byte) (all, answer []byte, err error) {
 	if _, err := c.far.Write(said); err != nil {
 		return said, nil, err
 	}
@@ -297,8 +297,8 @@ func (c *passed) greet(said []byte) (all, answer []byte, err error) {
 	}
 }
 
-// exchange passes on both ways until both ends have said all.
-func (c *passed) exchange(answer []byte) {
+// relay passes on both ways until both ends have said all.
+func (c *forwarded) relay(answer []byte) {
 	if _, err := c.near.Write(answer); err != nil {
 		return
 	}
@@ -319,23 +319,23 @@ func pipe(to, from net.Conn) {
 	}
 }
 
-func (p *Passing) keep(c *passed) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.open[c] = true
-	p.check(c, p.Tenure.state())
+func (f *Forwarder) keep(c *forwarded) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.open[c] = true
+	f.check(c, f.Tenure.state())
 }
 
-func (p *Passing) drop(c *passed) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	delete(p.open, c)
+func (f *Forwarder) drop(c *forwarded) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.open, c)
 	_ = c.far.Close()
 }
 
 // check breaks a connection off where s is another state than it was passed on in. Then the
 // client's ends, or is passed on to the next one. The caller holds mu.
-func (*Passing) check(c *passed, s state) {
+func (*Forwarder) check(c *forwarded, s state) {
 	if s.here || s.other != "" && s.other != c.holder {
 		_ = c.far.Close()
 	}
@@ -347,18 +347,18 @@ const releasedGoesOn = time.Second
 
 // breakOff ends what is passed on to a server that is not the active one any more: it may
 // be stopped, or gone with its node, and would never say so. Clients connect again.
-func (p *Passing) breakOff(ctx context.Context) {
+func (f *Forwarder) breakOff(ctx context.Context) {
 	for ctx.Err() == nil {
-		s := p.Tenure.state()
+		s := f.Tenure.state()
 		if s.released {
 			_ = pause(ctx, releasedGoesOn) // the loop ends if ctx did
-			s = p.Tenure.state()
+			s = f.Tenure.state()
 		}
-		p.mu.Lock()
-		for c := range p.open {
-			p.check(c, s)
+		f.mu.Lock()
+		for c := range f.open {
+			f.check(c, s)
 		}
-		p.mu.Unlock()
+		f.mu.Unlock()
 		select {
 		case <-s.changed:
 		case <-ctx.Done():
