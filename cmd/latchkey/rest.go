@@ -31,7 +31,7 @@ import (
 )
 
 // addREST adds the REST APIs.
-func addREST(ctx context.Context, mgr ctrl.Manager, o *serverOptions, live client.WithWatch, ring *keyring.Ring, digestKey *keyring.DigestKey, keeper *certs.Keeper, watches *caches.Watches) error {
+func addREST(ctx context.Context, mgr ctrl.Manager, o *serverOptions, live client.WithWatch, ring *keyring.Ring, digestKey *keyring.DigestKey, certificates *certs.Provider, watches *caches.Watches) error {
 	access, err := apiserver.NewAccess(mgr.GetConfig())
 	if err != nil {
 		return fmt.Errorf("set up authorisation: %w", err)
@@ -74,7 +74,7 @@ func addREST(ctx context.Context, mgr ctrl.Manager, o *serverOptions, live clien
 	}
 	server, err := apiserver.New(ctx, o.rest, apiserver.Deps{
 		Config:          mgr.GetConfig(),
-		Certificate:     keeper,
+		Certificate:     certificates,
 		Active:          tenure,
 		Listen:          (&active.Forwarder{Tenure: tenure, Key: digestKey.Key}).Listen,
 		CoderDirect:     coderAt(apiserver.CoderRoot, apiserver.CoderDirect),

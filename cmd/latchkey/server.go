@@ -97,7 +97,7 @@ func runServer(ctx context.Context, o *serverOptions) error {
 		return err
 	}
 	watches := &caches.Watches{}
-	keeper := &certs.Keeper{}
+	certificates := &certs.Provider{}
 	paths := &admissionport.Paths{}
 	mgr, err := ctrl.NewManager(cfg, ctrl.Options{
 		Scheme:                 scheme,
@@ -113,17 +113,17 @@ func runServer(ctx context.Context, o *serverOptions) error {
 	var ring *keyring.Ring
 	ring = keyring.NewRing(func(ctx context.Context) error { return keys.LoadInto(ctx, ring) })
 	digestKey := &keyring.DigestKey{}
-	if err := watchOwnSecrets(ctx, mgr, o.namespace, watches, ring, digestKey, keeper, paths); err != nil {
+	if err := watchOwnSecrets(ctx, mgr, o.namespace, watches, ring, digestKey, certificates, paths); err != nil {
 		return err
 	}
-	port, err := addAdmission(ctx, mgr, o, live, ring, digestKey, keeper, paths, watches)
+	port, err := addAdmission(ctx, mgr, o, live, ring, digestKey, certificates, paths, watches)
 	if err != nil {
 		return err
 	}
-	if err := addREST(ctx, mgr, o, live, ring, digestKey, keeper, watches); err != nil {
+	if err := addREST(ctx, mgr, o, live, ring, digestKey, certificates, watches); err != nil {
 		return err
 	}
-	checks := map[string]func() error{"certificate": keeper.Ready, "path": paths.Ready, "admission": port.Ready}
+	checks := map[string]func() error{"certificate": certificates.Ready, "path": paths.Ready, "admission": port.Ready}
 	if err := errors.Join(addChecks(mgr, ring, checks), addWatchChecks(mgr, watches)); err != nil {
 		return err
 	}
@@ -132,7 +132,7 @@ func runServer(ctx context.Context, o *serverOptions) error {
 }
 
 // watchOwnSecrets keeps what is read of Latchkey's own namespace in step with it.
-func watchOwnSecrets(ctx context.Context, mgr ctrl.Manager, namespace string, watches *caches.Watches, ring *keyring.Ring, digestKey *keyring.DigestKey, keeper *certs.Keeper, paths *admissionport.Paths) error {
+func watchOwnSecrets(ctx context.Context, mgr ctrl.Manager, namespace string, watches *caches.Watches, ring *keyring.Ring, digestKey *keyring.DigestKey, certificates *certs.Provider, paths *admissionport.Paths) error {
 	keys, err := caches.Keys(mgr.GetConfig(), mgr.GetScheme(), namespace, watches)
 	if err != nil {
 		return fmt.Errorf("set up the cache of sealing keys: %w", err)
@@ -156,14 +156,14 @@ func watchOwnSecrets(ctx context.Context, mgr ctrl.Manager, namespace string, wa
 		mgr.Add(pathCache),
 		keyring.Watch(ctx, keys, namespace, ring),
 		digestKey.Watch(ctx, digests, namespace),
-		keeper.Watch(ctx, certificate),
+		certificates.Watch(ctx, certificate),
 		paths.Watch(ctx, pathCache),
 	)
 }
 
 // addAdmission adds the admission of all kinds, and the port at which the API server
 // asks for it.
-func addAdmission(ctx context.Context, mgr ctrl.Manager, o *serverOptions, live client.Client, ring *keyring.Ring, digestKey *keyring.DigestKey, keeper *certs.Keeper, paths *admissionport.Paths, watches *caches.Watches) (*admissionport.Server, error) {
+func addAdmission(ctx context.Context, mgr ctrl.Manager, o *serverOptions, live client.Client, ring *keyring.Ring, digestKey *keyring.DigestKey, certificates *certs.Provider, paths *admissionport.Paths, watches *caches.Watches) (*admissionport.Server, error) {
 	self, err := selfName(ctx, live)
 	if err != nil {
 		return nil, err
@@ -215,7 +215,7 @@ func addAdmission(ctx context.Context, mgr ctrl.Manager, o *serverOptions, live 
 	}
 	server := &admissionport.Server{
 		Address:     o.webhookAddr,
-		Certificate: keeper.GetCertificate,
+		Certificate: certificates.GetCertificate,
 		Handler:     admissionport.NewGuard(paths, hooks),
 	}
 	if o.admissionClientCA != "" {

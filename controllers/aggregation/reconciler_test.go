@@ -147,7 +147,7 @@ func TestComesBackAsItWas(t *testing.T) {
 		o.SetUID("")
 		o.SetCreationTimestamp(metav1.Time{})
 		o.SetManagedFields(nil)
-		unstructured.RemoveNestedField(o.Object, "spec", "caBundle") // the certificates' keeper puts it in
+		unstructured.RemoveNestedField(o.Object, "spec", "caBundle") // the certificate controller adds it
 		unstructured.RemoveNestedField(o.Object, "status")
 	}
 	if diff := cmp.Diff(before, got); diff != "" {

@@ -22,7 +22,7 @@ type Deps struct {
 	Config *rest.Config
 	// Certificate is served, and served anew when it is renewed. Nothing is served
 	// while there is none.
-	Certificate *certs.Keeper
+	Certificate *certs.Provider
 	// The dialects, one handler per face, made with the prefixes of this package.
 	// They check the caller's rights themselves.
 	CoderDirect, CoderAggregated, GolemDirect, GolemAggregated http.Handler
@@ -40,7 +40,7 @@ type Deps struct {
 type Server struct {
 	generic     *genericapiserver.GenericAPIServer
 	prepared    interface{ RunWithContext(context.Context) error }
-	certificate *certs.Keeper
+	certificate *certs.Provider
 	listen      func(ctx context.Context, inner net.Listener) net.Listener
 	bindAddress string
 }

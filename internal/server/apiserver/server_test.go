@@ -29,7 +29,7 @@ func newSetup(handler http.Handler) *setup {
 	o := NewOptions()
 	o.AuditLog.Path = "" // it would be the test's own output
 	return &setup{options: o, deps: Deps{
-		Certificate: &certs.Keeper{},
+		Certificate: &certs.Provider{},
 		CoderDirect: handler, CoderAggregated: handler, GolemDirect: handler, GolemAggregated: handler,
 	}}
 }

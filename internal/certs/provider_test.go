@@ -29,10 +29,10 @@ type counter int
 func (c *counter) Enqueue() { *c++ }
 
 func TestKeeperServesTheNewest(t *testing.T) {
-	k, heard := &Keeper{}, new(counter)
+	k, heard := &Provider{}, new(counter)
 	k.AddListener(heard)
 	if cert, key := k.CurrentCertKeyContent(); cert != nil || key != nil || k.Ready() == nil {
-		t.Error("a keeper without a certificate is ready")
+		t.Error("a provider without a certificate is ready")
 	}
 	first, second := issue(t, "first"), issue(t, "second")
 	for _, step := range []struct {
@@ -77,7 +77,7 @@ func TestKeeperServesTheNewest(t *testing.T) {
 }
 
 func TestWaitEndsWithTheCertificateOrTheContext(t *testing.T) {
-	k := &Keeper{}
+	k := &Provider{}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 2)
 	go func() { done <- k.Wait(ctx) }()

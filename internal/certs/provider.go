@@ -20,20 +20,20 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 )
 
-// Keeper holds the certificate that the Secret holds at the moment. Its zero value
+// Provider holds the certificate that the Secret holds at the moment. Its zero value
 // is ready for use and holds none.
 //
 // It serves both kinds of server that there are: a tls.Config through
 // GetCertificate, and k8s.io/apiserver as a CertKeyContentProvider that tells its
 // listeners of a renewed certificate.
-type Keeper struct {
+type Provider struct {
 	current atomic.Pointer[pair]
 
 	mu        sync.Mutex
 	listeners []dynamiccertificates.Listener
 }
 
-var _ dynamiccertificates.CertKeyContentProvider = &Keeper{}
+var _ dynamiccertificates.CertKeyContentProvider = &Provider{}
 
 // pair is a certificate and its key, parsed and as they were in the Secret.
 type pair struct {
@@ -41,8 +41,8 @@ type pair struct {
 	cert, key, ca []byte
 }
 
-// Watch keeps k in step with the Secret, as seen through c.
-func (k *Keeper) Watch(ctx context.Context, c cache.Cache) error {
+// Watch keeps p in step with the Secret, as seen through c.
+func (p *Provider) Watch(ctx context.Context, c cache.Cache) error {
 	informer, err := c.GetInformer(ctx, &corev1.Secret{}, cache.BlockUntilSynced(false))
 	if err != nil {
 		return fmt.Errorf("watch Secret %s: %w", SecretName, err)
@@ -53,7 +53,7 @@ func (k *Keeper) Watch(ctx context.Context, c cache.Cache) error {
 		if !ok || secret.Name != SecretName {
 			return
 		}
-		if err := k.set(secret.Data); err != nil {
+		if err := p.set(secret.Data); err != nil {
 			// Not passed on: what crypto/tls says of a broken key may quote it.
 			log.Info("Serving certificate is not usable yet, waiting for the controller")
 		}
@@ -67,7 +67,7 @@ func (k *Keeper) Watch(ctx context.Context, c cache.Cache) error {
 
 // set takes over what the Secret holds. A pair that cannot be used leaves the one
 // before it in place.
-func (k *Keeper) set(data map[string][]byte) error {
+func (p *Provider) set(data map[string][]byte) error {
 	next := &pair{
 		cert: bytes.Clone(data[corev1.TLSCertKey]),
 		key:  bytes.Clone(data[corev1.TLSPrivateKeyKey]),
@@ -77,14 +77,14 @@ func (k *Keeper) set(data map[string][]byte) error {
 	if next.parsed, err = tls.X509KeyPair(next.cert, next.key); err != nil {
 		return err
 	}
-	last := k.current.Swap(next)
+	last := p.current.Swap(next)
 	expiry.Set(float64(next.parsed.Leaf.NotAfter.Unix()))
 	if last != nil && bytes.Equal(last.cert, next.cert) && bytes.Equal(last.key, next.key) {
 		return nil // the Secret changed in something else, or was only listed again
 	}
-	k.mu.Lock()
-	listeners := slices.Clone(k.listeners)
-	k.mu.Unlock()
+	p.mu.Lock()
+	listeners := slices.Clone(p.listeners)
+	p.mu.Unlock()
 	for _, l := range listeners {
 		l.Enqueue()
 	}
@@ -95,8 +95,8 @@ func (k *Keeper) set(data map[string][]byte) error {
 var errNoCertificate = errors.New("no serving certificate yet: the latchkey controller makes it; check that it runs")
 
 // GetCertificate serves tls.Config.
-func (k *Keeper) GetCertificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-	current := k.current.Load()
+func (p *Provider) GetCertificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	current := p.current.Load()
 	if current == nil {
 		return nil, errNoCertificate
 	}
@@ -105,8 +105,8 @@ func (k *Keeper) GetCertificate(*tls.ClientHelloInfo) (*tls.Certificate, error) 
 
 // CA returns the certificate, in PEM, that signed the one served; nil before there is
 // any.
-func (k *Keeper) CA() []byte {
-	current := k.current.Load()
+func (p *Provider) CA() []byte {
+	current := p.current.Load()
 	if current == nil {
 		return nil
 	}
@@ -114,19 +114,19 @@ func (k *Keeper) CA() []byte {
 }
 
 // Ready returns an error while there is no certificate.
-func (k *Keeper) Ready() error {
-	if k.current.Load() == nil {
+func (p *Provider) Ready() error {
+	if p.current.Load() == nil {
 		return errNoCertificate
 	}
 	return nil
 }
 
 // Wait returns as soon as there is a certificate, or with ctx's error.
-func (k *Keeper) Wait(ctx context.Context) error {
+func (p *Provider) Wait(ctx context.Context) error {
 	changed := make(signal, 1)
-	k.AddListener(changed)
-	defer k.removeListener(changed)
-	for k.Ready() != nil {
+	p.AddListener(changed)
+	defer p.removeListener(changed)
+	for p.Ready() != nil {
 		select {
 		case <-changed:
 		case <-ctx.Done():
@@ -148,12 +148,12 @@ func (s signal) Enqueue() {
 }
 
 // Name implements dynamiccertificates.CertKeyContentProvider.
-func (k *Keeper) Name() string { return SecretName }
+func (p *Provider) Name() string { return SecretName }
 
 // CurrentCertKeyContent implements dynamiccertificates.CertKeyContentProvider: the
 // certificate and its key in PEM, nothing while there is none.
-func (k *Keeper) CurrentCertKeyContent() (cert, key []byte) {
-	current := k.current.Load()
+func (p *Provider) CurrentCertKeyContent() (cert, key []byte) {
+	current := p.current.Load()
 	if current == nil {
 		return nil, nil
 	}
@@ -162,14 +162,14 @@ func (k *Keeper) CurrentCertKeyContent() (cert, key []byte) {
 
 // AddListener implements dynamiccertificates.Notifier. The listener hears of every
 // certificate that differs from the one before it.
-func (k *Keeper) AddListener(l dynamiccertificates.Listener) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.listeners = append(k.listeners, l)
+func (p *Provider) AddListener(l dynamiccertificates.Listener) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.listeners = append(p.listeners, l)
 }
 
-func (k *Keeper) removeListener(gone dynamiccertificates.Listener) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.listeners = slices.DeleteFunc(k.listeners, func(l dynamiccertificates.Listener) bool { return l == gone })
+func (p *Provider) removeListener(gone dynamiccertificates.Listener) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.listeners = slices.DeleteFunc(p.listeners, func(l dynamiccertificates.Listener) bool { return l == gone })
 }
