@@ -204,7 +204,7 @@ func TestWhatIsSwitchedOffIsNotThere(t *testing.T) {
 			"ClusterRole /latchkey-controller-restarts", "ClusterRoleBinding /latchkey-controller-restarts",
 		}},
 		"the aggregated API": {"aggregatedAPI: {enabled: false}", []string{
-			"APIService /v1.golem.latchkey.dev", "APIService /v2.coder.latchkey.dev", "ClusterRole /latchkey-door", "ClusterRoleBinding /latchkey-door",
+			"APIService /v1.golem.latchkey.dev", "APIService /v2.coder.latchkey.dev", "ClusterRole /latchkey-api-access", "ClusterRoleBinding /latchkey-api-access",
 		}},
 		"the hook": {"uninstallHook: {enabled: false}", []string{
 			"ClusterRole /latchkey-uninstall", "ClusterRoleBinding /latchkey-uninstall", "Job latchkey-system/latchkey-uninstall",

@@ -120,9 +120,9 @@ func TestEverythingFindsItsPods(t *testing.T) {
 }
 
 // TestOnlyAServiceAccountOfTheChartIsGivenItsRoles: nobody else gets a right, but for
-// the door and the public keys, which are for every authenticated caller.
+// API access and the public keys, which are for every authenticated caller.
 func TestOnlyAServiceAccountOfTheChartIsGivenItsRoles(t *testing.T) {
-	everybody := map[string]bool{"latchkey-door": true, "latchkey-public-keys": true}
+	everybody := map[string]bool{"latchkey-api-access": true, "latchkey-public-keys": true}
 	for key, o := range rendered(t, "tenantNamespaces: [alice]") {
 		if !strings.HasSuffix(o.GetKind(), "RoleBinding") {
 			continue

@@ -84,7 +84,7 @@ func attributes(t *testing.T, method, path string, caller user.Info) authorizer.
 	return a
 }
 
-// ClusterRole latchkey-door is written for these.
+// ClusterRole latchkey-api-access is written for these.
 func TestWhatTheAPIServerTakesAPathFor(t *testing.T) {
 	type rule struct{ Verb, Group, Resource, Subresource, Name string }
 	const coder, golem = "coder.latchkey.dev", "golem.latchkey.dev"
