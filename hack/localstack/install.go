@@ -5,22 +5,22 @@ package main
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"strings"
 	"time"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	"k8s.io/client-go/tools/clientcmd/api"
 	"k8s.io/utils/ptr"
 
-	"github.com/latchkey-dev/latchkey/hack/internal/pki"
 	"github.com/latchkey-dev/latchkey/hack/internal/supervise"
 	"github.com/latchkey-dev/latchkey/test/framework"
 )
 
 const (
+	systemNamespace = "latchkey-system"
+
 	tokenLifetime = 30 * 24 * time.Hour
 	renewTokenAt  = 15 * 24 * time.Hour // a token older than that is replaced
 )
@@ -49,28 +49,24 @@ func (s *stack) install(ctx context.Context) (string, error) {
 
 // ensureToken writes the kubeconfig of a service account, unless the one that is there still works for a while.
 func (s *stack) ensureToken(ctx context.Context, name string) (string, error) {
-	path := s.dev(name + ".kubeconfig")
-	if info, err := os.Stat(path); err == nil && s.Now().Sub(info.ModTime()) < renewTokenAt {
+	path := s.path(name + ".kubeconfig")
+	if info, err := os.Stat(path); err == nil && time.Since(info.ModTime()) < renewTokenAt {
 		// Refused after the keys or the data of the control plane were replaced, or when its address changed.
 		if out, err := s.kubectlAs(path).Run(ctx, "", "auth", "whoami", "--output", "jsonpath={.status.userInfo.username}"); err == nil &&
 			out == "system:serviceaccount:"+systemNamespace+":latchkey-"+name {
 			return "still good", nil
 		}
 	}
-	out, err := s.kubectl().Run(ctx, "", "create", "token", "latchkey-"+name, "--namespace", systemNamespace,
-		"--duration", tokenLifetime.String(), "--output", "json")
+	token, err := s.newToken(ctx, systemNamespace, "latchkey-"+name)
 	if err != nil {
 		return "", err
 	}
-	var request struct {
-		Status struct {
-			Token string `json:"token"`
-		} `json:"status"`
-	}
-	if err := json.Unmarshal([]byte(out), &request); err != nil || request.Status.Token == "" {
-		return "", errors.New("the API server answered without a token")
-	}
-	return "issued", s.writeKubeconfig(path, pki.Credential{Token: request.Status.Token})
+	return "issued", s.plane.WriteKubeconfig(path, &api.AuthInfo{Token: token})
+}
+
+func (s *stack) newToken(ctx context.Context, namespace, account string) (string, error) {
+	token, err := s.kubectl().Run(ctx, "", "create", "token", account, "--namespace", namespace, "--duration", tokenLifetime.String())
+	return strings.TrimSpace(token), err
 }
 
 // awaitTrust waits until the controller has given every webhook the authority that the API server checks it with, and

@@ -4,9 +4,9 @@
 // Command localstack runs Latchkey on this machine: etcd and kube-apiserver built from Go modules, the controller,
 // any number of servers and a small load balancer in front of them, all on loopback and without privileges.
 //
-// Everything it owns is below bin/dev: keys, logs, data, and one record per process that it started. It ends only
-// processes that such a record describes exactly. There is no kube-controller-manager: nothing collects garbage and a
-// deleted Namespace stays Terminating.
+// Everything it owns is below bin/dev: keys, logs, data. Its processes are children of one that stays when the command
+// is over, and starts again what exits. There is no kube-controller-manager: nothing collects garbage and a deleted
+// Namespace stays Terminating.
 package main
 
 import (
@@ -33,85 +33,46 @@ func main() {
 }
 
 func newCommand() *cobra.Command {
-	var root string
 	command := &cobra.Command{
 		Use:           "localstack",
 		Short:         "Runs Latchkey with a real API server on this machine",
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	command.PersistentFlags().StringVar(&root, "root", "", "root of the source tree (default: found from the working directory)")
-	open := func() (*stack, error) { return openStack(root, os.Stdout) }
-	command.AddCommand(newUpCommand(open), newDownCommand(open), newStatusCommand(open), newQuickstartCommand(open), newBalanceCommand(), newRestarterCommand(open))
-	return command
-}
-
-func newUpCommand(open func() (*stack, error)) *cobra.Command {
-	var o upOptions
-	command := &cobra.Command{
-		Use:   "up",
-		Short: "Starts what is not running, restarts what changed, and waits until it is ready",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			s, err := open()
+	var o options
+	sub := func(use, short string, run func(*stack, context.Context) error) *cobra.Command {
+		c := &cobra.Command{Use: use, Short: short, Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
+			s, err := openStack(o)
 			if err != nil {
 				return err
 			}
-			return s.locked(cmd.Context(), func(ctx context.Context) error { return s.up(ctx, o) })
-		},
+			return run(s, cmd.Context())
+		}}
+		command.AddCommand(c)
+		return c
 	}
-	o.addFlags(command.Flags())
-	command.Flags().BoolVar(&o.controlPlaneOnly, "control-plane-only", false, "only etcd and kube-apiserver")
+	up := sub("up", "Starts what is not running, restarts what changed, and waits until it is ready", locked((*stack).up))
+	up.Flags().BoolVar(&o.controlPlaneOnly, "control-plane-only", false, "only etcd and kube-apiserver")
+	quickstart := sub("quickstart", "Brings the stack up, applies config/samples and shows what became of them", locked((*stack).quickstart))
+	for _, c := range []*cobra.Command{up, quickstart} {
+		c.Flags().IntVar(&o.replicas, "replicas", 2, "how many servers run behind the load balancer")
+		c.Flags().IntVar(&o.verbosity, "verbosity", 1, "log verbosity of the controller and the servers")
+		c.Flags().BoolVar(&o.rest, "rest", true, "let the servers serve the REST APIs")
+	}
+	down := sub("down", "Ends the processes that up started; the data stays unless --wipe is given", locked((*stack).down))
+	down.Flags().BoolVar(&o.wipe, "wipe", false, "also remove bin/dev: data, keys, logs and ports")
+	sub("status", "Lists the processes", (*stack).status)
+	keep := sub("keep", "Owns the processes of the stack", func(s *stack, ctx context.Context) error { return s.Keep(ctx) })
+	balance := newBalanceCommand()
+	command.AddCommand(balance)
+	keep.Hidden, balance.Hidden = true, true
 	return command
 }
 
-func newDownCommand(open func() (*stack, error)) *cobra.Command {
-	var wipe bool
-	command := &cobra.Command{
-		Use:   "down",
-		Short: "Ends the processes that up started; the data stays unless --wipe is given",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			s, err := open()
-			if err != nil {
-				return err
-			}
-			return s.locked(cmd.Context(), func(ctx context.Context) error { return s.down(ctx, wipe) })
-		},
+// locked is f as the only one that changes the stack.
+func locked(f func(*stack, context.Context) error) func(*stack, context.Context) error {
+	return func(s *stack, ctx context.Context) error {
+		waiting := func() { linef("waiting for another localstack command to finish") }
+		return supervise.WithLock(ctx, s.path("..", "dev.lock"), waiting, func(ctx context.Context) error { return f(s, ctx) })
 	}
-	command.Flags().BoolVar(&wipe, "wipe", false, "also remove bin/dev: data, keys, logs and ports")
-	return command
-}
-
-func newStatusCommand(open func() (*stack, error)) *cobra.Command {
-	return &cobra.Command{
-		Use:   "status",
-		Short: "Lists the processes",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			s, err := open()
-			if err != nil {
-				return err
-			}
-			return s.status(cmd.Context())
-		},
-	}
-}
-
-func newQuickstartCommand(open func() (*stack, error)) *cobra.Command {
-	var o upOptions
-	command := &cobra.Command{
-		Use:   "quickstart",
-		Short: "Brings the stack up, applies config/samples and shows what became of them",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			s, err := open()
-			if err != nil {
-				return err
-			}
-			return s.locked(cmd.Context(), func(ctx context.Context) error { return s.quickstart(ctx, o) })
-		},
-	}
-	o.addFlags(command.Flags())
-	return command
 }

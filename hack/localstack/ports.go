@@ -4,105 +4,106 @@
 package main
 
 import (
-	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/fnv"
 	"io/fs"
 	"net"
 	"os"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/latchkey-dev/latchkey/hack/internal/supervise"
 )
 
-const loopback = "127.0.0.1"
-
-// The range lies below the one from which Linux takes the ports of outgoing connections, so that a remembered port is
-// still free when its process comes back.
 const (
-	firstPort = 20000
-	lastPort  = 30000
+	loopback = "127.0.0.1"
+	// The range lies below the one from which Linux takes the ports of outgoing connections, so that a remembered port
+	// is still free when its process comes back. A stack has a block of it.
+	firstPort, lastPort, block = 20000, 30000, 50
+	maxReplicas                = 9
 )
 
-// portBook remembers which port each process uses for what, so that addresses survive a restart.
-type portBook struct {
-	path    string
-	numbers map[string]int
-	free    func(int) bool
-}
+// ports are the numbers of one stack's ports: the first one of its block, from which all others follow; 0 before it has
+// one. They survive a restart, since they are in each other's arguments.
+type ports int
 
-func loadPorts(path string) (*portBook, error) {
-	book := &portBook{path: path, numbers: map[string]int{}, free: portIsFree}
+// purposes are what ports are for, in the order of their numbers.
+var purposes = func() []string {
+	list := []string{
+		"etcd client", "etcd peer", "kube-apiserver secure", "controller metrics", "controller health",
+		"balancer webhook", "balancer rest",
+	}
+	for i := range maxReplicas {
+		for _, purpose := range []string{"webhook", "rest", "metrics", "health"} {
+			list = append(list, serverName(i)+" "+purpose)
+		}
+	}
+	return list
+}()
+
+func loadPorts(path string) (ports, error) {
 	content, err := os.ReadFile(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return book, nil
-	case err != nil:
-		return nil, err
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
 	}
-	if err := json.Unmarshal(content, &book.numbers); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return book, nil
-}
-
-// claim settles the ports of one process. A remembered port is given up only if the process is not running and
-// something else took it.
-func (b *portBook) claim(owner string, running bool, purposes ...string) error {
-	for _, purpose := range purposes {
-		key := owner + "/" + purpose
-		if number, known := b.numbers[key]; known && (running || b.free(number)) {
-			continue
-		}
-		number, err := b.pick()
-		if err != nil {
-			return fmt.Errorf("port for %s: %w", key, err)
-		}
-		b.numbers[key] = number
-	}
-	return nil
-}
-
-// pick finds a port that nobody uses. Each source tree begins at a place of its own, so that two stacks that start at
-// once do not race for the same ports.
-func (b *portBook) pick() (int, error) {
-	start := fnv.New32a()
-	_, _ = start.Write([]byte(b.path))
-	used := make(map[int]bool, len(b.numbers))
-	for _, number := range b.numbers {
-		used[number] = true
-	}
-	const count = lastPort - firstPort
-	for i := range count {
-		number := firstPort + (int(start.Sum32()%count)+i)%count
-		if !used[number] && b.free(number) {
-			return number, nil
-		}
-	}
-	return 0, errors.New("none is free between " + strconv.Itoa(firstPort) + " and " + strconv.Itoa(lastPort))
-}
-
-func (b *portBook) save() error {
-	content, err := json.MarshalIndent(b.numbers, "", "  ")
 	if err != nil {
-		return err
+		return 0, err
 	}
-	return supervise.WriteFile(b.path, append(content, '\n'))
+	first, err := strconv.Atoi(string(content))
+	return ports(first), err
 }
 
-func (b *portBook) number(owner, purpose string) int { return b.numbers[owner+"/"+purpose] }
+// claimPorts settles every port before the first process starts. A remembered block is given up only where nothing of
+// the stack runs and something else took one of its ports.
+func claimPorts(path string, old ports, running bool, free func(int) bool) (ports, error) {
+	if old != 0 && (running || old.areFree(free)) {
+		return old, nil
+	}
+	// Each source tree begins at a place of its own, so that two stacks that start at once do not race for one block.
+	place := fnv.New32a()
+	_, _ = place.Write([]byte(path))
+	const blocks = (lastPort - firstPort) / block
+	for i := range blocks {
+		p := ports(firstPort + (int(place.Sum32()%blocks)+i)%blocks*block)
+		if p.areFree(free) {
+			return p, supervise.WriteFile(path, []byte(strconv.Itoa(int(p))))
+		}
+	}
+	return 0, fmt.Errorf("no %d ports in a row are free between %d and %d", block, firstPort, lastPort)
+}
 
-// address is where a claimed port is listened on: 127.0.0.1:PORT.
-func (b *portBook) address(owner, purpose string) string {
-	return net.JoinHostPort(loopback, strconv.Itoa(b.number(owner, purpose)))
+func (p ports) areFree(free func(int) bool) bool {
+	for i := range purposes {
+		if !free(int(p) + i) {
+			return false
+		}
+	}
+	return true
+}
+
+func (p ports) number(owner, purpose string) int {
+	return int(p) + slices.Index(purposes, owner+" "+purpose)
+}
+
+// address is where a port is listened on: 127.0.0.1:PORT.
+func (p ports) address(owner, purpose string) string {
+	return net.JoinHostPort(loopback, strconv.Itoa(p.number(owner, purpose)))
+}
+
+// describe lists the ports of one process: "client 23790, peer 23791".
+func (p ports) describe(owner string) string {
+	var list []string
+	for i, text := range purposes {
+		if purpose, is := strings.CutPrefix(text, owner+" "); is {
+			list = append(list, fmt.Sprintf("%s %d", purpose, int(p)+i))
+		}
+	}
+	return strings.Join(list, ", ")
 }
 
 func portIsFree(number int) bool {
-	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", net.JoinHostPort(loopback, strconv.Itoa(number)))
-	if err != nil {
-		return false
-	}
-	return listener.Close() == nil
+	listener, err := net.Listen("tcp", net.JoinHostPort(loopback, strconv.Itoa(number))) //nolint:noctx // over at once
+	return err == nil && listener.Close() == nil
 }

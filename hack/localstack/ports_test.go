@@ -7,76 +7,43 @@ import (
 	"net"
 	"path/filepath"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 )
 
-func TestClaim(t *testing.T) {
-	for name, test := range map[string]struct {
-		remembered map[string]int
-		running    bool
-		taken      int // by something else
-		wantKept   bool
+func TestClaimPorts_BlockThatIsRemembered_IsKeptUnlessSomethingElseTookIt(t *testing.T) {
+	for name, tt := range map[string]struct {
+		old     ports
+		running bool
+		taken   int // by something else
+		kept    bool
 	}{
-		"a first claim gets a port":                                       {},
-		"a remembered port that is free is kept":                          {remembered: map[string]int{"etcd/client": 20500}, wantKept: true},
-		"a remembered port that its running process holds is kept":        {remembered: map[string]int{"etcd/client": 20500}, running: true, taken: 20500, wantKept: true},
-		"a remembered port that something else took meanwhile is changed": {remembered: map[string]int{"etcd/client": 20500}, taken: 20500},
+		"a first claim gets a block":                                {},
+		"a block that is free is kept":                              {old: 20500, kept: true},
+		"a block that the running stack holds is kept":              {old: 20500, running: true, taken: 20502, kept: true},
+		"a block of which something else took a port is changed":    {old: 20500, taken: 20502},
+		"a port that something else took beside it does not matter": {old: 20500, taken: 20499, kept: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			path := filepath.Join(t.TempDir(), "ports.json")
-			book, err := loadPorts(path)
-			if err != nil {
-				t.Fatal(err)
+			path := filepath.Join(t.TempDir(), "ports")
+			got, err := claimPorts(path, tt.old, tt.running, func(number int) bool { return number != tt.taken })
+			if err != nil || (got == 20500) != tt.kept || got < firstPort || got+block > lastPort {
+				t.Errorf("block %d, %v, want 20500 kept: %t", got, err, tt.kept)
 			}
-			for key, number := range test.remembered {
-				book.numbers[key] = number
-			}
-			book.free = func(number int) bool { return number != test.taken }
-			if err := book.claim("etcd", test.running, "client"); err != nil {
-				t.Fatal(err)
-			}
-			got := book.number("etcd", "client")
-			if kept := got == 20500; kept != test.wantKept {
-				t.Errorf("port %d, want the remembered one kept: %t", got, test.wantKept)
-			}
-			if got < firstPort || got >= lastPort {
-				t.Errorf("port %d is outside of the range", got)
-			}
-			if err := book.save(); err != nil {
-				t.Fatal(err)
-			}
-			again, err := loadPorts(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(book.numbers, again.numbers); diff != "" {
-				t.Errorf("remembered (-want +got):\n%s", diff)
+			if again, err := loadPorts(path); !tt.kept && (again != got || err != nil) {
+				t.Errorf("remembered %d, %v, want %d", again, err, got)
 			}
 		})
 	}
-}
-
-func TestClaimGivesNoPortTwice(t *testing.T) {
-	book := &portBook{numbers: map[string]int{}, free: func(int) bool { return true }}
-	for i := range 100 {
-		if err := book.claim(serverName(i), false, "webhook", "rest", "metrics", "health"); err != nil {
-			t.Fatal(err)
-		}
-	}
-	owners := map[int]string{}
-	for key, number := range book.numbers {
-		if other, twice := owners[number]; twice {
-			t.Errorf("%s and %s share port %d", key, other, number)
-		}
-		owners[number] = key
+	if _, err := claimPorts(filepath.Join(t.TempDir(), "ports"), 0, false, func(int) bool { return false }); err == nil {
+		t.Error("a block was found where no port is free")
 	}
 }
 
-func TestClaimFailsWhenNoPortIsFree(t *testing.T) {
-	book := &portBook{numbers: map[string]int{}, free: func(int) bool { return false }}
-	if err := book.claim("etcd", false, "client"); err == nil {
-		t.Error("no error")
+func TestPorts_AllPurposes_FitIntoABlock(t *testing.T) {
+	if len(purposes) > block {
+		t.Errorf("%d ports are needed, a block has %d", len(purposes), block)
+	}
+	if got, want := ports(20000).describe("etcd"), "client 20000, peer 20001"; got != want {
+		t.Errorf("described as %q, want %q", got, want)
 	}
 }
 
@@ -89,10 +56,7 @@ func TestPortIsFree(t *testing.T) {
 	if portIsFree(number) {
 		t.Error("a port that is listened on is called free")
 	}
-	if err := listener.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if !portIsFree(number) {
-		t.Error("a port that nobody listens on is not called free")
+	if err := listener.Close(); err != nil || !portIsFree(number) {
+		t.Errorf("a port that nobody listens on is not called free: %v", err)
 	}
 }

@@ -16,22 +16,20 @@ import (
 // tour is what the steps of the quickstart share.
 type tour struct {
 	*stack
-	options upOptions
 	samples []sample
 }
 
 // quickstart shows Latchkey at work and leaves the stack up. Each step prints what a person wants to see of it.
-func (s *stack) quickstart(ctx context.Context, o upOptions) error {
-	t := &tour{stack: s, options: o}
+func (s *stack) quickstart(ctx context.Context) error {
+	t := &tour{stack: s}
 	for _, step := range []func(context.Context) error{
-		func(ctx context.Context) error { return s.up(ctx, o) },
+		s.up,
 		t.applySamples,
 		t.awaitReady,
 		t.showObjects,
 		t.showSecrets,
-		t.showREST,
-		t.searchEtcd,
-		t.searchLogs,
+		s.showREST,
+		t.search,
 		t.showWayOn,
 	} {
 		if err := step(ctx); err != nil {
@@ -42,15 +40,12 @@ func (s *stack) quickstart(ctx context.Context, o upOptions) error {
 }
 
 func (t *tour) applySamples(ctx context.Context) error {
-	return t.Step(ctx, "samples", func(ctx context.Context) (string, error) {
-		if err := t.need(t.config("samples"), "there is nothing to show"); err != nil {
-			return "", err
-		}
+	return supervise.Step(ctx, "samples", func(ctx context.Context) (string, error) {
 		stream, err := t.kubectl().Run(ctx, "", "kustomize", t.config("samples"))
 		if err != nil {
 			return "", err
 		}
-		if t.samples, err = parseSamples([]byte(stream)); err != nil {
+		if t.samples, err = parseSamples(stream); err != nil {
 			return "", err
 		}
 		// As a person would: with plain apply, which writes what it applied into an annotation. The API server learns
@@ -64,7 +59,7 @@ func (t *tour) applySamples(ctx context.Context) error {
 }
 
 func (t *tour) awaitReady(ctx context.Context) error {
-	return t.Step(ctx, "secrets", func(ctx context.Context) (string, error) {
+	return supervise.Step(ctx, "secrets", func(ctx context.Context) (string, error) {
 		count := 0
 		for _, o := range t.samples {
 			if !o.isSecret() {
@@ -86,7 +81,7 @@ func (t *tour) showObjects(ctx context.Context) error {
 
 // showSecrets lists what pods would see, by name. The template keeps the values inside kubectl.
 func (t *tour) showSecrets(ctx context.Context) error {
-	t.Linef("\nThe native Secrets that pods get, and the names of their keys:\n")
+	linef("\nThe native Secrets that pods get, and the names of their keys:\n")
 	shown := map[string]bool{}
 	for _, s := range t.samples {
 		if !s.isSecret() || shown[s.Metadata.Namespace] {
@@ -101,11 +96,11 @@ func (t *tour) showSecrets(ctx context.Context) error {
 				return err
 			}
 			if out != "" {
-				t.Linef("  %s/%s:%s", s.Metadata.Namespace, name, out)
+				linef("  %s/%s:%s", s.Metadata.Namespace, name, out)
 			}
 		}
 	}
-	t.Linef("")
+	linef("")
 	return nil
 }
 
@@ -115,7 +110,7 @@ func (t *tour) show(ctx context.Context, args ...string) error {
 	if err != nil {
 		return err
 	}
-	t.Linef("\n$ kubectl %s\n%s", strings.Join(args, " "), strings.TrimRight(out, "\n"))
+	linef("\n$ kubectl %s\n%s", strings.Join(args, " "), strings.TrimRight(out, "\n"))
 	return nil
 }
 
@@ -127,7 +122,7 @@ func (t *tour) showWayOn(context.Context) error {
 			break
 		}
 	}
-	t.Linef(`
+	linef(`
 The stack stays up. Go on with the plugin, which is "kubectl latchkey" where its folder is in PATH:
 
   source %[1]s
@@ -137,6 +132,6 @@ The stack stays up. Go on with the plugin, which is "kubectl latchkey" where its
   bin/kubectl-latchkey -n %[2]s doctor
   $KUBECTL -n %[2]s run shell --image=busybox --dry-run=server -o yaml      # what a pod gets
   curl --cacert $LATCHKEY_CA -H "Authorization: Bearer $LATCHKEY_TOKEN" $LATCHKEY_URL/api/v2/users/me/secrets
-  make down`, t.relative(t.env()), namespace, name)
+  make down`, t.relative(t.path("env")), namespace, name)
 	return nil
 }

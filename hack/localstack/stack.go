@@ -6,109 +6,72 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strconv"
-	"strings"
+	"slices"
+	"text/tabwriter"
 	"time"
 
-	"github.com/spf13/pflag"
-
+	"github.com/latchkey-dev/latchkey/hack/internal/controlplane"
 	"github.com/latchkey-dev/latchkey/hack/internal/supervise"
 	"github.com/latchkey-dev/latchkey/test/framework"
 )
 
-// stack is the local stack of one source tree.
-type stack struct {
-	layout
-	supervise.Keeper
-	supervise.Report
-	ports  *portBook
-	assets string // where etcd, kube-apiserver and kubectl lie; set by prepare
-}
-
-// upOptions say what up brings up.
-type upOptions struct {
+// options are what a caller chooses.
+type options struct {
 	replicas         int
 	verbosity        int
 	rest             bool
 	controlPlaneOnly bool
+	wipe             bool
 }
 
-func (o *upOptions) addFlags(flags *pflag.FlagSet) {
-	flags.IntVar(&o.replicas, "replicas", 2, "how many servers run behind the load balancer")
-	flags.IntVar(&o.verbosity, "verbosity", 1, "log verbosity of the controller and the servers")
-	flags.BoolVar(&o.rest, "rest", restByDefault, "let the servers serve the REST APIs")
+// stack is the local stack of one source tree.
+type stack struct {
+	options
+	supervise.Keeper
+	root  string
+	ports ports
+	plane controlplane.Plane
 }
 
-func (o *upOptions) validate() error {
-	if o.replicas < 1 || o.replicas > 9 {
-		return fmt.Errorf("--replicas is %d: between 1 and 9, please", o.replicas)
-	}
-	return nil
-}
-
-func openStack(root string, out io.Writer) (*stack, error) {
-	if root == "" {
-		dir, err := os.Getwd()
-		if err != nil {
-			return nil, err
-		}
-		if root, err = supervise.FindRoot(dir); err != nil {
-			return nil, err
-		}
-	}
-	root, err := filepath.Abs(root)
+func openStack(o options) (*stack, error) {
+	root, err := supervise.Root()
 	if err != nil {
 		return nil, err
 	}
-	if _, err := os.Stat("/proc/self/stat"); err != nil {
-		return nil, fmt.Errorf("the local stack needs Linux, whose /proc tells which processes it started: %w", err)
+	s := &stack{options: o, root: root}
+	s.Keeper = supervise.Keeper{
+		Dir: root, Logs: s.path("log"), Socket: s.path("keeper.sock"), Argv: []string{"/proc/self/exe", "keep"},
 	}
-	l := layout{root: root}
-	return &stack{
-		layout: l,
-		Keeper: supervise.Keeper{Dir: root, Logs: l.dev("log"), Records: l.dev("run")},
-		Report: supervise.Report{Out: out, Now: time.Now},
-	}, nil
-}
-
-// locked runs f as the only one that changes this stack.
-func (s *stack) locked(ctx context.Context, f func(context.Context) error) error {
-	waiting := func() { s.Linef("waiting for another localstack command to finish") }
-	return supervise.WithLock(ctx, s.lock(), waiting, func(ctx context.Context) error {
-		var err error
-		if s.ports, err = loadPorts(s.layout.ports()); err != nil {
-			return err
-		}
-		return f(ctx)
-	})
-}
-
-// prepare finds or builds the binaries of the control plane.
-func (s *stack) prepare(ctx context.Context) error {
-	script := filepath.Join(s.root, "hack", "controlplane", "build.sh")
-	command := exec.CommandContext(ctx, script, "--print-assets")
-	command.Stderr = os.Stderr // its progress
-	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
-	command.WaitDelay = 5 * time.Second
-	out, err := command.Output()
-	if err != nil {
-		return fmt.Errorf("%s: %w", s.relative(script), err)
+	if s.ports, err = loadPorts(s.path("ports")); err != nil {
+		return nil, err
 	}
-	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
-	s.assets = lines[len(lines)-1]
-	return nil
+	return s, nil
 }
 
-func (s *stack) kubectl() framework.Kubectl { return s.kubectlAs(s.adminKubeconfig()) }
+// path is a place below bin/dev.
+func (s *stack) path(elem ...string) string {
+	return filepath.Join(append([]string{s.root, "bin", "dev"}, elem...)...)
+}
+
+func (s *stack) config(folder string) string { return filepath.Join(s.root, "config", folder) }
+
+// relative shortens a path below the root for people.
+func (s *stack) relative(path string) string {
+	if short, err := filepath.Rel(s.root, path); err == nil && filepath.IsLocal(short) {
+		return short
+	}
+	return path
+}
+
+func linef(format string, args ...any) { fmt.Printf(format+"\n", args...) }
+
+func (s *stack) kubectl() framework.Kubectl { return s.kubectlAs(s.path("admin.kubeconfig")) }
 
 func (s *stack) kubectlAs(kubeconfig string) framework.Kubectl {
-	return framework.NewKubectl(filepath.Join(s.assets, "kubectl"), kubeconfig, s.dev("kubectl-cache"))
+	return framework.NewKubectl(filepath.Join(s.plane.Assets, "kubectl"), kubeconfig, s.path("kubectl-cache"))
 }
 
 // get reads objects into a Go value.
@@ -120,68 +83,51 @@ func (s *stack) get(ctx context.Context, into any, args ...string) error {
 	return json.Unmarshal([]byte(out), into)
 }
 
-// claimPorts settles every port before the first process starts, since their addresses appear in each other's
-// arguments.
-func (s *stack) claimPorts(replicas int) error {
-	purposes := map[string][]string{
-		"etcd":           {"client", "peer"},
-		"kube-apiserver": {"secure"},
-		"controller":     {"metrics", "health"},
-		"balancer":       {"webhook", "rest"},
-	}
-	for i := range replicas {
-		purposes[serverName(i)] = []string{"webhook", "rest", "metrics", "health"}
-	}
-	for owner, list := range purposes {
-		r, err := s.Load(owner)
-		if err != nil {
-			return err
-		}
-		if err := s.ports.claim(owner, r.Running(), list...); err != nil {
-			return err
-		}
-	}
-	return s.ports.save()
-}
-
-func (s *stack) down(ctx context.Context, wipe bool) error {
-	names, err := s.Recorded()
+func (s *stack) down(ctx context.Context) error {
+	list, err := s.List(ctx)
 	if err != nil {
 		return err
 	}
-	stopped := 0
-	for _, name := range stopOrder(names) {
-		if err := s.Step(ctx, name, func(ctx context.Context) (string, error) {
-			found, err := s.Stop(ctx, name)
-			if !found {
-				return "was not running", err
-			}
-			stopped++
+	for _, process := range slices.Backward(list) { // none loses what it depends on before it ends
+		if err := supervise.Step(ctx, process.Name, func(ctx context.Context) (string, error) {
+			_, err := s.Stop(ctx, process.Name)
 			return "stopped", err
 		}); err != nil {
 			return err
 		}
 	}
-	if stopped == 0 {
-		s.Linef("nothing was running")
-	}
-	if !wipe {
-		return nil
-	}
-	if err := os.RemoveAll(s.dev()); err != nil {
+	if err := s.End(ctx); err != nil {
 		return err
 	}
-	s.Linef("%s removed", s.relative(s.dev()))
-	return nil
-}
-
-// need returns an error that says how to make a file that is missing.
-func (s *stack) need(path, how string) error {
-	_, err := os.Stat(path)
-	if errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("%s is missing: %s", s.relative(path), how)
+	if len(list) == 0 {
+		linef("nothing was running")
 	}
-	return err
+	if !s.wipe {
+		return nil
+	}
+	linef("%s removed", s.relative(s.path()))
+	return os.RemoveAll(s.path())
 }
 
-func itoa(n int) string { return strconv.Itoa(n) }
+// status lists the processes. It changes nothing, and so needs no lock.
+func (s *stack) status(ctx context.Context) error {
+	list, err := s.List(ctx)
+	if err != nil {
+		return err
+	}
+	if len(list) == 0 {
+		linef("nothing is running")
+		return nil
+	}
+	table := tabwriter.NewWriter(os.Stdout, 0, 0, 3, ' ', 0)
+	_, _ = fmt.Fprintln(table, "NAME\tSTATE\tPID\tAGE\tPORTS\tLOG")
+	for _, p := range list {
+		state := "ended"
+		if p.PID != 0 {
+			state = "running"
+		}
+		_, _ = fmt.Fprintf(table, "%s\t%s\t%d\t%s\t%s\t%s\n",
+			p.Name, state, p.PID, time.Since(p.Started).Round(time.Second), s.ports.describe(p.Name), s.relative(s.Log(p.Name)))
+	}
+	return table.Flush()
+}

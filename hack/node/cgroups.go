@@ -19,33 +19,37 @@ import (
 	"github.com/latchkey-dev/latchkey/hack/internal/supervise"
 )
 
+const cgroupFolder = "/sys/fs/cgroup"
+
 // needControllers are the cgroup controllers without which the kubelet does not start.
 var needControllers = []string{"cpu", "memory", "pids"}
 
 // hierarchies lists where cgroups are mounted: one hierarchy with cgroup v2, one for each controller with v1, and both
 // kinds where a machine is in between.
-func hierarchies(mounts []mount) []string {
+func hierarchies(folder string) ([]string, error) {
+	if _, err := os.Stat(filepath.Join(folder, "cgroup.procs")); err == nil {
+		return []string{folder}, nil
+	}
+	files, err := filepath.Glob(filepath.Join(folder, "*", "cgroup.procs"))
 	var points []string
-	for _, m := range mounts {
-		if (m.fsType == "cgroup" || m.fsType == "cgroup2") && !slices.Contains(points, m.point) {
-			points = append(points, m.point)
+	for _, file := range files {
+		point, lerr := filepath.EvalSymlinks(filepath.Dir(file)) // cpu may be a link to cpu,cpuacct
+		if err = errors.Join(err, lerr); !slices.Contains(points, point) {
+			points = append(points, point)
 		}
 	}
-	return points
+	return points, err
 }
 
-// controllers lists the cgroup controllers that containers can be held with. read reads a file of a hierarchy.
-func controllers(mounts []mount, read func(string) ([]byte, error)) []string {
+// controllers lists the cgroup controllers that containers can be held with: v2 has a file of them, and with v1 a
+// hierarchy is named after its own.
+func controllers(points []string) []string {
 	var list []string
-	for _, m := range mounts {
-		switch m.fsType {
-		case "cgroup":
-			list = append(list, m.options...)
-		case "cgroup2":
-			content, err := read(filepath.Join(m.point, "cgroup.controllers"))
-			if err == nil {
-				list = append(list, strings.Fields(string(content))...)
-			}
+	for _, point := range points {
+		if content, err := os.ReadFile(filepath.Join(point, "cgroup.controllers")); err == nil {
+			list = append(list, strings.Fields(string(content))...)
+		} else {
+			list = append(list, strings.Split(filepath.Base(point), ",")...)
 		}
 	}
 	return list
@@ -53,11 +57,11 @@ func controllers(mounts []mount, read func(string) ([]byte, error)) []string {
 
 // makeCgroups makes a cgroup of our own in every hierarchy, so that every process in it is a container of ours.
 func makeCgroups() error {
-	mounts, err := readMounts()
+	points, err := hierarchies(cgroupFolder)
 	if err != nil {
 		return err
 	}
-	for _, point := range hierarchies(mounts) {
+	for _, point := range points {
 		if err := os.MkdirAll(filepath.Join(point, nodeName), 0o755); err != nil {
 			return err
 		}
@@ -80,65 +84,55 @@ func makeCgroups() error {
 }
 
 // killContainers ends every process in our cgroups, at once: nothing in a container is worth a grace period here.
-func killContainers(ctx context.Context) (int, error) {
-	killed := map[int]bool{}
+func killContainers(ctx context.Context) (string, error) {
+	killed := map[string]bool{}
 	err := supervise.Eventually(ctx, 10*time.Second, func(context.Context) error {
-		pids, err := containerPIDs()
-		if err != nil {
+		left := 0
+		if err := walkCgroups(func(folder string) error {
+			content, err := os.ReadFile(filepath.Join(folder, "cgroup.procs"))
+			if err != nil {
+				return nil // the cgroup is gone
+			}
+			for _, pid := range strings.Fields(string(content)) {
+				killed[pid] = true
+				left++
+				ours := func(cgroups string) bool { return strings.Contains(cgroups, ":/"+nodeName+"/") }
+				if err := killIf(pid, "cgroup", ours); err != nil {
+					return err
+				}
+			}
+			return nil
+		}); err != nil {
 			return supervise.Permanent(err)
 		}
-		for _, pid := range pids {
-			if err := killContainerProcess(pid); err != nil {
-				return supervise.Permanent(err)
-			}
-			killed[pid] = true
-		}
-		if len(pids) > 0 {
-			return fmt.Errorf("%d processes of containers do not end", len(pids))
+		if left > 0 {
+			return fmt.Errorf("%d processes of containers do not end", left)
 		}
 		return nil
 	})
-	return len(killed), err
+	return fmt.Sprintf("ended (%d processes)", len(killed)), err
 }
 
-// killContainerProcess ends a process if it is in a cgroup of ours.
-func killContainerProcess(pid int) error {
-	// The handle pins the process: after the look at its cgroups, the signal can reach no other one.
+// killIf ends a process if a file of it below /proc says what it should. A process that is gone is no error.
+func killIf(process, file string, is func(content string) bool) error {
+	pid, err := strconv.Atoi(process)
+	if err != nil {
+		return err
+	}
+	// The handle pins the process: after the look at it, the signal can reach no other one.
 	handle, err := os.FindProcess(pid)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = handle.Release() }()
-	cgroups, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cgroup")
-	if err != nil || !strings.Contains(string(cgroups), ":/"+nodeName+"/") {
-		return nil // it has ended
+	content, err := os.ReadFile("/proc/" + process + "/" + file)
+	if err != nil || !is(string(content)) {
+		return nil
 	}
 	if err := handle.Signal(syscall.SIGKILL); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
 	}
 	return nil
-}
-
-// containerPIDs lists the processes in our cgroups.
-func containerPIDs() ([]int, error) {
-	var pids []int
-	err := walkCgroups(func(folder string) error {
-		content, err := os.ReadFile(filepath.Join(folder, "cgroup.procs"))
-		if err != nil {
-			return nil // the cgroup is gone
-		}
-		for _, field := range strings.Fields(string(content)) {
-			pid, err := strconv.Atoi(field)
-			if err != nil {
-				return err
-			}
-			if !slices.Contains(pids, pid) {
-				pids = append(pids, pid)
-			}
-		}
-		return nil
-	})
-	return pids, err
 }
 
 // removeCgroups removes our cgroups, which no process is in any more.
@@ -162,26 +156,17 @@ func removeCgroups(ctx context.Context) error {
 
 // walkCgroups calls f for each of our cgroups, a parent before its children.
 func walkCgroups(f func(folder string) error) error {
-	mounts, err := readMounts()
-	if err != nil {
-		return err
-	}
-	for _, point := range hierarchies(mounts) {
-		err := filepath.WalkDir(filepath.Join(point, nodeName), func(path string, entry fs.DirEntry, err error) error {
+	points, err := hierarchies(cgroupFolder)
+	for _, point := range points {
+		err = errors.Join(err, filepath.WalkDir(filepath.Join(point, nodeName), func(path string, entry fs.DirEntry, err error) error {
 			if errors.Is(err, fs.ErrNotExist) {
 				return nil
 			}
-			if err != nil {
+			if err != nil || !entry.IsDir() {
 				return err
 			}
-			if entry.IsDir() {
-				return f(path)
-			}
-			return nil
-		})
-		if err != nil {
-			return err
-		}
+			return f(path)
+		}))
 	}
-	return nil
+	return err
 }

@@ -7,30 +7,26 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/latchkey-dev/latchkey/hack/internal/supervise"
 )
 
-// down ends and removes everything that up started and made, in an order in which nothing is started anew.
+// down ends and removes everything that up started and made, in an order in which nothing is started again.
 func (n *node) down(ctx context.Context) error {
 	m, known, err := n.loadMachine()
 	if err != nil {
 		return err
 	}
 	if !known {
-		n.Linef("nothing is there")
+		linef("nothing is there")
 		return nil
 	}
-	names, err := n.Recorded()
-	if err != nil {
-		return err
-	}
-	sandboxes, err := n.sandboxes()
+	sandboxes, err := filepath.Glob(n.dir("containerd-state", "io.containerd.grpc.v1.cri", "sandboxes", "*"))
 	if err != nil {
 		return err
 	}
@@ -39,22 +35,13 @@ func (n *node) down(ctx context.Context) error {
 		do   func(context.Context) (string, error)
 	}{
 		{"kubelet", n.stopping("kubelet")},
-		{"containers", n.endContainers},
+		{"containers", killContainers},
+		{"shims", n.awaitShims},
 		{"containerd", n.stopping("containerd")},
-		{"shims", func(ctx context.Context) (string, error) {
-			count, err := n.endShims(ctx)
-			if err != nil {
-				return "", err
-			}
-			// A container that was being started when the others were ended.
-			_, err = killContainers(ctx)
-			return fmt.Sprintf("%d ended", count), err
-		}},
-		{"control plane", n.stopping(controlPlane(names)...)},
-		{"mounts", func(ctx context.Context) (string, error) {
-			count, err := unmountBelow(ctx, n.dir())
-			return fmt.Sprintf("%d unmounted", count), err
-		}},
+		{"shims that are left", n.endShims},
+		{"containers that were being started", killContainers},
+		{"control plane", func(ctx context.Context) (string, error) { return "stopped", n.End(ctx) }},
+		{"mounts", func(ctx context.Context) (string, error) { return unmountBelow(ctx, n.dir()) }},
 		{"network", func(ctx context.Context) (string, error) {
 			if err := removeNetwork(ctx); err != nil {
 				return "", err
@@ -71,68 +58,74 @@ func (n *node) down(ctx context.Context) error {
 			return "as before", removeTree(n.dir(), n.machineFile())
 		}},
 	} {
-		if err := n.Step(ctx, step.name, step.do); err != nil {
+		if err := supervise.Step(ctx, step.name, step.do); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// controlPlane sorts the processes that are left on record once kubelet and containerd are gone: first those that need
-// the API server, last etcd.
-func controlPlane(recorded []string) []string {
-	order := []string{"kube-apiserver", "etcd"}
-	left := slices.DeleteFunc(slices.Clone(recorded), func(name string) bool {
-		return name == "kubelet" || name == "containerd"
-	})
-	slices.SortStableFunc(left, func(a, b string) int { return slices.Index(order, a) - slices.Index(order, b) })
-	return left
-}
-
-// stopping returns a step that stops the processes of these names.
-func (n *node) stopping(names ...string) func(context.Context) (string, error) {
+// stopping returns a step that stops a process.
+func (n *node) stopping(name string) func(context.Context) (string, error) {
 	return func(ctx context.Context) (string, error) {
-		stopped := 0
-		for _, name := range names {
-			found, err := n.Stop(ctx, name)
-			if err != nil {
-				return "", err
-			}
-			if found {
-				stopped++
-			}
+		if found, err := n.Stop(ctx, name); err != nil || !found {
+			return "not running", err
 		}
-		switch {
-		case stopped == 0:
-			return "not running", nil
-		case len(names) == 1:
-			return "stopped", nil
-		}
-		return fmt.Sprintf("stopped (%d processes)", stopped), nil
+		return "stopped", nil
 	}
 }
 
-// endContainers ends the containers and gives containerd, if it still runs, a little time to remove what belonged to
-// them. What it does not get done is done by the steps that follow.
-func (n *node) endContainers(ctx context.Context) (string, error) {
-	killed, err := killContainers(ctx)
-	if err != nil {
-		return "", err
+// isShim reports whether a command line, as the kernel shows it, is that of a shim of our containerd. A shim is the parent
+// of a container and outlives containerd; it is told the socket of the containerd that it belongs to.
+func isShim(cmdline, socket string) bool {
+	program, arguments, _ := strings.Cut(cmdline, "\x00")
+	return strings.HasPrefix(filepath.Base(program), "containerd-shim") && strings.Contains("\x00"+arguments, "\x00-address\x00"+socket+"\x00")
+}
+
+func (n *node) isShim(cmdline string) bool { return isShim(cmdline, n.socket()) }
+
+// awaitShims gives containerd, if it still runs, a little time to remove what belonged to the containers. What it does not
+// get done is done by the steps that follow.
+func (n *node) awaitShims(ctx context.Context) (string, error) {
+	if !n.Running(ctx) {
+		return "without containerd", nil
 	}
-	containerd, err := n.Load("containerd")
-	if err != nil {
-		return "", err
-	}
-	waitCtx, cancel := context.WithTimeout(ctx, 3*time.Second)
-	defer cancel()
-	err = supervise.Poll(waitCtx, 100*time.Millisecond, func(context.Context) (bool, error) {
-		shims, err := n.shims()
-		return len(shims) == 0 || !containerd.Running(), err
+	err := supervise.Eventually(ctx, 3*time.Second, func(context.Context) error {
+		files, err := filepath.Glob("/proc/[0-9]*/cmdline")
+		for _, file := range files {
+			if content, rerr := os.ReadFile(file); rerr == nil && n.isShim(string(content)) {
+				return errors.New("there is one")
+			}
+		}
+		return err
 	})
-	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
+	if err != nil {
+		return "left to do by hand", ctx.Err()
+	}
+	return "ended by containerd", nil
+}
+
+// endShims ends the shims of our containerd, whose containers have ended, and removes their sockets, which lie in a
+// folder that all shims of the machine share. While containerd runs it does both by itself.
+func (n *node) endShims(context.Context) (string, error) {
+	addresses, err := filepath.Glob(n.dir("containerd-state", "io.containerd.runtime.v2.task", "*", "*", "address"))
+	if err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("ended (%d processes)", killed), nil
+	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	errs := []error{err}
+	for _, file := range files {
+		errs = append(errs, killIf(filepath.Base(filepath.Dir(file)), "cmdline", n.isShim))
+	}
+	for _, file := range addresses {
+		address, err := os.ReadFile(file)
+		if path, isPath := strings.CutPrefix(strings.TrimSpace(string(address)), "unix://"); isPath && err == nil {
+			if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				errs = append(errs, err)
+			}
+		}
+	}
+	return "ended", errors.Join(errs...)
 }
 
 // removeContainerTraces removes what programs leave of our pods in folders that they share with others.
@@ -160,11 +153,11 @@ func removeContainerTraces(sandboxes []string, podLogs string) error {
 // removeTree removes a folder, the file last that says whose it is: after an interruption, the next down goes on.
 func removeTree(folder, last string) error {
 	// What is mounted below it would be emptied too.
-	mounts, err := readMounts()
+	points, err := mountsBelow(folder)
 	if err != nil {
 		return err
 	}
-	if points := below(mounts, folder); len(points) > 0 {
+	if len(points) > 0 {
 		return fmt.Errorf("%s is still mounted", points[0])
 	}
 	entries, err := os.ReadDir(folder)
@@ -181,4 +174,47 @@ func removeTree(folder, last string) error {
 		}
 	}
 	return os.RemoveAll(folder)
+}
+
+// mountsBelow lists the mount points in a folder, the last mounted first.
+func mountsBelow(folder string) ([]string, error) {
+	content, err := os.ReadFile("/proc/self/mountinfo")
+	return parseMounts(string(content), folder), err
+}
+
+// parseMounts reads the format of proc_pid_mountinfo(5), where the fifth field is the mount point.
+func parseMounts(content, folder string) []string {
+	// The kernel does this to the characters that would end a field.
+	unescape := strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)
+	var points []string
+	for line := range strings.Lines(content) {
+		if fields := strings.Fields(line); len(fields) > 4 {
+			if point := unescape.Replace(fields[4]); strings.HasPrefix(point, folder+"/") {
+				points = append([]string{point}, points...)
+			}
+		}
+	}
+	return points
+}
+
+// unmountBelow unmounts everything below a folder, and says how much that was.
+func unmountBelow(ctx context.Context, folder string) (string, error) {
+	count := 0
+	var last error
+	for range 5 { // one mount may lie on top of another, at the same place
+		points, err := mountsBelow(folder)
+		if err != nil || len(points) == 0 {
+			return fmt.Sprintf("%d unmounted", count), err
+		}
+		last = nil
+		for _, point := range points {
+			// Lazily: a file that somebody has open must not leave the mount there for ever.
+			if _, err := run(ctx, "umount", "--lazy", point); err != nil {
+				last = errors.Join(last, err)
+				continue
+			}
+			count++
+		}
+	}
+	return "", errors.Join(fmt.Errorf("there are still mounts below %s", folder), last)
 }

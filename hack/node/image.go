@@ -6,16 +6,20 @@ package main
 import (
 	"archive/tar"
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
-	"path"
+	"os/exec"
 	"runtime"
 	"strings"
 	"time"
+
+	"github.com/latchkey-dev/latchkey/hack/internal/supervise"
 )
 
 // Images have names of their own below "localhost", which no registry answers to: they are imported, never pulled.
@@ -46,7 +50,6 @@ type imageConfig struct {
 	Env        []string `json:"Env,omitempty"`
 	Entrypoint []string `json:"Entrypoint,omitempty"`
 	Cmd        []string `json:"Cmd,omitempty"`
-	WorkingDir string   `json:"WorkingDir,omitempty"`
 }
 
 // epoch is the time of everything in an image: the same content makes the same image.
@@ -55,10 +58,11 @@ var epoch = time.Unix(0, 0).UTC()
 // write writes the image in the format that `docker save` writes and `ctr images import` reads: a layer, a
 // configuration that names the layer by its digest, and a manifest that names both.
 func (i image) write(out io.Writer) error {
-	layer, err := i.layer()
-	if err != nil {
+	var content bytes.Buffer
+	if err := writeTar(&content, i.entries); err != nil {
 		return err
 	}
+	layer := content.Bytes()
 	config, err := json.Marshal(map[string]any{
 		"architecture": runtime.GOARCH,
 		"os":           "linux",
@@ -81,12 +85,6 @@ func (i image) write(out io.Writer) error {
 		{path: layerFile, mode: 0o644, content: layer},
 		{path: "manifest.json", mode: 0o644, content: manifest},
 	})
-}
-
-func (i image) layer() ([]byte, error) {
-	var layer bytes.Buffer
-	err := writeTar(&layer, i.entries)
-	return layer.Bytes(), err
 }
 
 func writeTar(out io.Writer, entries []entry) error {
@@ -170,19 +168,35 @@ func newPauseImage(busybox []byte) image {
 	}
 }
 
-// newProgramImage makes an image with one static program and nothing else that could run.
-func newProgramImage(name, file, user string) (image, error) {
-	if err := checkStatic(file); err != nil {
-		return image{}, fmt.Errorf("%w: build it with CGO_ENABLED=0", err)
-	}
-	content, err := os.ReadFile(file)
+// importImages imports what every pod needs, and what tests run.
+func (n *node) importImages(ctx context.Context) error {
+	path, err := exec.LookPath("busybox")
 	if err != nil {
-		return image{}, err
+		return err
 	}
-	program := path.Base(file)
-	return image{
-		name:    name,
-		entries: append(baseEntries(), entry{path: program, mode: 0o755, content: content}),
-		config:  imageConfig{User: user, Entrypoint: []string{"/" + program}, WorkingDir: "/"},
-	}, nil
+	busybox, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	links, err := run(ctx, path, "--list")
+	if err != nil {
+		return err
+	}
+	for _, i := range []image{newPauseImage(busybox), newBusyboxImage(busybox, strings.Fields(links))} {
+		if err := supervise.Step(ctx, "image "+i.name, func(ctx context.Context) (string, error) {
+			var archive bytes.Buffer
+			if err := i.write(&archive); err != nil {
+				return "", err
+			}
+			file := n.dir("image.tar")
+			if err := supervise.WriteFile(file, archive.Bytes()); err != nil {
+				return "", err
+			}
+			_, err := n.ctr(ctx, "images", "import", file)
+			return "imported", errors.Join(err, os.Remove(file))
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -9,7 +9,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -122,45 +121,6 @@ func TestEveryFolderOfAnImageComesBeforeWhatIsInIt(t *testing.T) {
 				t.Errorf("%s: %s comes before %s", i.name, e.path, parent)
 			}
 			seen[e.path] = true
-		}
-	}
-}
-
-func TestAProgramImageHoldsOneProgram(t *testing.T) {
-	program := filepath.Join(t.TempDir(), "latchkey")
-	// The smallest file that counts as a program: the head of an ELF file without any segment.
-	elfHead := append([]byte("\x7fELF\x02\x01\x01"), make([]byte, 57)...)
-	elfHead[16], elfHead[18], elfHead[20], elfHead[52], elfHead[54], elfHead[58] = 2, 62, 1, 64, 56, 64
-	if err := os.WriteFile(program, elfHead, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	i, err := newProgramImage("localhost/latchkey:test", program, "65532:65532")
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := imageConfig{User: "65532:65532", Entrypoint: []string{"/latchkey"}, WorkingDir: "/"}
-	if diff := cmp.Diff(want, i.config); diff != "" {
-		t.Errorf("configuration (-want +got):\n%s", diff)
-	}
-	var programs []string
-	for _, e := range i.entries {
-		if e.mode&0o111 != 0 && !strings.HasSuffix(e.path, "/") {
-			programs = append(programs, e.path)
-		}
-	}
-	if diff := cmp.Diff([]string{"latchkey"}, programs); diff != "" {
-		t.Errorf("programs (-want +got):\n%s", diff)
-	}
-}
-
-func TestWhatIsNoStaticProgramIsRefused(t *testing.T) {
-	script := filepath.Join(t.TempDir(), "script")
-	if err := os.WriteFile(script, []byte("#!/bin/sh\n"), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	for name, path := range map[string]string{"a script": script, "nothing": script + ".none"} {
-		if err := checkStatic(path); err == nil {
-			t.Errorf("%s was taken for a static program", name)
 		}
 	}
 }

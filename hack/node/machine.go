@@ -40,12 +40,12 @@ type machine struct {
 	Network  bool              `json:"network"`  // the network is whole
 }
 
-func (l layout) machineFile() string { return l.dir("machine.json") }
+func (n *node) machineFile() string { return n.dir("machine.json") }
 
 // loadMachine reads what is remembered, and says whether there is anything.
-func (l layout) loadMachine() (machine, bool, error) {
+func (n *node) loadMachine() (machine, bool, error) {
 	var m machine
-	content, err := os.ReadFile(l.machineFile())
+	content, err := os.ReadFile(n.machineFile())
 	if errors.Is(err, fs.ErrNotExist) {
 		return m, false, nil
 	}
@@ -53,17 +53,17 @@ func (l layout) loadMachine() (machine, bool, error) {
 		return m, false, err
 	}
 	if err := json.Unmarshal(content, &m); err != nil {
-		return m, false, fmt.Errorf("%s: %w", l.machineFile(), err)
+		return m, false, fmt.Errorf("%s: %w", n.machineFile(), err)
 	}
 	return m, true, nil
 }
 
-func (l layout) saveMachine(m machine) error {
+func (n *node) saveMachine(m machine) error {
 	content, err := json.MarshalIndent(m, "", "  ")
 	if err != nil {
 		return err
 	}
-	return supervise.WriteFile(l.machineFile(), append(content, '\n'))
+	return supervise.WriteFile(n.machineFile(), append(content, '\n'))
 }
 
 // lookAtMachine notes how the machine is now.
@@ -102,7 +102,7 @@ func (m machine) restore(ctx context.Context, settingsFolder string) error {
 			errs = append(errs, os.RemoveAll(folder))
 			continue
 		}
-		removeEmpty(folder)
+		_ = os.Remove(folder) // unless it holds something by now
 	}
 	return errors.Join(errs...)
 }
@@ -113,19 +113,9 @@ func removeNamespaceFolder(ctx context.Context) error {
 	if err != nil || len(entries) > 0 {
 		return nil // gone, or in use by others by now
 	}
-	mounts, err := readMounts()
-	if err != nil {
-		return err
+	points, err := mountsBelow(filepath.Dir(namespaceFolder))
+	if err == nil && slices.Contains(points, namespaceFolder) {
+		_, err = run(ctx, "umount", namespaceFolder)
 	}
-	for _, m := range mounts {
-		if m.point == namespaceFolder {
-			if _, err := run(ctx, "umount", namespaceFolder); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+	return err
 }
-
-// removeEmpty removes a folder that holds nothing, and leaves any other.
-func removeEmpty(folder string) { _ = os.Remove(folder) }

@@ -8,66 +8,61 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 )
 
-const someMounts = `22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw
-30 22 0:30 / /sys/fs/cgroup/memory rw,relatime - cgroup cgroup rw,memory
-31 22 0:31 / /sys/fs/cgroup/cpu,cpuacct rw,relatime - cgroup cgroup rw,cpu,cpuacct
-32 22 0:32 / /sys/fs/cgroup/unified rw,relatime - cgroup2 cgroup2 rw
+func TestParseMounts_BelowAFolder_TheLastComesFirst(t *testing.T) {
+	const mounts = `22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw
 40 22 0:40 / /src/bin/node/kubelet/pods/1/volumes/a rw,relatime shared:9 master:2 - tmpfs tmpfs rw,size=64k
 41 22 254:0 /x /src/bin/node/kubelet/pods/1/with\040space\134 rw - ext4 /dev/vda rw
 42 22 254:0 /x /src/bin/nodes rw - ext4 /dev/vda rw
 `
-
-func someParsedMounts(t *testing.T) []mount {
-	t.Helper()
-	mounts, err := parseMounts(strings.NewReader(someMounts))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return mounts
-}
-
-func TestBelowListsTheLastMountFirst(t *testing.T) {
 	want := []string{`/src/bin/node/kubelet/pods/1/with space\`, "/src/bin/node/kubelet/pods/1/volumes/a"}
-	if diff := cmp.Diff(want, below(someParsedMounts(t), "/src/bin/node")); diff != "" {
+	if diff := cmp.Diff(want, parseMounts(mounts, "/src/bin/node")); diff != "" {
 		t.Errorf("mount points (-want +got):\n%s", diff)
 	}
 }
 
-func TestParseMountsRefusesWhatItDoesNotKnow(t *testing.T) {
-	for name, line := range map[string]string{
-		"a line without a hyphen":          "22 1 254:0 / / rw,relatime shared:1 ext4 /dev/vda rw",
-		"a line that ends with the hyphen": "22 1 254:0 / / rw,relatime -",
-		"too few fields before the hyphen": "22 1 254:0 / - ext4 /dev/vda rw",
+func TestHierarchies_OfBothVersions_HaveTheirControllers(t *testing.T) {
+	for name, tt := range map[string]struct {
+		files           map[string]string
+		points, control []string
+	}{
+		"v2 alone": {
+			files:  map[string]string{"cgroup.procs": "", "cgroup.controllers": "cpu pids\n", "system.slice/cgroup.procs": ""},
+			points: []string{"."}, control: []string{"cpu", "pids"},
+		},
+		"v1 with v2 beside it": {
+			files:  map[string]string{"cpu,cpuacct/cgroup.procs": "", "memory/cgroup.procs": "", "unified/cgroup.procs": "", "unified/cgroup.controllers": "pids io\n"},
+			points: []string{"cpu,cpuacct", "memory", "unified"}, control: []string{"cpu", "cpuacct", "memory", "pids", "io"},
+		},
 	} {
-		if got, err := parseMounts(strings.NewReader(line)); err == nil {
-			t.Errorf("%s: %v, want an error", name, got)
-		}
-	}
-}
-
-func TestHierarchies(t *testing.T) {
-	want := []string{"/sys/fs/cgroup/memory", "/sys/fs/cgroup/cpu,cpuacct", "/sys/fs/cgroup/unified"}
-	if diff := cmp.Diff(want, hierarchies(someParsedMounts(t))); diff != "" {
-		t.Errorf("hierarchies (-want +got):\n%s", diff)
-	}
-}
-
-func TestControllersAreThoseOfBothVersions(t *testing.T) {
-	read := func(path string) ([]byte, error) {
-		if path != "/sys/fs/cgroup/unified/cgroup.controllers" {
-			return nil, fs.ErrNotExist
-		}
-		return []byte("pids io\n"), nil
-	}
-	got := controllers(someParsedMounts(t), read)
-	if diff := cmp.Diff([]string{"rw", "memory", "rw", "cpu", "cpuacct", "pids", "io"}, got); diff != "" {
-		t.Errorf("controllers (-want +got):\n%s", diff)
+		t.Run(name, func(t *testing.T) {
+			folder := t.TempDir()
+			for file, content := range tt.files {
+				write(t, filepath.Join(folder, file), content)
+			}
+			if name != "v2 alone" { // as distributions do
+				if err := os.Symlink("cpu,cpuacct", filepath.Join(folder, "cpu")); err != nil {
+					t.Fatal(err)
+				}
+			}
+			points, err := hierarchies(folder)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tt.control, controllers(points)); diff != "" {
+				t.Errorf("controllers (-want +got):\n%s", diff)
+			}
+			for i := range points {
+				points[i], _ = filepath.Rel(folder, points[i])
+			}
+			if diff := cmp.Diff(tt.points, points); diff != "" {
+				t.Errorf("hierarchies (-want +got):\n%s", diff)
+			}
+		})
 	}
 }
 
@@ -106,20 +101,17 @@ func TestTheMachineIsPutBack(t *testing.T) {
 }
 
 func TestTheMachineIsRemembered(t *testing.T) {
-	l := layout{root: t.TempDir()}
-	if _, known, err := l.loadMachine(); known || err != nil {
+	n := newNode(t.TempDir(), 0)
+	if _, known, err := n.loadMachine(); known || err != nil {
 		t.Fatalf("before: known %t, %v", known, err)
 	}
 	want := machine{Settings: map[string]string{"vm/panic_on_oom": "0"}, Missing: []string{"/run/netns"}, Network: true}
-	if err := l.saveMachine(want); err != nil {
+	if err := n.saveMachine(want); err != nil {
 		t.Fatal(err)
 	}
-	got, known, err := l.loadMachine()
-	if err != nil || !known {
-		t.Fatalf("after: known %t, %v", known, err)
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("machine (-want +got):\n%s", diff)
+	got, known, err := n.loadMachine()
+	if diff := cmp.Diff(want, got); diff != "" || !known || err != nil {
+		t.Errorf("after: known %t, %v; machine (-want +got):\n%s", known, err, diff)
 	}
 }
 

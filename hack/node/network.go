@@ -5,7 +5,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -32,11 +31,7 @@ const (
 // namespaceFolder is where ip keeps the names of network namespaces.
 const namespaceFolder = "/run/netns"
 
-func namespacePath() string { return filepath.Join(namespaceFolder, nodeName) }
-
-// inNamespace is how a command enters the network namespace. Not `ip netns exec`: that mounts /sys anew, without the
-// cgroups, and the kubelet does not start.
-func inNamespace() []string { return []string{"nsenter", "--net=" + namespacePath(), "--"} }
+const namespacePath = namespaceFolder + "/" + nodeName
 
 // networkCommands make the network namespace, a pair of devices that joins it to the host, and routes, so that
 // everything in the cluster is reached from the host as well: the API server, pods and Services.
@@ -53,7 +48,7 @@ func networkCommands() [][]string {
 		{"ip", "route", "add", podRange, "via", nodeAddress},
 		{"ip", "route", "add", serviceRange, "via", nodeAddress},
 	}
-	return append(commands, append(inNamespace(), "busybox", "sysctl", "-w", "net.ipv4.ip_forward=1"))
+	return append(commands, []string{"nsenter", "--net=" + namespacePath, "--", "busybox", "sysctl", "-w", "net.ipv4.ip_forward=1"})
 }
 
 // upNetwork makes the network unless it is there.
@@ -74,7 +69,7 @@ func (n *node) upNetwork(ctx context.Context, m *machine) (string, error) {
 }
 
 func namespaceExists() bool {
-	_, err := os.Stat(namespacePath())
+	_, err := os.Stat(namespacePath)
 	return err == nil
 }
 
@@ -130,24 +125,6 @@ func hostAddresses() ([]netip.Prefix, error) {
 	return addresses, nil
 }
 
-// networkConfig tells containerd how a pod gets its address: a pair of devices of its own and a route, not a bridge, so
-// that a connection to a Service passes the rules of kube-proxy in both directions whatever br_netfilter is set to.
-func (l layout) networkConfig() ([]byte, error) {
-	return json.MarshalIndent(map[string]any{
-		"cniVersion": "1.0.0",
-		"name":       nodeName,
-		"plugins": []any{map[string]any{
-			"type": "ptp",
-			"ipam": map[string]any{
-				"type":    "host-local",
-				"dataDir": l.dir("addresses"),
-				"ranges":  []any{[]any{map[string]any{"subnet": podRange}}},
-				"routes":  []any{map[string]any{"dst": "0.0.0.0/0"}},
-			},
-		}},
-	}, "", "  ")
-}
-
 // cniResults lists what the network plugins' library remembers of our pods, in a folder that it shares among all
 // runtimes of the machine.
 func cniResults(sandboxes []string) ([]string, error) {
@@ -161,7 +138,7 @@ func cniResults(sandboxes []string) ([]string, error) {
 		// NETWORK-SANDBOX-DEVICE
 		ours := strings.HasPrefix(entry.Name(), nodeName+"-")
 		for _, sandbox := range sandboxes {
-			ours = ours || strings.Contains(entry.Name(), "-"+sandbox+"-")
+			ours = ours || strings.Contains(entry.Name(), "-"+filepath.Base(sandbox)+"-")
 		}
 		if ours {
 			paths = append(paths, filepath.Join(folder, entry.Name()))

@@ -4,17 +4,14 @@
 package main
 
 import (
-	"crypto/x509"
 	"encoding/json"
-	"encoding/pem"
-	"io"
 	"io/fs"
 	"net/netip"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"text/template"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -101,129 +98,78 @@ func TestMissingPackages(t *testing.T) {
 	}
 }
 
-func TestAShimIsOursByItsSocket(t *testing.T) {
-	for name, test := range map[string]struct {
+func TestIsShim_OfOurContainerd_ByItsSocket(t *testing.T) {
+	for name, tt := range map[string]struct {
 		argv []string
 		want bool
 	}{
 		"ours":                         {[]string{"/usr/bin/containerd-shim-runc-v2", "-namespace", "k8s.io", "-id", "a", "-address", "/src/containerd.sock"}, true},
 		"of another containerd":        {[]string{"/usr/bin/containerd-shim-runc-v2", "-address", "/run/containerd/containerd.sock"}, false},
+		"of one beside ours":           {[]string{"/usr/bin/containerd-shim-runc-v2", "-address", "/src/containerd.sock2"}, false},
 		"another program that says so": {[]string{"ctr", "-address", "/src/containerd.sock"}, false},
 		"a flag without its value":     {[]string{"containerd-shim-runc-v2", "-address"}, false},
 		"no command line":              {nil, false},
 	} {
-		if got := isShim(test.argv, "/src/containerd.sock"); got != test.want {
-			t.Errorf("%s: %t, want %t", name, got, test.want)
+		if got := isShim(strings.Join(tt.argv, "\x00")+"\x00", "/src/containerd.sock"); got != tt.want {
+			t.Errorf("%s: %t, want %t", name, got, tt.want)
 		}
 	}
 }
 
-func TestControlPlaneEndsNothingBeforeWhatNeedsIt(t *testing.T) {
-	got := controlPlane([]string{"containerd", "etcd", "kube-apiserver", "kube-controller-manager", "kube-proxy", "kubelet"})
-	want := []string{"kube-controller-manager", "kube-proxy", "kube-apiserver", "etcd"}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("order (-want +got):\n%s", diff)
-	}
-}
-
-func TestANodeIsReadyWhenItSaysSoAndHasNoTaint(t *testing.T) {
-	for name, test := range map[string]struct {
-		node    string
-		wantErr string // nothing: it is ready
-	}{
-		"ready":             {node: `{"status":{"conditions":[{"type":"PIDPressure","status":"False"},{"type":"Ready","status":"True"}]}}`},
-		"tainted":           {node: `{"spec":{"taints":[{"key":"not-ready"}]},"status":{"conditions":[{"type":"Ready","status":"True"}]}}`, wantErr: "the taint not-ready"},
-		"not ready":         {node: `{"status":{"conditions":[{"type":"Ready","status":"False","message":"no network"}]}}`, wantErr: "no network"},
-		"nothing known yet": {node: `{}`, wantErr: "has not said yet"},
+func TestReadiness_OfANode_SaysWhatIsMissing(t *testing.T) {
+	for name, tt := range map[string]struct{ node, want string }{
+		"ready":             {`{"spec":{},"status":{"conditions":[{"type":"PIDPressure","status":"False"},{"type":"Ready","status":"True"}]}}`, "ready"},
+		"tainted":           {`{"spec":{"taints":[{"key":"a"}]},"status":{"conditions":[{"type":"Ready","status":"True"}]}}`, "ready, with the taint a"},
+		"not ready":         {`{"spec":{},"status":{"conditions":[{"type":"Ready","status":"False","message":"no network"}]}}`, "not ready: no network"},
+		"nothing known yet": {`{"spec":{},"status":{}}`, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var state nodeState
-			if err := json.Unmarshal([]byte(test.node), &state); err != nil {
+			var object map[string]any
+			if err := json.Unmarshal([]byte(tt.node), &object); err != nil {
 				t.Fatal(err)
 			}
-			err := state.ready()
-			if (err == nil) != (test.wantErr == "") || (err != nil && !strings.Contains(err.Error(), test.wantErr)) {
-				t.Errorf("error %v, want %q", err, test.wantErr)
+			var out strings.Builder
+			if err := template.Must(template.New("").Parse(readiness)).Execute(&out, object); err != nil || out.String() != tt.want {
+				t.Errorf("it is %q, %v, want %q", out.String(), err, tt.want)
 			}
 		})
 	}
 }
 
-func TestEveryClientHasTheCertificateThatItsRoleNeeds(t *testing.T) {
-	keys := layout{root: t.TempDir()}.keys()
-	now := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
-	if made, err := keys.Ensure(now); err != nil || !made {
-		t.Fatalf("made %t, %v", made, err)
-	}
-	roots := x509.NewCertPool()
-	roots.AddCert(certificate(t, filepath.Join(keys.Dir, "ca.crt")))
-	for _, c := range clients {
-		leaf := certificate(t, filepath.Join(keys.Dir, c.file+".crt"))
-		if _, err := leaf.Verify(x509.VerifyOptions{
-			Roots: roots, CurrentTime: now, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
-		}); err != nil {
-			t.Errorf("%s: %v", c.file, err)
-		}
-		if leaf.Subject.CommonName != c.user || !cmp.Equal(leaf.Subject.Organization, c.groups) {
-			t.Errorf("%s is %s, want the user %s and the groups %v", c.file, leaf.Subject, c.user, c.groups)
-		}
-	}
-	server := certificate(t, filepath.Join(keys.Dir, "server.crt"))
-	for _, host := range []string{nodeAddress, serviceAddress, "kubernetes.default.svc", nodeName} {
-		if _, err := server.Verify(x509.VerifyOptions{Roots: roots, CurrentTime: now, DNSName: host}); err != nil {
-			t.Errorf("server as %s: %v", host, err)
-		}
-	}
-}
-
-func certificate(t *testing.T, path string) *x509.Certificate {
-	t.Helper()
-	content, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	block, _ := pem.Decode(content)
-	parsed, err := x509.ParseCertificate(block.Bytes)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return parsed
-}
-
-func TestConfigurationsNameOnlyPlacesOfOurOwn(t *testing.T) {
-	n, err := openNode("/src", io.Discard)
-	if err != nil {
-		t.Fatal(err)
-	}
+func TestRenderConfigs_NameOnlyPlacesOfOurOwn(t *testing.T) {
+	n := newNode("/src", 5*time.Second)
 	n.cniBin, n.overlay = "/usr/lib/cni", true
-	kubelet, err := n.kubeletConfig(5 * time.Second)
+	files, err := n.renderConfigs()
 	if err != nil {
 		t.Fatal(err)
 	}
-	var parsed map[string]any
-	if err := yaml.UnmarshalStrict(kubelet, &parsed); err != nil {
-		t.Fatal(err)
-	}
-	for field, want := range map[string]any{
-		"syncFrequency": "5s", "cgroupRoot": "/" + nodeName, "failCgroupV1": false,
-		"containerRuntimeEndpoint": "unix:///src/bin/node/containerd.sock", "podLogsDir": "/src/bin/node/log/pods",
-	} {
-		if diff := cmp.Diff(want, parsed[field]); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", field, diff)
+	for _, name := range []string{"kubelet.yaml", "kube-proxy.yaml", "network/10-node.conflist"} {
+		var parsed map[string]any
+		if err := yaml.UnmarshalStrict(files[n.config(name)], &parsed); err != nil {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
-	config := string(n.containerdConfig())
-	for _, want := range []string{
-		`root = "/src/bin/node/containerd"`, `state = "/src/bin/node/containerd-state"`, `Root = "/src/bin/node/runc"`,
-		`bin_dir = "/usr/lib/cni"`, `snapshotter = "overlayfs"`, `restrict_oom_score_adj = true`,
+	for name, wants := range map[string][]string{
+		"kubelet.yaml": {
+			"syncFrequency: 5s\n", "cgroupRoot: /" + nodeName + "\n", `containerRuntimeEndpoint: "unix:///src/bin/node/containerd.sock"`,
+			`podLogsDir: "/src/bin/node/log/pods"`,
+		},
+		"containerd.toml": {
+			`root = "/src/bin/node/containerd"`, `state = "/src/bin/node/containerd-state"`, `Root = "/src/bin/node/runc"`,
+			`bin_dir = "/usr/lib/cni"`, `snapshotter = "overlayfs"`, `restrict_oom_score_adj = true`,
+		},
 	} {
-		if !strings.Contains(config, want) {
-			t.Errorf("containerd's configuration lacks %s:\n%s", want, config)
+		for _, want := range wants {
+			if !strings.Contains(string(files[n.config(name)]), want) {
+				t.Errorf("%s lacks %s:\n%s", name, want, files[n.config(name)])
+			}
 		}
 	}
-	for _, absent := range []string{"/var/lib", "/run/", "/opt", "/etc"} {
-		if strings.Contains(config, `"`+absent) {
-			t.Errorf("containerd's configuration uses %s:\n%s", absent, config)
+	for name, content := range files {
+		for _, absent := range []string{"/var/lib", "/run/", "/opt", "/etc"} {
+			if strings.Contains(string(content), `"`+absent) {
+				t.Errorf("%s uses %s:\n%s", name, absent, content)
+			}
 		}
 	}
 }

@@ -16,6 +16,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/latchkey-dev/latchkey/hack/internal/supervise"
 )
 
 // unsuitableError lists why no node can run on this machine.
@@ -69,7 +71,7 @@ func (n *node) preflight(ctx context.Context) error {
 	}
 	var reasons []string
 	if missing := missingPackages(exec.LookPath, statFile); len(missing) > 0 {
-		err := n.Step(ctx, "packages "+strings.Join(missing, " "), func(ctx context.Context) (string, error) {
+		err := supervise.Step(ctx, "packages "+strings.Join(missing, " "), func(ctx context.Context) (string, error) {
 			return "installed", install(ctx, missing)
 		})
 		if err != nil {
@@ -128,24 +130,12 @@ func findCNI(stat func(string) error) string {
 	return ""
 }
 
-// install installs Debian packages. A mirror may need more than one try.
+// install installs Debian packages, with newer lists of them where those that are there do not do.
 func install(ctx context.Context, packages []string) error {
-	if _, err := exec.LookPath("apt-get"); err != nil {
-		return errors.New("there is no apt-get to install them with")
-	}
-	const tries = 3
-	var err error
-	for try := range tries {
-		if try > 0 {
-			if _, err := run(ctx, "apt-get", "update", "-q"); err != nil && ctx.Err() != nil {
-				return err
-			}
-		}
-		command := append([]string{"env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "-q", "-y", "--no-install-recommends"}, packages...)
-		if _, err = run(ctx, command...); err == nil || ctx.Err() != nil {
-			return err
-		}
-	}
+	const script = `install() { apt-get install -q -y --no-install-recommends "$@"; }
+export DEBIAN_FRONTEND=noninteractive
+install "$@" || { apt-get update -q && install "$@"; }`
+	_, err := run(ctx, append([]string{"sh", "-c", script, "sh"}, packages...)...)
 	return err
 }
 
@@ -155,36 +145,28 @@ func checkBusybox() error {
 	if err != nil {
 		return err
 	}
-	if err := checkStatic(path); err != nil {
-		return fmt.Errorf("%w: install busybox-static", err)
-	}
-	return nil
-}
-
-// checkStatic makes sure that a program runs where there is nothing else.
-func checkStatic(path string) error {
 	program, err := elf.Open(path)
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	defer func() { _ = program.Close() }()
 	if slices.ContainsFunc(program.Progs, func(p *elf.Prog) bool { return p.Type == elf.PT_INTERP }) {
-		return fmt.Errorf("%s is dynamically linked", path)
+		return fmt.Errorf("%s is dynamically linked: install busybox-static", path)
 	}
 	return nil
 }
 
 func checkCgroups() error {
-	mounts, err := readMounts()
+	points, err := hierarchies(cgroupFolder)
 	if err != nil {
 		return err
 	}
-	have := controllers(mounts, os.ReadFile)
+	have := controllers(points)
 	lacks := slices.DeleteFunc(slices.Clone(needControllers), func(c string) bool { return slices.Contains(have, c) })
 	if len(lacks) > 0 {
 		return fmt.Errorf("cgroup controllers are missing below /sys/fs/cgroup: %s", strings.Join(lacks, " "))
 	}
-	for _, point := range hierarchies(mounts) {
+	for _, point := range points {
 		trial := filepath.Join(point, nodeName+"-trial")
 		if err := os.Mkdir(trial, 0o755); err != nil {
 			return fmt.Errorf("cgroups cannot be made: %w", err)
@@ -205,18 +187,18 @@ func checkHostAddresses() error {
 }
 
 // checkPaths makes sure that the sockets' paths are not too long, of which this is the longest.
-func (l layout) checkPaths() error {
-	longest := l.dir("kubelet", "pod-resources", "kubelet.sock") + "12345678" // it is made under a name of its own first
+func (n *node) checkPaths() error {
+	longest := n.dir("kubelet", "pod-resources", "kubelet.sock") + "12345678" // it is made under a name of its own first
 	if excess := len(longest) - longestSocket; excess > 0 {
-		return fmt.Errorf("the path of the source tree is %d characters too long for the sockets below it: %s", excess, l.root)
+		return fmt.Errorf("the path of the source tree is %d characters too long for the sockets below it: %s", excess, n.root)
 	}
 	return nil
 }
 
 // checkOtherKubelet makes sure that the socket for device plugins, which has a fixed place, is nobody else's: a kubelet
 // empties its folder when it starts.
-func (l layout) checkOtherKubelet() error {
-	m, known, err := l.loadMachine()
+func (n *node) checkOtherKubelet() error {
+	m, known, err := n.loadMachine()
 	if err != nil || known && slices.Contains(m.Missing, kubeletFolder) {
 		return err
 	}

@@ -4,34 +4,27 @@
 package supervise
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
+
+	"k8s.io/apimachinery/pkg/util/wait"
 )
 
-const modulePath = "github.com/latchkey-dev/latchkey"
+const pollInterval = 50 * time.Millisecond
 
-// FindRoot walks up from dir to the folder of Latchkey's go.mod.
-func FindRoot(dir string) (string, error) {
-	for current := dir; ; current = filepath.Dir(current) {
-		content, err := os.ReadFile(filepath.Join(current, "go.mod"))
-		if err == nil && strings.HasPrefix(string(content), "module "+modulePath+"\n") {
-			return current, nil
-		}
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return "", err
-		}
-		if current == filepath.Dir(current) {
-			return "", fmt.Errorf("%s is not inside the source tree of %s: change into it or pass --root", dir, modulePath)
-		}
+// Root returns the root of the source tree, which is the working directory.
+func Root() (string, error) {
+	content, err := os.ReadFile("go.mod")
+	if err != nil || !strings.HasPrefix(string(content), "module github.com/latchkey-dev/latchkey\n") {
+		return "", errors.New("run this in the root of Latchkey's source tree")
 	}
+	return os.Getwd()
 }
 
 // WriteFile writes a private file whole or not at all, and leaves an equal one untouched.
@@ -66,41 +59,20 @@ func WithLock(ctx context.Context, path string, waiting func(), f func(context.C
 		return err
 	}
 	defer func() { _ = file.Close() }() // which unlocks
-	told := false
-	err = Poll(ctx, 200*time.Millisecond, func(context.Context) (bool, error) {
-		err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-		if !errors.Is(err, syscall.EWOULDBLOCK) {
+	if syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) != nil {
+		waiting()
+		err = wait.PollUntilContextCancel(ctx, pollInterval, true, func(context.Context) (bool, error) {
+			err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+			if errors.Is(err, syscall.EWOULDBLOCK) {
+				return false, nil
+			}
 			return err == nil, err
+		})
+		if err != nil {
+			return fmt.Errorf("lock %s: %w", path, err)
 		}
-		if !told {
-			waiting()
-			told = true
-		}
-		return false, nil
-	})
-	if err != nil {
-		return fmt.Errorf("lock %s: %w", path, err)
 	}
 	return f(ctx)
-}
-
-// LastLines returns the last n lines of a file, reading it line by line.
-func LastLines(path string, n int) ([]string, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = file.Close() }()
-	var lines []string
-	scanner := bufio.NewScanner(file)
-	scanner.Buffer(nil, 1<<20)
-	for scanner.Scan() {
-		lines = append(lines, scanner.Text())
-		if len(lines) > n {
-			lines = lines[1:]
-		}
-	}
-	return lines, scanner.Err()
 }
 
 // Variable is one line of a file of shell variables.
@@ -116,4 +88,30 @@ func RenderEnv(comment string, variables []Variable) []byte {
 		}
 	}
 	return []byte(out.String())
+}
+
+type permanent struct{ error }
+
+func (p permanent) Unwrap() error { return p.error }
+
+// Permanent marks an error that trying again does not mend.
+func Permanent(err error) error { return permanent{err} }
+
+// Eventually calls f until it returns nil or a permanent error; when the time is over, the last error says why.
+func Eventually(ctx context.Context, patience time.Duration, f func(context.Context) error) error {
+	var last error
+	err := wait.PollUntilContextTimeout(ctx, pollInterval, patience, true, func(ctx context.Context) (bool, error) {
+		err := f(ctx)
+		if err == nil || errors.As(err, &permanent{}) {
+			return true, err
+		}
+		if ctx.Err() == nil || last == nil { // what fails because the time is over hides the reason
+			last = err
+		}
+		return false, nil
+	})
+	if errors.Is(err, context.DeadlineExceeded) && last != nil {
+		return fmt.Errorf("not within %s: %w", patience, last)
+	}
+	return err
 }

@@ -1,244 +1,47 @@
 // Copyright The Latchkey Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package supervise starts the processes of a development stack, waits until they are ready, and ends them in a later
-// command: the one that started them is over by then.
+// Package supervise keeps the processes of a development stack running after the command that starts them is over.
 //
-// It owns the folder of records, one per process, and the folder of logs. A process is ended only if it is exactly the
-// one on record: the same id, start time and command line.
+// One parent, detached from its terminal, owns them as its children: it starts again what exits, and when it ends, they
+// end. Commands ask it over a socket in a folder that only its user can enter; it answers nobody else.
 package supervise
 
 import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
-	"path/filepath"
-	"slices"
+	"sync"
 	"syscall"
 	"time"
 )
 
+const (
+	// gracePeriod is how long a process may take to end by itself.
+	gracePeriod = 20 * time.Second
+	// restartDelay is how long one that exited stays down.
+	restartDelay = time.Second
+)
+
 // Process says how one process of a stack is started and when it is ready.
 type Process struct {
-	Name  string
-	Argv  []string // Argv[0] is an absolute path
-	Files []string // what it reads at start: a change restarts it
-	// Enter is a command that does something to itself, such as entering a namespace, and then becomes Argv.
-	Enter    []string
+	Name string
+	Argv []string
+	// Files are its program and what it reads at start: where one of them changes, it is restarted.
+	Files    []string
 	Ready    func(context.Context) error
 	Patience time.Duration
 }
 
-// Failure is a failure of a process that its log explains.
-type Failure struct {
-	Log string
-	Err error
-}
-
-// Error returns the text of the failure, without the log.
-func (f *Failure) Error() string { return f.Err.Error() }
-
-// Unwrap returns the failure itself.
-func (f *Failure) Unwrap() error { return f.Err }
-
-// Keeper knows where the processes of one stack leave their logs and records.
-type Keeper struct {
-	Dir     string // working directory of the processes
-	Logs    string
-	Records string
-}
-
-// Log is the path of the log of a process.
-func (k Keeper) Log(name string) string { return filepath.Join(k.Logs, name+".log") }
-
-func (k Keeper) record(name string) string { return filepath.Join(k.Records, name+".json") }
-
-// Record is what is remembered of a process that was started: enough to know it again without a doubt.
-type Record struct {
-	PID         int       `json:"pid"`
-	StartTime   uint64    `json:"startTime"` // as the kernel counts it: tells a reused process id
-	Argv        []string  `json:"argv"`      // as the kernel shows it, with the interpreter if it is a script
-	Fingerprint string    `json:"fingerprint"`
-	Started     time.Time `json:"started"`
-}
-
-// Running says whether the recorded process is still there and is the same one.
-func (r Record) Running() bool {
-	state, err := ReadState(r.PID)
-	return err == nil && !state.Ended && state.StartTime == r.StartTime && slices.Equal(state.Argv, r.Argv)
-}
-
-// Load reads the record of a process. The zero Record, which describes no process, stands for one that was never
-// started or has been stopped.
-func (k Keeper) Load(name string) (Record, error) {
-	var r Record
-	content, err := os.ReadFile(k.record(name))
-	if errors.Is(err, fs.ErrNotExist) {
-		return r, nil
-	}
-	if err != nil {
-		return r, err
-	}
-	if err := json.Unmarshal(content, &r); err != nil {
-		return r, fmt.Errorf("%s: %w", k.record(name), err)
-	}
-	return r, nil
-}
-
-// Ensure leaves a process running as p describes it, and ready. It says what it had to do.
-func (k Keeper) Ensure(ctx context.Context, p Process) (string, error) {
-	want, err := p.fingerprint()
-	if err != nil {
-		return "", err
-	}
-	r, err := k.Load(p.Name)
-	if err != nil {
-		return "", err
-	}
-	outcome := "ready"
-	switch {
-	case r.Running() && r.Fingerprint == want:
-		outcome = "already running"
-	case r.Running():
-		outcome = "changed, restarted"
-		if _, err := k.Stop(ctx, p.Name); err != nil {
-			return "", err
-		}
-		fallthrough
-	default:
-		if r, err = k.start(ctx, p, want); err != nil {
-			return "", err
-		}
-	}
-	err = Eventually(ctx, p.Patience, func(ctx context.Context) error {
-		if !r.Running() {
-			return Permanent(errors.New("the process ended before it was ready"))
-		}
-		return p.Ready(ctx)
-	})
-	switch {
-	case errors.Is(err, context.Canceled): // interrupted: the log has nothing to say about that
-		return "", err
-	case err != nil:
-		return "", &Failure{Log: k.Log(p.Name), Err: err}
-	}
-	return outcome, nil
-}
-
-// Ended lists the processes on record that are not running any more: nobody stopped them.
-func (k Keeper) Ended() ([]string, error) {
-	names, err := k.Recorded()
-	if err != nil {
-		return nil, err
-	}
-	var ended []string
-	for _, name := range names {
-		r, err := k.Load(name)
-		if err != nil {
-			return nil, err
-		}
-		if !r.Running() {
-			ended = append(ended, name)
-		}
-	}
-	return ended, nil
-}
-
-// Revive starts a process on record again that is not running any more, and reports whether it had to.
-func (k Keeper) Revive(ctx context.Context, name string) (bool, error) {
-	r, err := k.Load(name)
-	if err != nil || len(r.Argv) == 0 || r.Running() {
-		return false, err
-	}
-	_, err = k.start(ctx, Process{Name: name, Argv: r.Argv}, r.Fingerprint)
-	return err == nil, err
-}
-
-// start runs p in a session of its own, so that it outlives this command and its terminal.
-func (k Keeper) start(ctx context.Context, p Process, fingerprint string) (Record, error) {
-	for _, dir := range []string{k.Logs, k.Records} {
-		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return Record{}, err
-		}
-	}
-	// The log of the run before is kept: it says why that one ended.
-	if err := os.Rename(k.Log(p.Name), k.Log(p.Name)+".old"); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return Record{}, err
-	}
-	log, err := os.OpenFile(k.Log(p.Name), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
-	if err != nil {
-		return Record{}, err
-	}
-	defer func() { _ = log.Close() }()
-	argv := append(slices.Clone(p.Enter), p.Argv...)
-	command := exec.CommandContext(context.WithoutCancel(ctx), argv[0], argv[1:]...)
-	command.Dir = k.Dir
-	command.Env = environment()
-	command.Stdout, command.Stderr = log, log
-	command.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	if err := command.Start(); err != nil {
-		return Record{}, err
-	}
-	r := Record{PID: command.Process.Pid, Fingerprint: fingerprint, Started: time.Now().UTC()}
-	state, err := p.awaitArguments(ctx, r.PID)
-	if err == nil {
-		r.StartTime, r.Argv = state.StartTime, state.Argv
-		err = k.save(p.Name, r)
-	}
-	if err != nil {
-		// What is not on record could never be ended.
-		return Record{}, errors.Join(err, command.Process.Kill())
-	}
-	return r, command.Process.Release()
-}
-
-// awaitArguments waits for the instant when the kernel shows a new process with its arguments: the program is loaded
-// before they are set up.
-func (p Process) awaitArguments(ctx context.Context, pid int) (State, error) {
-	var state State
-	err := Eventually(ctx, 10*time.Second, func(context.Context) error {
-		var err error
-		if state, err = ReadState(pid); err != nil {
-			return Permanent(err)
-		}
-		if state.Ended || p.shows(state.Argv) {
-			return nil
-		}
-		return fmt.Errorf("process %d does not show its arguments", pid)
-	})
-	return state, err
-}
-
-// shows says whether a command line is the one of p, once whatever it enters through is over.
-func (p Process) shows(argv []string) bool {
-	if len(p.Enter) > 0 {
-		return slices.Equal(argv, p.Argv)
-	}
-	args := p.Argv[1:]
-	skipped := len(argv) - len(args) // a script shows its interpreter first
-	return skipped > 0 && slices.Equal(argv[skipped:], args)
-}
-
-func (k Keeper) save(name string, r Record) error {
-	content, err := json.MarshalIndent(r, "", "  ")
-	if err != nil {
-		return err
-	}
-	return WriteFile(k.record(name), append(content, '\n'))
-}
-
-// fingerprint changes when the process has to be restarted: another binary, other arguments, other input files. It is
-// their content that counts: a build that changes nothing writes the binary all the same.
+// fingerprint changes when the process has to be restarted: other arguments, or other content of its files. It is the
+// content that counts: a build that changes nothing writes the binary all the same.
 func (p Process) fingerprint() (string, error) {
 	sum := sha256.New()
 	_, _ = fmt.Fprintf(sum, "%q\n", p.Argv)
-	for _, path := range append([]string{p.Argv[0]}, p.Files...) {
+	for _, path := range p.Files {
 		content, err := os.ReadFile(path)
 		if err != nil {
 			return "", err
@@ -247,6 +50,89 @@ func (p Process) fingerprint() (string, error) {
 		_, _ = sum.Write(content)
 	}
 	return hex.EncodeToString(sum.Sum(nil)), nil
+}
+
+// Status is what the parent knows of a process.
+type Status struct {
+	Name        string    `json:"name"`
+	Argv        []string  `json:"argv"`
+	Fingerprint string    `json:"fingerprint"`
+	PID         int       `json:"pid"` // 0 while it does not run
+	Started     time.Time `json:"started"`
+	Exits       int       `json:"exits"` // how often it ended by itself
+}
+
+// child is a process that the parent runs until it is told to stop.
+type child struct {
+	stop    context.CancelFunc
+	stopped chan struct{} // closed when it has ended for good
+
+	mu     sync.Mutex
+	status Status
+}
+
+func (c *child) read() Status {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.status
+}
+
+// launch starts a process, and again whenever it exits, until end is called.
+func launch(status Status, dir, log string) *child {
+	ctx, cancel := context.WithCancel(context.Background())
+	c := &child{stop: cancel, stopped: make(chan struct{}), status: status}
+	go func() {
+		defer close(c.stopped)
+		for ctx.Err() == nil {
+			c.run(ctx, dir, log)
+			select {
+			case <-ctx.Done():
+			case <-time.After(restartDelay):
+			}
+		}
+	}()
+	return c
+}
+
+// end ends the process, by force if it does not end by itself.
+func (c *child) end() {
+	c.stop()
+	<-c.stopped
+}
+
+// run starts the process once and waits for its end.
+func (c *child) run(ctx context.Context, dir, log string) {
+	command := exec.CommandContext(ctx, c.status.Argv[0], c.status.Argv[1:]...)
+	command.Dir = dir
+	command.Env = environment()
+	command.Cancel = func() error { return command.Process.Signal(syscall.SIGTERM) }
+	command.WaitDelay = gracePeriod
+	// A group of its own: what a terminal or a caller sends to the parent's group is for the parent alone. Should the
+	// parent be killed, the kernel kills the process too: nothing is left that nobody owns.
+	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	_ = os.Rename(log, log+".old") // it says why the run before ended
+	file, err := os.OpenFile(log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err == nil {
+		defer func() { _ = file.Close() }()
+		command.Stdout, command.Stderr = file, file
+		if err = command.Start(); err != nil {
+			_, _ = fmt.Fprintln(file, err)
+		}
+	}
+	if err == nil {
+		c.note(func(s *Status) { s.PID, s.Started = command.Process.Pid, time.Now().UTC() })
+		_ = command.Wait() // its log says how it ended
+	}
+	c.note(func(s *Status) {
+		s.PID = 0
+		s.Exits++
+	})
+}
+
+func (c *child) note(change func(*Status)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	change(&c.status)
 }
 
 // environment is what a process sees: none of the caller's KUBECONFIG, proxies or ETCD_ settings, which would change
