@@ -232,7 +232,7 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, o *controllerOptions,
 		return fmt.Errorf("set up the controller of the path of admission: %w", err)
 	}
 	return errors.Join(
-		mgr.Add(&keyrotation.Controller{Client: mgr.GetClient(), Store: store, Ring: ring, Clock: clock.RealClock{}, Options: o.keys()}),
+		mgr.Add(&keyrotation.Controller{Client: mgr.GetClient(), Live: live, Store: store, Ring: ring, Clock: clock.RealClock{}, Options: o.keys()}),
 		mgr.Add(&cleanup.Controller{Client: mgr.GetClient(), Clock: clock.RealClock{}}),
 	)
 }

@@ -24,8 +24,8 @@ type Adapter struct {
 	Prototype client.Object
 	// EnvBundle and FilesBundle are the names of the two native Secrets.
 	EnvBundle, FilesBundle string
-	// List reads a tenant's objects from the cache.
-	List func(ctx context.Context, r client.Reader, namespace string) ([]Member, error)
+	// List reads a tenant's objects, or those that which selects, from the cache or the API server.
+	List func(ctx context.Context, r client.Reader, namespace string, which ...client.ListOption) ([]Member, error)
 	// Decide judges objects without their values.
 	Decide func([]bundle.Item) []bundle.Decision
 	// Print converts an opened value into entries; Reprint does so for a value that is

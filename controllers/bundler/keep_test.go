@@ -38,7 +38,7 @@ func (l lostKeys) Open(ctx context.Context, at seal.Context, text string) (seal.
 
 func (l lostKeys) Knows(ctx context.Context, text string) (bool, error) {
 	for name, err := range l.answers {
-		if o := l.objects[name]; o != nil && o.Spec.SealedValue == text && errors.Is(err, keyring.ErrUnknownKey) {
+		if o := l.objects[name]; o != nil && seal.Brief(o.Spec.SealedValue) == seal.Brief(text) && errors.Is(err, keyring.ErrUnknownKey) {
 			return false, nil
 		}
 	}

@@ -102,7 +102,7 @@ func (r *Reconciler) fetch(ctx context.Context, s *scope, d bundle.Decision) err
 	if known := s.known[uid]; known.Kept {
 		return r.fetchKept(ctx, s, d, *known.Failure)
 	}
-	value, failure, err := r.value(ctx, s.namespace, d.Item)
+	value, failure, err := r.value(ctx, s, d.Item)
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/latchkey-dev/latchkey/internal/bundle"
@@ -19,14 +21,18 @@ import (
 
 // value returns the value of one object, or an outcome if it has no value. The error is
 // for failures that may pass.
-func (r *Reconciler) value(ctx context.Context, namespace string, it bundle.Item) (seal.Value, *bundle.Outcome, error) {
+func (r *Reconciler) value(ctx context.Context, s *scope, it bundle.Item) (seal.Value, *bundle.Outcome, error) {
 	if it.Source != nil {
-		return r.sourceValue(ctx, namespace, it)
+		return r.sourceValue(ctx, s.namespace, it)
+	}
+	text, err := r.textOf(ctx, s, it)
+	if err != nil {
+		return seal.Value{}, nil, err
 	}
 	var v seal.Value
-	at, err := it.Context(namespace)
+	at, err := it.Context(s.namespace)
 	if err == nil {
-		v, err = r.Opener.Open(ctx, at, it.Sealed)
+		v, err = r.Opener.Open(ctx, at, text)
 	}
 	var outcome bundle.Outcome
 	switch {
@@ -42,6 +48,34 @@ func (r *Reconciler) value(ctx context.Context, namespace string, it bundle.Item
 		return seal.Value{}, nil, fmt.Errorf("open %s %s: %w", r.Adapter.Kind, it.Name, err)
 	}
 	return seal.Value{}, &outcome, nil
+}
+
+// textOf returns the sealed value of an object. If the cache has only its brief, textOf reads
+// it from the API server: the first of a tenant alone, and with the second one all of them.
+// It returns errStale if the object differs from what the cache has.
+func (r *Reconciler) textOf(ctx context.Context, s *scope, it bundle.Item) (string, error) {
+	if !seal.IsBrief(it.Sealed) {
+		return it.Sealed, nil
+	}
+	if _, read := s.texts[it.UID]; !read {
+		var which []client.ListOption
+		if s.texts == nil {
+			s.texts = map[types.UID]string{}
+			which = append(which, client.MatchingFields{metav1.ObjectNameField: it.Name})
+		}
+		members, err := r.Adapter.List(ctx, r.Live, s.namespace, which...)
+		if err != nil {
+			return "", fmt.Errorf("list %ss: %w", r.Adapter.Kind, err)
+		}
+		for _, m := range members {
+			s.texts[m.Item.UID] = m.Item.Sealed
+		}
+	}
+	text := s.texts[it.UID]
+	if seal.Brief(text) != it.Sealed {
+		return "", errStale
+	}
+	return text, nil
 }
 
 func (r *Reconciler) sourceValue(ctx context.Context, namespace string, it bundle.Item) (seal.Value, *bundle.Outcome, error) {

@@ -116,7 +116,7 @@ func (r *Reconciler) bring(ctx context.Context, s *scope) (ctrl.Result, error) {
 				r.memos.forget(s.namespace)
 				return ctrl.Result{}, nil
 			}
-			return ctrl.Result{}, err
+			return r.again(s, err)
 		}
 	}
 	// Status is written last, when all else is done, so that Ready never describes what
@@ -124,7 +124,7 @@ func (r *Reconciler) bring(ctx context.Context, s *scope) (ctrl.Result, error) {
 	// status and corrects it.
 	err := r.writeStatus(ctx, s)
 	if errors.Is(err, errStale) {
-		return ctrl.Result{RequeueAfter: r.stale.next(s.namespace)}, nil
+		return r.again(s, err)
 	}
 	r.stale.over(s.namespace)
 	if err != nil {
@@ -140,6 +140,14 @@ func (r *Reconciler) bring(ctx context.Context, s *scope) (ctrl.Result, error) {
 		r.blocked.Delete(s.namespace)
 	}
 	return r.next(s)
+}
+
+// again returns when to reconcile a tenant again after err.
+func (r *Reconciler) again(s *scope, err error) (ctrl.Result, error) {
+	if errors.Is(err, errStale) {
+		return ctrl.Result{RequeueAfter: r.stale.next(s.namespace)}, nil
+	}
+	return ctrl.Result{}, err
 }
 
 // next returns when to reconcile a tenant again if no event comes.

@@ -39,6 +39,9 @@ type scope struct {
 	known map[types.UID]bundle.Known
 	// hand has the values that were opened or read. Set by fetch and fillDocument.
 	hand map[types.UID]bundle.Printed
+	// texts has sealed values of which the cache has only briefs, by the UIDs of their objects.
+	// Set by textOf.
+	texts map[types.UID]string
 	// live has the tenant's bundles with their data, if they had to be read; nil for a
 	// bundle that does not exist. Set by readLive.
 	live map[string]*corev1.Secret

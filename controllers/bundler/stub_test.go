@@ -19,6 +19,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
@@ -27,6 +28,7 @@ import (
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/internal/bundle"
+	"github.com/latchkey-dev/latchkey/internal/caches"
 	"github.com/latchkey-dev/latchkey/internal/digest"
 	"github.com/latchkey-dev/latchkey/internal/keyring"
 	"github.com/latchkey-dev/latchkey/internal/policy/limits"
@@ -60,8 +62,8 @@ type cluster struct {
 	mutate func(*corev1.Secret)
 	// now is the time.
 	now time.Time
-	// opens counts the values that were opened.
-	opens int
+	// opens counts the values that were opened, lists the looks at all objects past the cache.
+	opens, lists int
 	// openErr is the answer of the keyring, if not nil.
 	openErr error
 	ring    *keyring.Ring
@@ -85,10 +87,21 @@ func newCluster(t *testing.T) *cluster {
 // reconciler returns a reconciler of user secrets over c.
 func (c *cluster) reconciler() *Reconciler {
 	users := Users(limits.DefaultUser(), nil, digestKey)
-	users.List = func(context.Context, client.Reader, string) ([]Member, error) {
+	users.List = func(_ context.Context, from client.Reader, _ string, which ...client.ListOption) ([]Member, error) {
+		_, live := from.(liveReader)
+		if live {
+			c.lists++
+		}
+		only := (&client.ListOptions{}).ApplyOptions(which).FieldSelector
 		var out []Member
 		for _, o := range c.objects {
+			if only != nil && !only.Matches(fields.Set{"metadata.name": o.Name}) {
+				continue
+			}
 			o = o.DeepCopy()
+			if !live {
+				o = c.asCached(o)
+			}
 			out = append(out, Member{Object: o, Status: &o.Status, Item: bundle.UserItem(o, true)})
 		}
 		return out, nil
@@ -98,6 +111,15 @@ func (c *cluster) reconciler() *Reconciler {
 		Client:  c, Sources: c, Live: liveReader{c}, Opener: c, Events: c, DigestKey: digestKey,
 		Now: func() time.Time { return c.now },
 	}
+}
+
+// asCached returns an object as the controller's cache has it.
+func (c *cluster) asCached(o *v1alpha1.UserSecret) *v1alpha1.UserSecret {
+	cached, err := caches.Controller(nil, nil).DefaultTransform(o)
+	if u, ok := cached.(*v1alpha1.UserSecret); ok && err == nil {
+		return u
+	}
+	return o
 }
 
 // add stores an object that has a variable of its name in upper case.
@@ -123,7 +145,7 @@ func (c *cluster) add(t *testing.T, name, value string, edits ...func(*v1alpha1.
 // reconcile runs one reconcile and returns what it wrote, sorted.
 func (c *cluster) reconcile(t *testing.T, r *Reconciler) ([]string, ctrl.Result, error) {
 	t.Helper()
-	c.writes, c.events, c.opens = nil, nil, 0
+	c.writes, c.events, c.opens, c.lists = nil, nil, 0, 0
 	r.pace = pace{} // what is written is the matter here, not when
 	result, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: types.NamespacedName{Name: "alice"}})
 	slices.Sort(c.writes)

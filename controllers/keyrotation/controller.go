@@ -44,6 +44,8 @@ type Options struct {
 type Controller struct {
 	// Client reads objects from the cache and writes.
 	Client client.Client
+	// Live reads from the API server.
+	Live client.Reader
 	// Store reads and writes the key Secrets.
 	Store *keyring.Store
 	// Ring is the process's keyring.

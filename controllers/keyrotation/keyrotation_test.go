@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -81,8 +82,10 @@ func TestSuccessorOf(t *testing.T) {
 // cluster stands for the cache and the API server. What it has no answer for panics.
 type cluster struct {
 	client.Client
-	users   []v1alpha1.UserSecret
-	agents  []v1alpha1.AgentSecret
+	users  []v1alpha1.UserSecret
+	agents []v1alpha1.AgentSecret
+	// live are objects as the API server has them, where the cache has something else.
+	live    map[string]client.Object
 	keys    map[string]*corev1.Secret
 	writes  []string
 	patches map[string][]map[string]any
@@ -109,6 +112,25 @@ func (c *cluster) Get(_ context.Context, key client.ObjectKey, obj client.Object
 	if s, ok := obj.(*corev1.Secret); ok && c.keys[key.Name] != nil {
 		c.keys[key.Name].DeepCopyInto(s)
 		return nil
+	}
+	return apierrors.NewNotFound(schema.GroupResource{}, key.Name)
+}
+
+// liveReader reads from the API server.
+type liveReader struct{ *cluster }
+
+func (r liveReader) Get(_ context.Context, key client.ObjectKey, obj client.Object, _ ...client.GetOption) error {
+	switch o := r.live[key.Name].(type) {
+	case *v1alpha1.UserSecret:
+		if to, ok := obj.(*v1alpha1.UserSecret); ok {
+			o.DeepCopyInto(to)
+			return nil
+		}
+	case *v1alpha1.AgentSecret:
+		if to, ok := obj.(*v1alpha1.AgentSecret); ok {
+			o.DeepCopyInto(to)
+			return nil
+		}
 	}
 	return apierrors.NewNotFound(schema.GroupResource{}, key.Name)
 }
@@ -157,7 +179,7 @@ func fixture(t *testing.T) (ctrl *Controller, c *cluster, older, newer keyring.K
 	}
 	ring.Learn(keys)
 	return &Controller{
-		Client: c, Ring: ring, Store: &keyring.Store{Reader: c, Writer: c, Namespace: "latchkey-system"},
+		Client: c, Live: liveReader{c}, Ring: ring, Store: &keyring.Store{Reader: c, Writer: c, Namespace: "latchkey-system"},
 		Clock: testingclock.NewFakeClock(epoch.Add(2 * time.Hour)), limiter: rate.NewLimiter(rate.Inf, 1),
 	}, c, keys[0], keys[1]
 }
@@ -241,6 +263,37 @@ func TestReseal(t *testing.T) {
 	value, err := ctrl.Ring.Open(t.Context(), seal.Context{Kind: "UserSecret", Namespace: "alice", Name: "old"}, text)
 	if err != nil || !value.Equal(seal.ValueOf(canary)) {
 		t.Errorf("the new text does not open to the same value: %v", err)
+	}
+}
+
+func TestReseal_CacheHasBriefs_ReadsTheTexts(t *testing.T) {
+	ctrl, c, older, _ := fixture(t)
+	c.live = map[string]client.Object{}
+	for _, name := range []string{"same", "changed", "gone"} {
+		u, a := user(name+"-user", sealWith(t, older, "UserSecret", name+"-user")), agent(name+"-agent", sealWith(t, older, "AgentSecret", name+"-agent"))
+		c.live[u.Name], c.live[a.Name] = u.DeepCopy(), a.DeepCopy()
+		u.Spec.SealedValue, a.Spec.SealedValue = seal.Brief(u.Spec.SealedValue), seal.Brief(a.Spec.SealedValue)
+		c.users, c.agents = append(c.users, u), append(c.agents, a)
+	}
+	c.live["changed-user"] = new(user("changed-user", sealWith(t, older, "UserSecret", "changed-user")))
+	c.live["changed-agent"] = new(agent("changed-agent", sealWith(t, older, "AgentSecret", "changed-agent")))
+	delete(c.live, "gone-user")
+	delete(c.live, "gone-agent")
+	before := testutil.ToFloat64(resealErrors)
+	counts, err := ctrl.reseal(t.Context())
+	if err != nil || counts[older.ID] != 6 {
+		t.Errorf("%v, and %v counted, want all six under the older key", err, counts)
+	}
+	if diff := cmp.Diff([]string{"same-agent", "same-user"}, slices.Sorted(maps.Keys(c.patches))); diff != "" {
+		t.Errorf("sealed anew (-want +got):\n%s", diff)
+	}
+	for _, name := range []string{"same-user", "same-agent"} {
+		if ops := c.patches[name]; len(ops) == 3 && seal.KeyIDOf(fmt.Sprint(ops[1]["value"])) != older.ID {
+			t.Errorf("the patch of %s tests %v, want the text that was opened", name, ops[1]["value"])
+		}
+	}
+	if got := testutil.ToFloat64(resealErrors) - before; got != 0 {
+		t.Errorf("%v errors counted, want none", got)
 	}
 }
 

@@ -23,8 +23,9 @@ import (
 type sealed struct {
 	kind   string
 	object client.Object
-	text   string
-	keyID  string
+	// text is the sealed value, or its brief.
+	text  string
+	keyID string
 }
 
 // context returns the context that the value is sealed for.
@@ -103,6 +104,11 @@ func (c *Controller) resealOne(ctx context.Context, s sealed) error {
 	if err != nil {
 		return nil //nolint:nilerr // the object's own status says that its path or type cannot be read
 	}
+	if seal.IsBrief(s.text) {
+		if s.text, err = c.textOf(ctx, s); err != nil || s.text == "" {
+			return err
+		}
+	}
 	value, err := c.Ring.Open(ctx, at, s.text)
 	if err != nil {
 		return nil //nolint:nilerr // the object's own status says that it cannot be opened
@@ -128,4 +134,28 @@ func (c *Controller) resealOne(ctx context.Context, s sealed) error {
 		return nil // deleted or changed in the meantime; the next round sees it
 	}
 	return err
+}
+
+// textOf reads the sealed value of which the cache has the brief; "" where the object is gone
+// or has another one by now.
+func (c *Controller) textOf(ctx context.Context, s sealed) (string, error) {
+	obj, ok := s.object.DeepCopyObject().(client.Object)
+	if !ok {
+		return "", fmt.Errorf("copy of %s is not an object", s.kind)
+	}
+	err := c.Live.Get(ctx, client.ObjectKeyFromObject(obj), obj)
+	if err != nil {
+		return "", client.IgnoreNotFound(err)
+	}
+	text := ""
+	switch o := obj.(type) {
+	case *v1alpha1.UserSecret:
+		text = o.Spec.SealedValue
+	case *v1alpha1.AgentSecret:
+		text = o.Spec.SealedValue
+	}
+	if seal.Brief(text) != s.text {
+		return "", nil
+	}
+	return text, nil
 }

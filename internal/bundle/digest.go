@@ -10,13 +10,14 @@ import (
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/internal/digest"
+	"github.com/latchkey-dev/latchkey/internal/seal"
 )
 
 // Input digests what the entries of one object depend on, besides their keys: the object,
 // its sealed value or the version of the Secret that it comes from, its path and type. It
 // says nothing about a value.
 func Input(key digest.Key, namespace string, it Item, sourceVersion string) digest.Short {
-	parts := []string{string(it.UID), it.Sealed}
+	parts := []string{string(it.UID), seal.Brief(it.Sealed)} // the cache may have the brief or the text
 	if ref := it.Source; ref != nil {
 		parts = append(parts, "source", ref.Name, ref.Key, sourceVersion)
 	}

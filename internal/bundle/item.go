@@ -20,7 +20,7 @@ type Item struct {
 	policy.Secret
 	// Enabled is false where the user switched projection off.
 	Enabled bool
-	// Sealed is the sealed value, or "".
+	// Sealed is the sealed value, or its brief, or "".
 	Sealed string
 	// Source is where the value comes from instead, or nil.
 	Source *v1alpha1.SecretKeyRef

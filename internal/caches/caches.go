@@ -9,6 +9,7 @@ package caches
 import (
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/labels"
@@ -20,6 +21,7 @@ import (
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/internal/keyring"
+	"github.com/latchkey-dev/latchkey/internal/seal"
 )
 
 // lastApplied is where kubectl keeps the manifest that it applied last.
@@ -39,12 +41,13 @@ func Only(namespaces []string) map[string]cache.Config {
 }
 
 // Controller returns the controller's main cache: the UserSecrets and AgentSecrets of
-// the tenants, and of Secrets only the bundles, whose data digest replaces. They are chosen
+// the tenants, with briefs of those sealed values that are projected already, and of Secrets
+// only the bundles, whose data digest replaces. They are chosen
 // by their type, which nobody can change, so that none is out of sight whose label somebody
 // took away. Tenants are the namespaces named, or all where none is named.
 func Controller(digest toolscache.TransformFunc, tenants []string) cache.Options {
 	return cache.Options{
-		DefaultTransform:  slim,
+		DefaultTransform:  brief,
 		DefaultNamespaces: Only(tenants),
 		ByObject: map[client.Object]cache.ByObject{
 			&corev1.Secret{}: {
@@ -117,6 +120,28 @@ func slim(obj any) (any, error) {
 		o.SetAnnotations(a)
 	}
 	return obj, nil
+}
+
+// brief is slim, and puts a brief in the place of a sealed value that has reached its bundle:
+// a sealed value is by far the largest part of an object, and such a one is not opened
+// again unless something is lost. Then it is read from the API server.
+func brief(obj any) (any, error) {
+	switch o := obj.(type) {
+	case *v1alpha1.UserSecret:
+		if projected(o, &o.Status) {
+			o.Spec.SealedValue = seal.Brief(o.Spec.SealedValue)
+		}
+	case *v1alpha1.AgentSecret:
+		if projected(o, &o.Status) {
+			o.Spec.SealedValue = seal.Brief(o.Spec.SealedValue)
+		}
+	}
+	return slim(obj)
+}
+
+// projected reports whether a status says that the object as it is was projected.
+func projected(obj client.Object, st *v1alpha1.SecretStatus) bool {
+	return st.ObservedGeneration == obj.GetGeneration() && apimeta.IsStatusConditionTrue(st.Conditions, v1alpha1.ConditionReady)
 }
 
 func nameAndVersion(obj any) (any, error) {

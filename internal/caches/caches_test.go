@@ -4,6 +4,7 @@
 package caches
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -13,8 +14,10 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+	"github.com/latchkey-dev/latchkey/internal/seal"
 )
 
 func TestSlim(t *testing.T) {
@@ -48,6 +51,42 @@ func TestSlim(t *testing.T) {
 				if diff := cmp.Diff(tt.want, got); diff != "" {
 					t.Errorf("slim (-want +got):\n%s", diff)
 				}
+			}
+		})
+	}
+}
+
+func TestBrief_Projected_HasNoSealedValue(t *testing.T) {
+	text := "lk1.0123456789abcdef." + strings.Repeat("A", 1600)
+	for name, tt := range map[string]struct {
+		observed int64
+		ready    metav1.ConditionStatus
+		want     string
+	}{
+		"projected as it is":           {3, metav1.ConditionTrue, seal.Brief(text)},
+		"projected as it was":          {2, metav1.ConditionTrue, text},
+		"not projected":                {3, metav1.ConditionFalse, text},
+		"nobody has looked at it, yet": {0, "", text},
+	} {
+		t.Run(name, func(t *testing.T) {
+			st := v1alpha1.SecretStatus{ObservedGeneration: tt.observed}
+			if tt.ready != "" {
+				st.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: tt.ready}}
+			}
+			meta := metav1.ObjectMeta{Name: "a", Generation: 3, ManagedFields: []metav1.ManagedFieldsEntry{{Manager: "kubectl"}}}
+			user := &v1alpha1.UserSecret{ObjectMeta: meta, Spec: v1alpha1.UserSecretSpec{SealedValue: text}, Status: st}
+			agent := &v1alpha1.AgentSecret{ObjectMeta: meta, Spec: v1alpha1.AgentSecretSpec{SealedValue: text}, Status: st}
+			transform := Controller(nil, nil).DefaultTransform
+			for _, obj := range []client.Object{user, agent, user, agent} { // informers may transform an object twice
+				if _, err := transform(obj); err != nil {
+					t.Fatal(err)
+				}
+				if obj.GetManagedFields() != nil {
+					t.Error("the managers stayed")
+				}
+			}
+			if user.Spec.SealedValue != tt.want || agent.Spec.SealedValue != tt.want {
+				t.Errorf("the cache has %.24q and %.24q, want %.24q", user.Spec.SealedValue, agent.Spec.SealedValue, tt.want)
 			}
 		})
 	}

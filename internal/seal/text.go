@@ -74,8 +74,11 @@ func Parse(text string) (Sealed, error) {
 // SizeOf returns the length in bytes of the plaintext that a text holds, computed
 // from the length of the text. For every text that Parse accepts it is that of
 // PlaintextSize, at no cost. For any other it is at most MaxPlaintext, and 0 where
-// the text does not begin as a sealed value does.
+// the text does not begin as a sealed value does. Of a brief it is that of its text.
 func SizeOf(text string) int {
+	if _, size, ok := ofBrief(text); ok {
+		return size
+	}
 	_, encoded, err := split(text)
 	if err != nil {
 		return 0
@@ -84,8 +87,11 @@ func SizeOf(text string) int {
 }
 
 // KeyIDOf returns the id of the key that a sealed value names, or "" where it is empty or
-// no sealed value. It does not decode it.
+// no sealed value. It does not decode it. Of a brief it is that of its text.
 func KeyIDOf(text string) string {
+	if id, _, ok := ofBrief(text); ok {
+		return id
+	}
 	id, _, err := split(text)
 	if err != nil {
 		return ""

@@ -37,7 +37,8 @@ var _ = Describe("One change", Ordered, func() {
 	})
 
 	// A change opens what it brings and nothing else. The document is remade from the
-	// files that the bundle has: one read.
+	// files that the bundle has: one read. What was projected once and is lost is read again,
+	// the list being of that object alone.
 	for _, kind := range []struct {
 		what   string
 		change func(ctx context.Context, tenant string)
@@ -78,7 +79,7 @@ var _ = Describe("One change", Ordered, func() {
 			"by hand of an agent's file", func(ctx context.Context, tenant string) {
 				modify(ctx, native(ctx, tenant, v1alpha1.BundleAgentFiles), func(s *corev1.Secret) { s.Data["a2"] = []byte("drifted") })
 			},
-			1, []string{"patch secrets latchkey-agent-files", "update agentsecrets/status a2"}, nil,
+			1, []string{"list agentsecrets a2", "patch secrets latchkey-agent-files", "update agentsecrets/status a2"}, nil,
 		},
 		{
 			"by hand of the document", func(ctx context.Context, tenant string) {
