@@ -10,15 +10,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// SystemClock is CLOCK_BOOTTIME: unlike Go's monotonic time, it goes on while the machine
-// is suspended.
+// SystemClock is CLOCK_BOOTTIME. Unlike Go's monotonic time, it also runs while the
+// machine is suspended.
 type SystemClock struct{}
 
 // Now implements Clock.
 func (SystemClock) Now() time.Duration {
 	var t unix.Timespec
 	if unix.ClockGettime(unix.CLOCK_BOOTTIME, &t) != nil {
-		return math.MaxInt64 // no lease is valid by a clock that cannot be read
+		return math.MaxInt64 // without a readable clock, no lease is valid
 	}
 	return time.Duration(t.Nano())
 }

@@ -9,7 +9,7 @@ import "time"
 
 var start = time.Now()
 
-// SystemClock is Go's monotonic time, for building where nobody runs a server.
+// SystemClock is Go's monotonic time, for platforms on which no server runs.
 type SystemClock struct{}
 
 // Now implements Clock.

@@ -23,31 +23,32 @@ const LeaseName = "latchkey-server"
 
 const (
 	// watchesMayBreak is how long the caches may be without a watch before the active
-	// server lets another one have the Lease: watches end and begin again all the time.
+	// server gives up the Lease: watches end and restart all the time.
 	watchesMayBreak = 1500 * time.Millisecond
-	// catchUpWithin is how long the caches may take to catch up, before they are asked to
-	// catch up with a newer state after catchUpAgain.
+	// catchUpWithin is how long the caches may take to catch up. After that, and a
+	// pause of catchUpAgain, they must catch up with a newer state.
 	catchUpWithin = 10 * time.Second
 	catchUpAgain  = 100 * time.Millisecond
 )
 
-// Elector makes a replica the active one when nobody else is.
+// Elector makes a replica the active one when no other is.
 type Elector struct {
-	// Tenure is told.
+	// Tenure is notified of changes.
 	Tenure *Tenure
-	// Config reaches the API server, Namespace is where the Lease is.
+	// Config is for the API server; Namespace is that of the Lease.
 	Config    *rest.Config
 	Namespace string
-	// Live reports whether the caches follow the API server, and returns what is closed
-	// when that changes.
+	// Live reports whether the caches follow the API server, and returns a channel that
+	// is closed when that changes.
 	Live func() (live bool, changed <-chan struct{})
-	// CatchUp waits until the caches have all that the API server has when it is called.
+	// CatchUp waits until the caches have all that the API server had when it was
+	// called.
 	CatchUp func(ctx context.Context) error
 
 	released chan struct{}
 }
 
-// Watch follows the Lease in c, so that nobody has to be asked who holds it.
+// Watch follows the Lease in c, so that its holder is known without a request.
 func (e *Elector) Watch(ctx context.Context, c cache.Cache) error {
 	e.released = make(chan struct{}, 1)
 	informer, err := c.GetInformer(ctx, &coordinationv1.Lease{}, cache.BlockUntilSynced(false))
@@ -72,13 +73,13 @@ func (e *Elector) observe(obj any) {
 		return
 	}
 	select {
-	case e.released <- struct{}{}: // it is tried for at once
+	case e.released <- struct{}{}: // a try follows at once
 	default:
 	}
 }
 
-// Run holds the Lease whenever nobody else does and the caches are live, until ctx ends.
-// Then it gives it up.
+// Run holds the Lease whenever no other replica does and the caches are live. When ctx
+// ends, it releases the Lease.
 func (e *Elector) Run(ctx context.Context) error {
 	inner, err := resourcelock.NewFromKubeconfig(resourcelock.LeasesResourceLock, e.Namespace, LeaseName,
 		resourcelock.ResourceLockConfig{Identity: e.Tenure.identity}, e.Config, renewWithin)
@@ -102,7 +103,7 @@ func (e *Elector) Run(ctx context.Context) error {
 	return nil
 }
 
-// contend tries for the Lease and keeps it, until it is lost or better begun anew.
+// contend acquires and holds the Lease until it is lost, or until a new try is better.
 func (e *Elector) contend(ctx context.Context, l *lock) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -119,8 +120,8 @@ func (e *Elector) contend(ctx context.Context, l *lock) error {
 	return nil
 }
 
-// interrupt stops a try that would go on waiting though the Lease is free, and a holder
-// whose caches do not follow the API server.
+// interrupt stops a try that would keep waiting although the Lease is free, and a
+// holder whose caches do not follow the API server.
 func (e *Elector) interrupt(ctx context.Context, stop context.CancelFunc) {
 	var broken <-chan time.Time
 	for {
@@ -147,7 +148,7 @@ func (e *Elector) interrupt(ctx context.Context, stop context.CancelFunc) {
 	}
 }
 
-// catchUp makes this replica the active one each time that it has won the Lease.
+// catchUp makes this replica the active one each time it has acquired the Lease.
 func (e *Elector) catchUp(ctx context.Context) {
 	log := ctrl.LoggerFrom(ctx).WithName("active")
 	for ctx.Err() == nil {
@@ -169,7 +170,7 @@ func (e *Elector) catchUp(ctx context.Context) {
 			continue
 		}
 		log.Info("The caches have not caught up yet", "reason", err.Error())
-		_ = pause(ctx, catchUpAgain) // the loop ends if ctx did
+		_ = pause(ctx, catchUpAgain) // the loop ends when ctx ends
 	}
 }
 

@@ -25,7 +25,8 @@ const (
 	dialWithin = time.Second
 )
 
-// Identity returns how a replica is known that is reached at address. Process is unique.
+// Identity returns the identity of a replica that is reached at address. process is
+// unique.
 func Identity(address, process string) string { return address + "/" + process }
 
 func addressOf(identity string) string {
@@ -33,19 +34,19 @@ func addressOf(identity string) string {
 	return address
 }
 
-// Forwarder hands a replica's connections to its own server while it is the active one, and
-// passes them on to the active one while it is not.
+// Forwarder hands a replica's connections to its own server while the replica is
+// active, and forwards them to the active replica while it is not.
 type Forwarder struct {
-	// Tenure knows who is active.
+	// Tenure knows which replica is active.
 	Tenure *Tenure
-	// Key returns the key by which replicas prove that they pass a connection on.
+	// Key returns the key with which replicas prove that they forward a connection.
 	Key func() (digest.Key, error)
 
 	mu   sync.Mutex
 	open map[*forwarded]bool
 }
 
-// forwarded is a connection that is passed on.
+// forwarded is a connection that is forwarded.
 type forwarded struct {
 	holder    string
 	near, far net.Conn
@@ -60,7 +61,7 @@ func (f *Forwarder) Listen(ctx context.Context, inner net.Listener) net.Listener
 	go func() {
 		select {
 		case <-f.Tenure.closed:
-			_ = inner.Close() // but l goes on, as what was accepted does
+			_ = inner.Close() // but l continues to serve accepted connections
 		case <-l.closed:
 		}
 	}()
@@ -104,7 +105,7 @@ func (l *listener) Close() error {
 	return l.Listener.Close()
 }
 
-// ownConn is a connection for this replica's server, whose first byte was read already.
+// ownConn is a connection for this replica's server. Its first byte was read already.
 type ownConn struct {
 	net.Conn
 	first  []byte
@@ -131,7 +132,7 @@ func (c *ownConn) Read(p []byte) (int, error) {
 // RemoteAddr implements net.Conn.
 func (c *ownConn) RemoteAddr() net.Addr { return c.client }
 
-// route decides whose a connection is.
+// route hands a connection to this replica's server or forwards it.
 func (f *Forwarder) route(ctx context.Context, l *listener, c net.Conn) {
 	if tcp, ok := c.(*net.TCPConn); ok {
 		_ = tcp.SetKeepAlivePeriod(3 * time.Minute) // as k8s.io/apiserver does
@@ -161,7 +162,8 @@ func (f *Forwarder) route(ctx context.Context, l *listener, c net.Conn) {
 	}
 }
 
-// introduced reads who it is whose connection another replica passes on.
+// introduced reads the preamble of a forwarded connection, and reports whether it is
+// valid.
 func (f *Forwarder) introduced(ctx context.Context, own *ownConn) bool {
 	key, err := f.Key()
 	if err != nil {
@@ -176,10 +178,10 @@ func (f *Forwarder) introduced(ctx context.Context, own *ownConn) bool {
 	return true
 }
 
-// find connects with the active server, if that is another one. While there is none it
-// waits for as long as it takes to take over: what this replica took for itself meanwhile it
-// could not pass on any more. Where nobody has been active for longer, it answers what it
-// can by itself, such as discovery.
+// find connects to the active server if that is another one. If none is active, it
+// waits for the time that a takeover takes: a connection that this replica takes itself
+// cannot be forwarded later. If none has been active for longer, this replica answers
+// what it can, such as discovery.
 func (f *Forwarder) find(ctx context.Context, client net.Addr) (string, net.Conn) {
 	for {
 		s := f.Tenure.state()
@@ -207,7 +209,7 @@ func (f *Forwarder) find(ctx context.Context, client net.Addr) (string, net.Conn
 	}
 }
 
-// dial connects with the holder of the Lease and says for whom.
+// dial connects to the holder of the Lease and sends the preamble.
 func (f *Forwarder) dial(ctx context.Context, holder string, client net.Addr) (net.Conn, error) {
 	key, err := f.Key()
 	if err != nil {
@@ -228,10 +230,11 @@ func (f *Forwarder) dial(ctx context.Context, holder string, client net.Addr) (n
 	return far, nil
 }
 
-// pass has the active server answer a client that has said something, if that is another
-// one. Where there is none, it returns what the client has said, for this replica's server.
-// An active server that ends before its first byte has read no request, since TLS comes
-// before that: what the client has said is said again to the next one.
+// pass forwards a client that has sent something to the active server, if that is
+// another one. If there is none, it returns what the client has sent, for this
+// replica's server. If the active server closes the connection before its first byte,
+// it has read no request, because TLS precedes it: the client's bytes are then sent to
+// the next active server.
 func (f *Forwarder) pass(ctx context.Context, near net.Conn, said []byte) []byte {
 	for range greetings {
 		holder, far := f.find(ctx, near.RemoteAddr())
@@ -255,13 +258,14 @@ func (f *Forwarder) pass(ctx context.Context, near net.Conn, said []byte) []byte
 }
 
 const (
-	// greetings is how many active servers a client is passed on to, one after the other.
+	// greetings is the maximum number of active servers that a client is forwarded to
+	// in turn.
 	greetings = 3
-	// greetingBytes is how much a client may say before it is answered.
+	// greetingBytes is how much a client may send before it gets an answer.
 	greetingBytes = 32 << 10
 )
 
-// greet passes on what the client says until the active server begins to answer.
+// greet forwards what the client sends until the active server begins to answer.
 func (c *forwarded) greet(said []byte) (all, answer []byte, err error) {
 	if _, err := c.far.Write(said); err != nil {
 		return said, nil, err
@@ -274,14 +278,14 @@ func (c *forwarded) greet(said []byte) (all, answer []byte, err error) {
 		var n int
 		n, err = c.far.Read(buffer)
 		answer = buffer[:n]
-		_ = c.near.SetReadDeadline(time.Unix(1, 0)) // whoever listens to the client looks up
+		_ = c.near.SetReadDeadline(time.Unix(1, 0)) // ends the pending read from the client
 	}()
 	buffer := make([]byte, 4<<10)
 	for {
 		n, heard := c.near.Read(buffer)
 		said = append(said, buffer[:n]...)
 		if n > 0 {
-			_, _ = c.far.Write(buffer[:n]) // reading from it says what is wrong
+			_, _ = c.far.Write(buffer[:n]) // a failure shows when reading from it
 		}
 		switch {
 		case heard == nil && len(said) <= greetingBytes:
@@ -289,7 +293,7 @@ func (c *forwarded) greet(said []byte) (all, answer []byte, err error) {
 			<-answered
 			_ = c.near.SetReadDeadline(time.Time{})
 			return said, answer, err
-		default: // the client has gone, or says too much
+		default: // the client has gone, or has sent too much
 			_, _ = c.near.Close(), c.far.Close()
 			<-answered
 			return said, nil, nil
@@ -297,7 +301,7 @@ func (c *forwarded) greet(said []byte) (all, answer []byte, err error) {
 	}
 }
 
-// relay passes on both ways until both ends have said all.
+// relay copies both ways until both ends are done.
 func (c *forwarded) relay(answer []byte) {
 	if _, err := c.near.Write(answer); err != nil {
 		return
@@ -308,7 +312,7 @@ func (c *forwarded) relay(answer []byte) {
 	ways.Wait()
 }
 
-// pipe copies one way and passes its end on, so that the other way can still finish.
+// pipe copies one way and forwards its end, so that the other way can still finish.
 func pipe(to, from net.Conn) {
 	_, err := io.Copy(to, from)
 	if half, ok := to.(interface{ CloseWrite() error }); ok && err == nil {
@@ -333,25 +337,26 @@ func (f *Forwarder) drop(c *forwarded) {
 	_ = c.far.Close()
 }
 
-// check breaks a connection off where s is another state than it was passed on in. Then the
-// client's ends, or is passed on to the next one. The caller holds mu.
+// check closes a connection to a server that is not the active one in state s. The
+// client's connection then ends, or is forwarded to the next server. The caller holds
+// mu.
 func (*Forwarder) check(c *forwarded, s state) {
 	if s.here || s.other != "" && s.other != c.holder {
 		_ = c.far.Close()
 	}
 }
 
-// releasedGoesOn is how long a server that released the Lease may go on answering what it
-// was asked before.
+// releasedGoesOn is how long a server that released the Lease may continue to answer
+// requests that it got before.
 const releasedGoesOn = time.Second
 
-// breakOff ends what is passed on to a server that is not the active one any more: it may
-// be stopped, or gone with its node, and would never say so. Clients connect again.
+// breakOff closes connections to a server that is no longer active: it may be stopped,
+// or gone with its node, and would never close them. Clients connect again.
 func (f *Forwarder) breakOff(ctx context.Context) {
 	for ctx.Err() == nil {
 		s := f.Tenure.state()
 		if s.released {
-			_ = pause(ctx, releasedGoesOn) // the loop ends if ctx did
+			_ = pause(ctx, releasedGoesOn) // the loop ends when ctx ends
 			s = f.Tenure.state()
 		}
 		f.mu.Lock()

@@ -10,15 +10,15 @@ import (
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 )
 
-// errNotOurs keeps an elector from releasing what another replica holds.
+// errNotOurs prevents an elector from releasing another replica's Lease.
 var errNotOurs = errors.New("the Lease is another server's")
 
-// lock tells a tenure of all that an elector does with the Lease. An elector is used by
-// one goroutine.
+// lock reports all that an elector does with the Lease to a tenure. An elector is used
+// by one goroutine.
 type lock struct {
 	resourcelock.Interface
 	tenure *Tenure
-	// holder is who holds the Lease as it was last read or written. A write succeeds only
+	// holder is the holder of the Lease as last read or written. A write succeeds only
 	// if nobody else wrote since.
 	holder string
 }
@@ -48,12 +48,12 @@ func (l *lock) Create(ctx context.Context, record resourcelock.LeaderElectionRec
 // Update implements resourcelock.Interface.
 func (l *lock) Update(ctx context.Context, record resourcelock.LeaderElectionRecord) error {
 	if record.HolderIdentity != l.Identity() {
-		// An elector that slept for longer than the Lease releases it by what it remembers,
-		// though another replica has it by now.
+		// An elector that slept for longer than the Lease would release it based on
+		// what it remembers, although another replica holds it by now.
 		if l.holder != l.Identity() {
 			return errNotOurs
 		}
-		l.tenure.lost() // before anybody can take it
+		l.tenure.lost() // before another replica can take it
 		return l.Interface.Update(ctx, record)
 	}
 	began := l.tenure.clock.Now()

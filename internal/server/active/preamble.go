@@ -13,17 +13,17 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/digest"
 )
 
-// A connection that a standby passes on begins with a preamble of fixed length: whom it
-// comes from, and a proof that a replica of the server says so to this very process. So a
-// passed connection is never passed on again, and limits and audit see the client's own
-// address. Behind the preamble are the client's bytes, as they came: TLS, with which the
-// client and the active server prove to each other who they are.
+// A connection that a standby forwards begins with a preamble of fixed length: the
+// client's address, and a proof that a replica of the server sent it to this very
+// process. So a forwarded connection is never forwarded again, and limits and audit see
+// the client's own address. The client's bytes follow unchanged: TLS, in which the
+// client and the active server authenticate each other.
 const (
 	preambleLen   = 160
 	preambleStart = "latchkey passes on "
 )
 
-// preamble returns what introduces a client's connection to the holder of the Lease.
+// preamble returns the preamble of a client's connection to the holder of the Lease.
 func preamble(key digest.Key, holder string, client net.Addr) ([]byte, error) {
 	text := fmt.Sprintf("%s%s %s", preambleStart, client, proof(key, holder, client.String()))
 	if len(text) > preambleLen {
@@ -36,8 +36,8 @@ func proof(key digest.Key, holder, client string) string {
 	return key.Sum(digest.PurposePassedConnection, "", holder, client)
 }
 
-// readPreamble reads the rest of a preamble, behind its first byte, and returns whom the
-// connection comes from.
+// readPreamble reads the rest of a preamble, after its first byte, and returns the
+// client's address.
 func readPreamble(r io.Reader, key digest.Key, holder string) (net.Addr, error) {
 	text := make([]byte, preambleLen)
 	text[0] = preambleStart[0]
@@ -52,7 +52,7 @@ func readPreamble(r io.Reader, key digest.Key, holder string) (net.Addr, error) 
 	return clientAddr(fields[0]), nil
 }
 
-// clientAddr is the address of a client whose connection was passed on.
+// clientAddr is the address of a client whose connection was forwarded.
 type clientAddr string
 
 // Network implements net.Addr.

@@ -11,74 +11,74 @@ import (
 )
 
 const (
-	// leaseFor is how long others wait after they saw the Lease renewed.
+	// leaseFor is how long other replicas wait after they saw the Lease renewed.
 	leaseFor = 3 * time.Second
-	// validFor is how long the holder may answer after it began to renew. It is shorter
-	// than leaseFor by more than clocks drift apart in that time.
+	// validFor is how long the holder may answer, counted from when it began to renew.
+	// It is shorter than leaseFor by more than clocks drift apart in that time.
 	validFor = leaseFor - 250*time.Millisecond
-	// renewWithin is how long the holder tries to renew before it gives the Lease up, and
-	// renewEvery how long it waits between two renewals.
+	// renewWithin is how long the holder tries to renew before it gives up the Lease;
+	// renewEvery is the pause between two renewals.
 	renewWithin = 2 * time.Second
 	renewEvery  = 400 * time.Millisecond
-	// patience is how long requests wait for a server to become active: as long as it
-	// takes until another one has taken over from one that died.
+	// patience is how long requests wait for a server to become active: the time that
+	// another one needs to take over from one that died.
 	patience = 6 * time.Second
 )
 
 var (
-	// ErrElsewhere says that another replica is active, or about to be. A new connection
-	// leads there.
+	// ErrElsewhere reports that another replica is active or about to be. A new
+	// connection reaches it.
 	ErrElsewhere = errors.New("another server is active")
-	// ErrNobody says that no server became active in time.
+	// ErrNobody reports that no server became active in time.
 	ErrNobody = errors.New("no server is active")
-	// ErrLost says that the Lease ran out while a request was worked on.
+	// ErrLost reports that the Lease expired during the request.
 	ErrLost = errors.New("this server is not the active one any more")
 )
 
-// Tenure knows who is active. It is safe for concurrent use.
+// Tenure knows which replica is active. It is safe for concurrent use.
 type Tenure struct {
 	clock    Clock
 	identity string
 
 	mu      sync.Mutex
 	changed chan struct{}
-	// until is when the Lease may have run out; 0 while it is not held. From is when it is
-	// certain that nobody else holds one.
+	// until is when the Lease may have expired; 0 while it is not held. from is when it
+	// is certain that no other replica holds one.
 	until, from time.Duration
-	// epoch grows whenever another replica may have been active in between, transitions
+	// epoch grows whenever another replica may have been active in between; transitions
 	// is the Lease's own count of that.
 	epoch       uint64
 	transitions int
 	// ready is the epoch for which the caches have caught up.
 	ready uint64
-	// other is who else holds the Lease, renewal when they renewed it, and unreachable
-	// the renewal at which they could not be reached.
+	// other is the other holder of the Lease, renewal is its last renewal, and
+	// unreachable is the holder that could not be reached since then.
 	other, renewal, unreachable string
-	// vacant is since when nobody is known to be active; 0 while somebody is.
+	// vacant is since when no replica is known to be active; 0 while one is.
 	vacant time.Duration
-	// open are requests that are worked on, connections those of this replica's server.
+	// open counts the current requests, connections those of this replica's server.
 	open, connections int
-	// leaving says that this replica is about to step down, stepped that it has; closed is
-	// closed when it is to accept no more connections.
+	// leaving is true when this replica is about to step down, stepped when it has.
+	// closed is closed when no more connections are accepted.
 	leaving, stepped bool
 	closed           chan struct{}
-	// released says that the Lease was given up by who held it last.
+	// released is true if the last holder gave up the Lease.
 	released bool
 }
 
-// NewTenure returns the tenure of a replica that is known by identity.
+// NewTenure returns the tenure of the replica with an identity.
 func NewTenure(clock Clock, identity string) *Tenure {
 	return &Tenure{clock: clock, identity: identity, changed: make(chan struct{}), closed: make(chan struct{})}
 }
 
-// wake tells all who wait that something changed. The caller holds mu.
+// wake wakes all waiters after a change. The caller holds mu.
 func (t *Tenure) wake() {
 	close(t.changed)
 	t.changed = make(chan struct{})
 }
 
-// won notes that the Lease is held by a write that began at began. Created says that
-// there was none: somebody may have deleted it while another replica held it.
+// won records that the Lease is held by a write that began at began. created is true if
+// there was no Lease: it may have been deleted while another replica held it.
 func (t *Tenure) won(began time.Duration, transitions int, created bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -95,7 +95,7 @@ func (t *Tenure) won(began time.Duration, transitions int, created bool) {
 	t.other, t.renewal = "", ""
 }
 
-// lost notes that the Lease is about to be given up.
+// lost records that the Lease is about to be given up.
 func (t *Tenure) lost() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -103,7 +103,7 @@ func (t *Tenure) lost() {
 	t.wake()
 }
 
-// caughtUp notes that the caches have what was acknowledged before epoch began.
+// caughtUp records that the caches have all that was acknowledged before epoch began.
 func (t *Tenure) caughtUp(epoch uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -111,7 +111,7 @@ func (t *Tenure) caughtUp(epoch uint64) {
 	t.wake()
 }
 
-// observe notes who holds the Lease, as somebody read it.
+// observe records the holder of the Lease, as it was read.
 func (t *Tenure) observe(holder, renewal string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -130,7 +130,8 @@ func (t *Tenure) observe(holder, renewal string) {
 	}
 }
 
-// unreach notes that holder could not be reached. It counts until they renew the Lease.
+// unreach records that holder could not be reached. It counts until the holder renews
+// the Lease.
 func (t *Tenure) unreach(holder string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -140,20 +141,21 @@ func (t *Tenure) unreach(holder string) {
 	}
 }
 
-// state is who answers REST at a moment.
+// state is which replica answers REST at a moment.
 type state struct {
-	// held says that this replica holds the Lease, ready that its caches have caught up
-	// since it does, and here that it answers.
+	// held is true if this replica holds the Lease, ready if its caches have caught up
+	// since then, and here if it answers.
 	held, ready, here bool
 	epoch             uint64
-	// alone is how long it takes until it is certain that nobody else holds a Lease.
+	// alone is how long it takes until it is certain that no other replica holds a
+	// Lease.
 	alone time.Duration
-	// other is who else is active; "" where nobody is known, or can be reached.
+	// other is the other active replica; "" if none is known or reachable.
 	other string
-	// wait is how long a request is to wait for somebody to be active.
+	// wait is how long a request should wait for a replica to become active.
 	wait    time.Duration
 	changed <-chan struct{}
-	// released says that who was active before has ended in good order.
+	// released is true if the last holder gave up the Lease.
 	released bool
 }
 
@@ -179,14 +181,14 @@ func (t *Tenure) state() state {
 // Here reports whether this replica answers REST.
 func (t *Tenure) Here() bool { return t.state().here }
 
-// Term is the time in which one request is worked on. It must end.
+// Term is the time in which one request is served. It must end.
 type Term struct {
 	tenure *Tenure
 	epoch  uint64
 }
 
-// Begin waits until this replica is active, or it is known that it will not be. Where
-// nobody has been for longer than it takes to take over, it does not wait.
+// Begin waits until this replica is active, or until it is known that it will not be.
+// If no replica was active for longer than a takeover takes, it does not wait.
 func (t *Tenure) Begin(ctx context.Context) (Term, error) {
 	for {
 		s := t.state()
@@ -224,8 +226,8 @@ func (t *Tenure) hasStepped() bool {
 	return t.stepped
 }
 
-// Held returns an error unless this replica has been the active one since the term began.
-// What was read from the caches meanwhile is then all that was acknowledged by anybody.
+// Held returns an error unless this replica has been active since the term began. If it
+// has, the caches had every write that any replica had acknowledged.
 func (r Term) Held() error {
 	t := r.tenure
 	t.mu.Lock()
@@ -238,12 +240,12 @@ func (r Term) Held() error {
 
 type termKey struct{}
 
-// WithTerm has Held answer for a term.
+// WithTerm makes Held check a term.
 func WithTerm(ctx context.Context, r Term) context.Context {
 	return context.WithValue(ctx, termKey{}, r)
 }
 
-// Held returns the term's Held, or nil where there is none.
+// Held returns the error of the term in ctx, or nil if ctx has no term.
 func Held(ctx context.Context) error {
 	if r, ok := ctx.Value(termKey{}).(Term); ok {
 		return r.Held()
@@ -251,7 +253,7 @@ func Held(ctx context.Context) error {
 	return nil
 }
 
-// End says that the request was answered.
+// End records that the request was answered.
 func (r Term) End() {
 	t := r.tenure
 	t.mu.Lock()
@@ -261,22 +263,22 @@ func (r Term) End() {
 	}
 }
 
-// Leave says that this replica is about to step down.
+// Leave records that this replica is about to step down.
 func (t *Tenure) Leave() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.leaving = true
 }
 
-// Leaving reports whether clients are to connect again for their next request: a
-// connection that is closed at the end could be one on which a request is on its way.
+// Leaving reports whether clients should open a new connection for their next request:
+// when a connection is closed at the end, a request may just have been sent on it.
 func (t *Tenure) Leaving() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.leaving
 }
 
-// connected counts a connection of this replica's server that begins or ends.
+// connected counts connections of this replica's server: n is 1 or -1.
 func (t *Tenure) connected(n int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -288,9 +290,8 @@ func (t *Tenure) connected(n int) {
 // drainWithin is how long connections may take to end once no new ones are accepted.
 const drainWithin = 200 * time.Millisecond
 
-// StepDown has no more connections accepted, lets those that are just being made have their
-// answer, and takes no more requests once those that are open have been answered or ctx
-// has ended.
+// StepDown stops accepting connections, answers the connections that are being made,
+// and takes no more requests once the open ones were answered or ctx has ended.
 func (t *Tenure) StepDown(ctx context.Context) {
 	close(t.closed)
 	draining, cancel := context.WithTimeout(ctx, drainWithin)
@@ -303,7 +304,7 @@ func (t *Tenure) StepDown(ctx context.Context) {
 	t.wake()
 }
 
-// await waits until done, which it calls with mu held.
+// await waits until done returns true. It calls done with mu held.
 func (t *Tenure) await(ctx context.Context, done func() bool) {
 	for ctx.Err() == nil {
 		t.mu.Lock()

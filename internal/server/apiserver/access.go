@@ -22,33 +22,34 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/server/store"
 )
 
-// For how long an answer of the cluster's is good. A right that was taken away works
-// for that long. A refusal is not remembered: a right that was just granted works at
-// once, and how much work a refusal is says nothing about what was refused before.
+// How long the cluster's answers are cached. A right that was revoked works for that
+// long. A refusal is not cached: a new right works at once, and the work for a refusal
+// does not reveal what was refused before.
 const (
 	allowTTL = 10 * time.Second
 	denyTTL  = 0
 )
 
-// How many questions are open at once: in all, and about one caller. Refusals are not
-// remembered, so one who is refused over and over would make the API server, which all
-// share, work for them alone.
+// The maximum number of concurrent reviews: in total, and for one caller. Refusals are
+// not cached, so a caller who is refused repeatedly would otherwise occupy the API
+// server, which all share.
 const reviews, reviewsOfCaller = 256, 2
 
-// newReviews sets no bound to the line: who asks has a request open, which counts already.
+// newReviews does not bound the queue: each waiter is an open request, and those are
+// bounded.
 func newReviews() *requests.Turns { return requests.NewTurns(reviews, reviewsOfCaller, math.MaxInt) }
 
-// reviewBackoff is how often, and after which pauses, the cluster is asked again when
-// it does not answer: three seconds in all.
+// reviewBackoff is how often, and after which pauses, the cluster is asked again if it
+// does not answer: three seconds in total.
 func reviewBackoff() *wait.Backoff {
 	return &wait.Backoff{Duration: 250 * time.Millisecond, Factor: 2, Jitter: 0.2, Steps: 5}
 }
 
 // Access asks the cluster what the caller of a request may do, by SubjectAccessReview
-// with all that authentication said of them: name, UID, groups and extra. The caller
-// is the user in the context, where this package's authentication put it. Answers
-// are cached for a short while. Latchkey's own rights are never asked for, and
-// nothing is ever done in the caller's name.
+// with all that authentication found: name, UID, groups and extra. The caller is the
+// user in the context, where this package's authentication put it. Answers are cached
+// briefly. Access never asks about Latchkey's own rights, and does nothing in the
+// caller's name.
 type Access struct {
 	cluster authorizer.UnconditionalAuthorizer
 	turns   *requests.Turns
@@ -72,8 +73,8 @@ func NewAccess(cfg *rest.Config) (*Access, error) {
 	return &Access{cluster: cluster, turns: newReviews()}, nil
 }
 
-// reviewConfig is cfg for reviews: they are small, many and of the built-in groups, so
-// the shorter encoding is used.
+// reviewConfig returns cfg with protobuf encoding, because reviews are many and small,
+// and belong to a built-in group.
 func reviewConfig(cfg *rest.Config) *rest.Config {
 	c := rest.CopyConfig(cfg)
 	c.ContentType = "application/vnd.kubernetes.protobuf"
@@ -90,7 +91,7 @@ func (a *Access) UserSecrets(ctx context.Context, verb, namespace string) (bool,
 }
 
 // AgentSecrets reports whether the caller may use verb on the agentsecrets of a
-// namespace, or on the one of them that is named.
+// namespace, or on the named one only.
 func (a *Access) AgentSecrets(ctx context.Context, verb, namespace, name string) (bool, error) {
 	return a.may(ctx, authorizer.AttributesRecord{
 		Verb: verb, APIGroup: v1alpha1.GroupVersion.Group, APIVersion: v1alpha1.GroupVersion.Version,
@@ -98,8 +99,8 @@ func (a *Access) AgentSecrets(ctx context.Context, verb, namespace, name string)
 	})
 }
 
-// RevealAgentSecret reports whether the caller may see the value of an agent secret, or,
-// without a name, of all in the namespace.
+// RevealAgentSecret reports whether the caller may see the value of an agent secret or,
+// if name is empty, of all in the namespace.
 func (a *Access) RevealAgentSecret(ctx context.Context, namespace, name string) (bool, error) {
 	return a.may(ctx, authorizer.AttributesRecord{
 		Verb: "get", APIGroup: v1alpha1.GroupVersion.Group, APIVersion: v1alpha1.GroupVersion.Version,
@@ -116,7 +117,8 @@ func (a *Access) MayGetSecret(ctx context.Context, namespace, name string) (bool
 
 // GetNamespace reports whether the caller may get a namespace.
 func (a *Access) GetNamespace(ctx context.Context, name string) (bool, error) {
-	// The API server asks in the namespace itself, so that a Role there can allow it.
+	// The API server sets this namespace in its own check, so a Role in it can allow
+	// the request.
 	return a.may(ctx, authorizer.AttributesRecord{
 		Verb: "get", APIVersion: "v1", Resource: "namespaces", Namespace: name, Name: name,
 	})

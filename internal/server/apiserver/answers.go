@@ -20,7 +20,7 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/server/requests"
 )
 
-// codecs encode what this server itself answers: discovery and metav1.Status.
+// codecs encode what this server answers itself: discovery and metav1.Status.
 var codecs = func() serializer.CodecFactory {
 	scheme := runtime.NewScheme()
 	unversioned := schema.GroupVersion{Version: "v1"}
@@ -30,8 +30,8 @@ var codecs = func() serializer.CodecFactory {
 	return serializer.NewCodecFactory(scheme)
 }()
 
-// refusal is an answer of this server in place of the handler's: one status, in the
-// words of each dialect.
+// refusal is an answer of this server in place of the handler's: one status, with a
+// text for each dialect.
 type refusal struct {
 	status         int
 	message        string // for the Coder dialect and metav1.Status
@@ -43,15 +43,15 @@ var (
 		status: http.StatusTooManyRequests, message: "Too many requests at the moment. Please try again.",
 		code: "TOO_MANY_REQUESTS", codeText: "Too many requests at the moment",
 	}
-	// unasked is for a caller about whom the cluster could not be asked: who they are, or
-	// whether they may come in. It must not read as if their credentials were bad, or they
-	// would throw them away.
+	// unasked is for a caller about whom the cluster could not be asked: for
+	// authentication or authorization. It must not look like bad credentials, or the
+	// client would discard them.
 	unasked = refusal{
 		status: http.StatusServiceUnavailable, message: "The cluster cannot be asked who you are at the moment. Please try again.",
 		code: "SERVICE_UNAVAILABLE", codeText: "The cluster cannot be asked who you are at the moment, try again",
 	}
-	// inactive is for a request that this replica may not answer, since it is not the active
-	// one, or was not until the answer was ready.
+	// inactive is for a request that this replica may not answer, because it is not
+	// active, or stopped being active before the answer was ready.
 	inactive = refusal{
 		status: http.StatusServiceUnavailable, message: "Another server takes over at the moment. Please try again.",
 		code: "SERVICE_UNAVAILABLE", codeText: "Another server takes over at the moment, try again",
@@ -80,8 +80,8 @@ func (f refusal) write(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// notAuthenticated answers a request whose caller is not known: 401 only if the cluster
-// said so.
+// notAuthenticated answers a request whose caller is not known. The answer is 401 only
+// if the cluster rejected the credentials.
 func notAuthenticated(w http.ResponseWriter, r *http.Request) {
 	switch err := failureOf(r.Context()); {
 	case errors.Is(err, requests.ErrTooMany):
@@ -93,13 +93,12 @@ func notAuthenticated(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// unauthenticated answers a request without credentials, or with ones that are not
-// good.
+// unauthenticated answers a request without valid credentials.
 func unauthenticated(w http.ResponseWriter, r *http.Request) {
 	requests.Unread(w, r)
 	if r.ProtoMajor == 2 {
-		// Streams are cheap for the client and dear for us: who is nobody gets a
-		// connection for each request.
+		// Streams are cheap for the client and expensive for us: a client that is not
+		// authenticated must use a connection for each request.
 		w.Header().Set("Connection", "close")
 	}
 	switch dialectOf(r.URL.Path) {
@@ -112,13 +111,13 @@ func unauthenticated(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// notFound answers a path that is nobody's.
+// notFound answers a path that is not served.
 func notFound(w http.ResponseWriter, r *http.Request) {
 	writeStatus(w, r, apierrors.NewGenericServerResponse(http.StatusNotFound, strings.ToLower(r.Method),
 		schema.GroupResource{}, "", "", 0, false))
 }
 
-// readOnly lets a handler see GET and HEAD alone.
+// readOnly passes only GET and HEAD to a handler.
 func readOnly(handler http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {

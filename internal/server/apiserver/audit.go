@@ -21,8 +21,8 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/server/requests"
 )
 
-// auditPolicy is built in, since it is what keeps values out of the records: metadata
-// and never a body. Probes, and what says nothing of secrets, are left out.
+// auditPolicy is built in, because it keeps values out of the records: they have
+// metadata and never a body. Probes and discovery are not recorded.
 func auditPolicy() audit.PolicyRuleEvaluator {
 	return policy.NewPolicyRuleEvaluator(&auditinternal.Policy{
 		Rules: []auditinternal.PolicyRule{
@@ -36,7 +36,7 @@ func auditPolicy() audit.PolicyRuleEvaluator {
 	})
 }
 
-// withFace notes in the audit record by which face a request came.
+// withFace adds to the audit record whether the request was direct or aggregated.
 func withFace(handler http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		face := "direct"
@@ -48,18 +48,18 @@ func withFace(handler http.Handler) http.Handler {
 	})
 }
 
-// AuditLog says where audit records go and how long their files are kept.
+// AuditLog configures where audit records are written and how long files are stored.
 type AuditLog struct {
-	// Path is the file; "-" is standard output, "" none at all.
+	// Path is the file; "-" is standard output, and "" disables the log.
 	Path string
-	// MaxAge is how many days an old file is kept, MaxBackups how many old files;
-	// 0 means without end.
+	// MaxAge is how many days an old file is stored, MaxBackups how many old files are;
+	// 0 means no limit.
 	MaxAge, MaxBackups int
-	// MaxSize is how many megabytes a file grows to; 0 means without end.
+	// MaxSize is the maximum size of a file in megabytes; 0 means no limit.
 	MaxSize int
 }
 
-// backend opens the log; it is nil when there is none.
+// backend opens the log; it returns nil if the log is disabled.
 func (l AuditLog) backend() (audit.Backend, error) {
 	out, err := l.open()
 	if out == nil || err != nil {
@@ -75,7 +75,7 @@ func (l AuditLog) open() (io.Writer, error) {
 	if l.Path == "-" {
 		return os.Stdout, nil
 	}
-	// Opened here once, so that a path that cannot be written is reported now.
+	// Open it once now, so that a path that cannot be written is reported at the start.
 	if err := os.MkdirAll(filepath.Dir(l.Path), 0o700); err != nil {
 		return nil, fmt.Errorf("open the audit log: %w", err)
 	}
@@ -92,8 +92,8 @@ func (l AuditLog) open() (io.Writer, error) {
 	return &lumberjack.Logger{Filename: l.Path, MaxAge: l.MaxAge, MaxBackups: l.MaxBackups, MaxSize: l.MaxSize}, nil
 }
 
-// patient is a backend whose failures fail no request: they are counted and logged by
-// the backend itself.
+// patient is a backend whose failures do not fail requests: the backend counts and logs
+// them itself.
 type patient struct{ audit.Backend }
 
 // ProcessEvents implements audit.Sink.

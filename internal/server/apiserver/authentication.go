@@ -19,20 +19,20 @@ import (
 )
 
 const (
-	// tokenTTL is for how long the cluster's word on a token is good.
+	// tokenTTL is how long the cluster's answer about a token is cached.
 	tokenTTL = 10 * time.Second
-	// tokenTimeout is how long the cluster may take for it.
+	// tokenTimeout is how long the cluster may take to answer.
 	tokenTimeout = 10 * time.Second
 
-	// trustConfigMap, in kube-system, is where the API server publishes whom it
-	// trusts: the authority of client certificates, and that of its front proxy.
+	// trustConfigMap, in kube-system, is where the API server publishes the authorities
+	// of client certificates and of its front proxy.
 	trustConfigMap = "extension-apiserver-authentication"
 )
 
-// delegateAuthentication has the cluster say who a caller is: the front proxy's word
-// comes first, then a client certificate, then a token. Nobody is anonymous but on
-// the probes. What k8s.io/apiserver offers as options cannot be used: they always
-// let anonymous callers in. The result fails while none of the cluster's authorities
+// delegateAuthentication lets the cluster authenticate callers: first by the front
+// proxy's headers, then by a client certificate, then by a token. Anonymous callers may
+// use the probes only. The options of k8s.io/apiserver cannot be used, because they
+// always admit anonymous callers. ready fails while none of the cluster's authorities
 // is known.
 func delegateAuthentication(c *genericapiserver.Config, client clientset.Interface) (ready func() error, err error) {
 	clients, err := dynamiccertificates.NewDynamicCAFromConfigMapController(
@@ -75,8 +75,8 @@ func delegateAuthentication(c *genericapiserver.Config, client clientset.Interfa
 	}, nil
 }
 
-// frontProxy follows how the aggregation layer proves itself, and in which headers it
-// names the caller.
+// frontProxy follows the certificate authority of the aggregation layer, and the
+// headers in which it names the caller.
 type frontProxy struct {
 	*dynamiccertificates.ConfigMapCAController
 	headers *headerrequest.RequestHeaderAuthRequestController

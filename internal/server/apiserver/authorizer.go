@@ -12,10 +12,10 @@ import (
 	"k8s.io/apiserver/pkg/authorization/authorizer"
 )
 
-// pathAuthorizer decides who may access the server, not what they may do there: the dialects ask for the
-// secrets' own rights (see [Access]).
+// pathAuthorizer decides who may access the server. The dialects check the rights on
+// secrets themselves (see [Access]).
 type pathAuthorizer struct {
-	// cluster answers for everything that this server does not know itself.
+	// cluster decides about all paths that this server does not know itself.
 	cluster authorizer.UnconditionalAuthorizer
 }
 
@@ -37,14 +37,14 @@ func (p pathAuthorizer) Authorize(ctx context.Context, a authorizer.Attributes) 
 	if isDescription(path) {
 		return authorizer.DecisionAllow, "discovery and OpenAPI are open to all who are authenticated", nil
 	}
-	// There are no resources here but the dialects', so all that is left is a plain
-	// path, be it one that looks like a resource's.
+	// This server has no resources except the dialects', so what remains is a plain
+	// path, even if it looks like a resource.
 	return p.cluster.Authorize(ctx, authorizer.AttributesRecord{User: caller, Verb: method(a.GetVerb()), Path: path})
 }
 
-// isDescription reports whether a path tells what this server serves. So does /api, where
-// nothing is: discovery takes it from 404, but not from 403, that there is no core
-// group here.
+// isDescription reports whether a path describes what this server serves. /api is one,
+// although nothing is there: a client's discovery concludes from a 404, but not from a
+// 403, that there is no core group.
 func isDescription(path string) bool {
 	switch path = strings.TrimSuffix(path, "/"); path {
 	case "/api", "/apis", "/openapi/v2", "/openapi/v3":
@@ -58,8 +58,8 @@ func isDescription(path string) bool {
 	return strings.HasPrefix(path, "/openapi/v3/")
 }
 
-// method turns the verb of a resource back into the method that it came from, as
-// rights on plain paths name it.
+// method turns the verb of a resource back into the method, which rights on plain paths
+// use.
 func method(verb string) string {
 	switch verb {
 	case "list", "watch":

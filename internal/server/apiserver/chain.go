@@ -17,17 +17,17 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/server/requests"
 )
 
-// How many requests may have the cluster asked who they come from at once, in total and
-// from one address. What the cluster said of a token is remembered, so this is far more
-// than there are clients that just began.
+// How many requests may have their caller authenticated by the cluster at once, in
+// total and from one address. The cluster's answers about tokens are cached, so this is
+// far more than the number of new clients.
 const askingAtOnce, askingOfAddress = 256, 64
 
 // buildChain puts the filters around the router. It reads from the inside out, in the
-// order of k8s.io/apiserver's own chain, without CORS (no browser calls us),
-// impersonation (a caller is who they are), and priority and fairness (which would
-// need to read the cluster's configuration of it). Instead of its deadline, which
-// reads a query parameter that the dialects do not know, and its limit, its recovery and
-// its authorisation stand our own.
+// order of k8s.io/apiserver's own chain. It leaves out CORS (no browser calls us),
+// impersonation, and priority and fairness (which would have to read the cluster's
+// configuration). It replaces four filters with our own: the deadline, because
+// upstream's reads a query parameter that the dialects do not know, the limit of
+// requests in flight, the recovery and the authorization.
 func buildChain(router http.Handler, c *genericapiserver.Config, l limits, t *active.Tenure) http.Handler {
 	handler := withRecovery(withHeadroom(withLease(router)))
 	handler = withTurns(handler, l)
@@ -58,12 +58,12 @@ func buildChain(router http.Handler, c *genericapiserver.Config, l limits, t *ac
 	return withCoderCredentials(handler)
 }
 
-// noneLongRunning: nothing here is watched, so every request is bounded, whatever its
-// query says.
+// noneLongRunning bounds every request, whatever its query says: this server has no
+// watches.
 func noneLongRunning(*http.Request, *request.RequestInfo) bool { return false }
 
-// lenientInfo takes a path that looks like a resource's and is none for a plain one,
-// instead of failing.
+// lenientInfo treats a path that looks like a resource's but is not one as a plain
+// path, instead of failing.
 type lenientInfo struct{ request.RequestInfoResolver }
 
 // NewRequestInfo implements request.RequestInfoResolver.

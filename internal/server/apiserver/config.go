@@ -19,14 +19,14 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/server/apiserver/openapi"
 )
 
-// config is the options applied: all that a server needs, not yet made into one.
+// config has all that a server needs, made from the options.
 type config struct {
 	generic *genericapiserver.Config
 	options Options
 	deps    Deps
 }
 
-// completedConfig can only be had from a config.
+// completedConfig can only be made by completing a config.
 type completedConfig struct {
 	config
 	generic genericapiserver.CompletedConfig
@@ -50,11 +50,11 @@ func (o Options) config(d Deps) (*config, error) {
 	c.EffectiveVersion = compatibility.DefaultBuildEffectiveVersion()
 	c.SecureServing = &genericapiserver.SecureServingInfo{Cert: d.Certificate}
 	c.ExternalAddress = net.JoinHostPort("localhost", port)
-	c.LoopbackClientConfig = &rest.Config{} // required, and used by nothing here: it holds no credentials
+	c.LoopbackClientConfig = &rest.Config{} // required but unused here: it has no credentials
 	c.EnableIndex = false
 	c.EnableProfiling = false
-	c.SkipOpenAPIInstallation = true // ours is not made from routes
-	// Both keep watch over things that are not here: its limit, and a storage.
+	c.SkipOpenAPIInstallation = true // our documents are not generated from routes
+	// Both watch something that this server does not have: its limit, and a storage.
 	c.DisabledPostStartHooks.Insert("max-in-flight-filter")
 	c.StorageObjectCountTracker = nil
 	l := newLimits(o)
@@ -79,7 +79,7 @@ func readiness(name string, check func() error) healthz.HealthChecker {
 	return healthz.NamedCheck(name, func(*http.Request) error { return check() })
 }
 
-// delegate has the cluster answer who a caller is, and what they may do outside the
+// delegate makes the cluster authenticate callers, and authorize them outside the
 // dialects.
 func (c *config) delegate() error {
 	client, err := clientset.NewForConfig(reviewConfig(c.deps.Config))
@@ -103,7 +103,7 @@ func (c *config) complete() completedConfig {
 	return completedConfig{config: *c, generic: c.generic.Complete(nil)}
 }
 
-// server makes the server and puts everything at its path.
+// server makes the server and registers all handlers.
 func (c completedConfig) server() (*Server, error) {
 	generic, err := c.generic.New("latchkey", genericapiserver.NewEmptyDelegateWithCustomHandler(http.HandlerFunc(notFound)))
 	if err != nil {

@@ -12,30 +12,29 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/server/coder"
 )
 
-// Where a Coder client puts its token.
+// The places in which a Coder client sends its token.
 const (
 	coderHeader = "Coder-Session-Token"
 	coderQuery  = "coder_session_token"
 )
 
-// withCoderCredentials turns the credentials of a Coder client into the one form
-// that authentication knows, and takes them out of the request. It has to be the
-// outermost of all handlers: behind it, a token is in the header Authorization and
-// nowhere else, so that no log line or audit record about the request's address can
-// hold one.
+// withCoderCredentials moves the credentials of a Coder client to the header that
+// authentication reads, and removes them from the request. It must be the outermost
+// handler. Behind it, a token is in the header Authorization only, so no log line or
+// audit record with the request's URL can contain it.
 //
-// An "Authorization: Bearer" wins over the header Coder-Session-Token, and that over
-// the query parameter: the first is what every client of a cluster sends, and what
-// proxies in front of it add on purpose. They are used on the Coder dialect's paths
-// alone and are removed on all. On the aggregated face, a caller whom the front
-// proxy vouches for stays that caller, whatever tokens come along.
+// "Authorization: Bearer" takes precedence over the header Coder-Session-Token, and
+// that over the query parameter: the first is what every client of a cluster sends, and
+// what proxies add on purpose. The others are used on the Coder dialect's paths only,
+// and are removed on all paths. On the aggregated face, a caller whom the front proxy
+// vouches for stays that caller, whatever tokens are sent.
 //
-// One request is answered with its own token, that for a key. There alone the token
-// goes on, in the context and in a type that does not print.
+// One request is answered with its own token: the request for a key. Only for that one,
+// the token is passed on, in the context and in a type that does not print.
 //
-// Through the aggregation layer, the API server has logged and audited the query
-// before we see it. Clients there have their kubeconfig's credentials and no need
-// for the parameter.
+// Through the aggregation layer, the API server has logged and audited the query before
+// we see it. Clients there use the credentials of their kubeconfig and do not need the
+// parameter.
 func withCoderCredentials(handler http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		token := r.Header.Get(coderHeader)
@@ -63,10 +62,9 @@ func withCoderCredentials(handler http.Handler) http.Handler {
 	})
 }
 
-// cutToken returns the query without whatever names the token, and the first token.
-// The other parameters stay byte for byte as they were. A parameter that merely
-// mentions the name, as in a query that is malformed, goes too: better to lose it
-// than to log it.
+// cutToken returns the query without the parameters that name the token, and the first
+// token. The other parameters stay byte for byte. It also removes a parameter that only
+// contains the name, as in a malformed query: losing it is better than logging it.
 func cutToken(query string) (rest, token string) {
 	var kept []string
 	for parameter := range strings.SplitSeq(query, "&") {
@@ -86,7 +84,7 @@ func cutToken(query string) (rest, token string) {
 	return strings.Join(kept, "&"), token
 }
 
-// bearer returns the token of an "Authorization: Bearer", if there is one.
+// bearer returns the token of "Authorization: Bearer", or "".
 func bearer(h http.Header) string {
 	scheme, token, _ := strings.Cut(strings.TrimSpace(h.Get("Authorization")), " ")
 	if !strings.EqualFold(scheme, "Bearer") {

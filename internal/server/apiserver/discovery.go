@@ -13,14 +13,15 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/server/apiserver/openapi"
 )
 
-// described is what discovery tells of a group: the one collection below a parent that
-// a client finds the rest from.
+// described is what discovery lists of a group: the one collection below a parent from
+// which a client finds the rest.
 //
-// It is a subresource on purpose. What is listed as a resource is taken for a kind:
-// kubectl offers it, namespace deletion and garbage collection list it if it says
-// that it can be listed, quota counts it. None of that can work here, since the
-// dialects' answers are no Kubernetes objects. For the same reason the calls by id of
-// the Golem dialect, which have no parent, are not listed; OpenAPI has them all.
+// It is listed as a subresource on purpose. Clients treat what is listed as a resource
+// as a kind: kubectl offers it, namespace deletion and garbage collection list it if it
+// has the verb list, and quota counts it. None of that can work here, because the
+// dialects' answers are not Kubernetes objects. For the same reason, the Golem
+// dialect's calls by id, which have no parent, are not listed. OpenAPI describes them
+// all.
 type described struct {
 	gv          schema.GroupVersion
 	parent      string
@@ -34,7 +35,7 @@ var groups = []described{
 	{golemGroup, "envs", "agent-secrets", "AgentSecret", metav1.Verbs{"create", "get"}},
 }
 
-// installDiscovery serves what the groups are, from memory.
+// installDiscovery serves the groups, from memory.
 func installDiscovery(s *genericapiserver.GenericAPIServer) {
 	for _, g := range groups {
 		version := metav1.GroupVersionForDiscovery{GroupVersion: g.gv.String(), Version: g.gv.Version}
@@ -51,12 +52,12 @@ func installDiscovery(s *genericapiserver.GenericAPIServer) {
 	}
 }
 
-// resources is the group in the form of one list per version.
+// resources is the group in the form of one list for each version.
 func (g described) resources() []metav1.APIResource {
 	return []metav1.APIResource{{Name: g.parent + "/" + g.subresource, Kind: g.kind, Verbs: g.verbs}}
 }
 
-// aggregated is the group in the form of one document for all.
+// aggregated is the group in the form of one document for all groups.
 func (g described) aggregated() apidiscoveryv2.APIVersionDiscovery {
 	return apidiscoveryv2.APIVersionDiscovery{
 		Version:   g.gv.Version,
@@ -74,7 +75,7 @@ func (g described) aggregated() apidiscoveryv2.APIVersionDiscovery {
 	}
 }
 
-// apis is what the OpenAPI documents describe.
+// apis are the APIs that the OpenAPI documents describe.
 func apis() []openapi.API {
 	return []openapi.API{
 		openapi.Coder(coderGroup.String(), CoderRoot, "/apis/"+coderGroup.String()+"/"),

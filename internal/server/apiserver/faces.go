@@ -9,12 +9,12 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-// The paths below which the dialects are served: as documented on our own port, and
-// as the aggregation layer passes them on. A request that starts with one of them
-// is the dialect's, whatever follows.
+// The paths below which the dialects are served: as documented on our own port, and as
+// the aggregation layer forwards them. A request whose path begins with one of them
+// belongs to that dialect.
 const (
-	// CoderRoot is what CoderDirect is a part of. On our own port, all of it is the
-	// dialect's.
+	// CoderRoot is a prefix of CoderDirect. On our own port, all paths below it belong
+	// to the dialect.
 	CoderRoot       = "/api/v2/"
 	CoderDirect     = CoderRoot + "users/"
 	CoderAggregated = "/apis/coder.latchkey.dev/v2/users/"
@@ -27,7 +27,7 @@ var (
 	golemGroup = schema.GroupVersion{Group: "golem.latchkey.dev", Version: "v1"}
 )
 
-// dialect says in whose words a request is answered.
+// dialect is the dialect in which a request is answered.
 type dialect int
 
 const (
@@ -36,8 +36,7 @@ const (
 	golemDialect
 )
 
-// dialectOf finds the dialect of a decoded path, by the same prefixes as the router
-// does.
+// dialectOf returns the dialect of a decoded path, by the same prefixes as the router.
 func dialectOf(path string) dialect {
 	switch {
 	case strings.HasPrefix(path+"/", CoderRoot), strings.HasPrefix(path, CoderAggregated):
@@ -48,7 +47,7 @@ func dialectOf(path string) dialect {
 	return noDialect
 }
 
-// The probes, which are open to all.
+// The probes, which everyone may use.
 var probes = []string{"/healthz", "/livez", "/readyz"}
 
 func isProbe(path string) bool {

@@ -14,11 +14,11 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/server/requests"
 )
 
-// queue is how many times as many requests a caller may have open as are served of them at
-// once.
+// queue is how many requests a caller may have open for each one that is served at a
+// time.
 const queue = 16
 
-// limits bounds what callers can occupy of a server.
+// limits bounds how many requests callers can have in progress.
 type limits struct {
 	reads, writes *requests.Turns // nil is no limit
 }
@@ -37,11 +37,11 @@ func newLimits(o Options) limits {
 	return limits{reads: turns(o.MaxRequestsInFlight), writes: turns(o.MaxMutatingRequestsInFlight)}
 }
 
-// withTurns serves so many reads and so many writes at once, and of each caller fewer, so
-// that nobody occupies what all share. It stands where k8s.io/apiserver limits how many
-// requests are in flight, but counts only those that are worked on: while a request waits
-// for its body, its turn is another's. A probe is answered however busy the server is,
-// since restarting it would not help.
+// withTurns bounds the number of reads and writes in progress, in total and for each
+// caller, so that no caller occupies what all share. It replaces the in-flight limit of
+// k8s.io/apiserver, but counts only requests that are being worked on: while a request
+// waits for its body, another has its turn. A probe is answered however busy the server
+// is, because a restart would not help.
 func withTurns(handler http.Handler, l limits) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		turns, mutating := l.reads, r.Method != http.MethodGet && r.Method != http.MethodHead

@@ -9,9 +9,9 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/server/active"
 )
 
-// withActive has the dialects' requests wait until this replica is the active one, and
-// refuses those for which it does not become so. A client that is refused is to connect
-// again, which leads it to the active one. Everything else is answered by every replica.
+// withActive makes the dialects' requests wait until this replica is active, and
+// refuses them if it does not become active. A refused client must connect again, which
+// leads it to the active replica. Every replica answers all other requests.
 func withActive(handler http.Handler, t *active.Tenure) http.Handler {
 	if t == nil {
 		return handler
@@ -35,10 +35,10 @@ func withActive(handler http.Handler, t *active.Tenure) http.Handler {
 	})
 }
 
-// withLease lets an answer out only if this replica is still the active one when the
-// answer is ready: what was read for it is then all that was acknowledged by anybody. It
-// stands around the dialects, which begin to write when the answer is whole, and within
-// audit, which shall see what the client sees.
+// withLease sends an answer only if this replica is still active when the answer is
+// ready. Then the answer includes every write that any replica had acknowledged. It is
+// around the dialects, which begin to write when the answer is complete, and inside
+// audit, which must record what the client sees.
 func withLease(handler http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if dialectOf(r.URL.Path) == noDialect {
@@ -49,7 +49,7 @@ func withLease(handler http.Handler) http.Handler {
 	})
 }
 
-// leasedWriter checks the Lease before the first byte.
+// leasedWriter checks the Lease before the first byte is written.
 type leasedWriter struct {
 	http.ResponseWriter
 	request       *http.Request
@@ -75,7 +75,7 @@ func (w *leasedWriter) WriteHeader(status int) {
 		switch name {
 		case "Audit-Id", "Cache-Control":
 		default:
-			header.Del(name) // the answer's own
+			header.Del(name) // a header of the discarded answer
 		}
 	}
 	header.Set("Connection", "close")
@@ -93,5 +93,5 @@ func (w *leasedWriter) Write(p []byte) (int, error) {
 	return w.ResponseWriter.Write(p)
 }
 
-// Unwrap serves http.ResponseController.
+// Unwrap is for http.ResponseController.
 func (w *leasedWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

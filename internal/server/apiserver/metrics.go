@@ -12,8 +12,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 )
 
-// The REST APIs are plain paths to k8s.io/apiserver, which therefore does not count
-// their requests.
+// To k8s.io/apiserver, the REST APIs are plain paths, so it does not count their
+// requests.
 var (
 	requestsTotal = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "latchkey_rest_requests_total",
@@ -28,8 +28,7 @@ var (
 
 func init() { metrics.Registry.MustRegister(requestsTotal, durations) }
 
-// withMetrics counts the dialects' requests, those that the authorizer refuses
-// included.
+// withMetrics counts the dialects' requests, also those that the authorizer refuses.
 func withMetrics(handler http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		api := map[dialect]string{coderDialect: "coder", golemDialect: "golem"}[dialectOf(r.URL.Path)]
@@ -46,7 +45,7 @@ func withMetrics(handler http.Handler) http.Handler {
 	})
 }
 
-// knownMethod keeps what callers make up out of the labels.
+// knownMethod keeps methods that callers invent out of the labels.
 func knownMethod(method string) string {
 	switch method {
 	case http.MethodGet, http.MethodPost, http.MethodPatch, http.MethodDelete:
@@ -55,7 +54,7 @@ func knownMethod(method string) string {
 	return "other"
 }
 
-// countedWriter knows the status of the answer.
+// countedWriter records the status of the answer.
 type countedWriter struct {
 	http.ResponseWriter
 	status  int
@@ -64,7 +63,7 @@ type countedWriter struct {
 
 // WriteHeader implements http.ResponseWriter.
 func (w *countedWriter) WriteHeader(status int) {
-	if !w.started && status >= http.StatusOK { // others are sent before the answer
+	if !w.started && status >= http.StatusOK { // statuses below 200 precede the answer
 		w.status, w.started = status, true
 	}
 	w.ResponseWriter.WriteHeader(status)
@@ -76,5 +75,5 @@ func (w *countedWriter) Write(p []byte) (int, error) {
 	return w.ResponseWriter.Write(p)
 }
 
-// Unwrap serves http.ResponseController.
+// Unwrap is for http.ResponseController.
 func (w *countedWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

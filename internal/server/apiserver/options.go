@@ -13,24 +13,23 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// Options are the choices of whoever runs the server.
+// Options are the settings of the server.
 type Options struct {
 	// BindAddress is where to listen, as host:port.
 	BindAddress string
 	// AuditLog is where audit records go.
 	AuditLog AuditLog
-	// MaxRequestsInFlight and MaxMutatingRequestsInFlight are how many reads and
-	// how many writes are served at once; 0 means without limit.
+	// MaxRequestsInFlight and MaxMutatingRequestsInFlight are how many reads and how
+	// many writes are served at once; 0 means no limit.
 	MaxRequestsInFlight, MaxMutatingRequestsInFlight int
-	// MaxRequestsPerCaller is how many of them may be one caller's; more wait. 0 means
-	// without limit.
+	// MaxRequestsPerCaller is how many of them may belong to one caller; more wait. 0
+	// means no limit.
 	MaxRequestsPerCaller int
-	// RequestTimeout is how long a request may take. Its body has half of that, and less
-	// if it is small.
+	// RequestTimeout is how long a request may take. Its body must arrive in half of
+	// that, or faster if it is small.
 	RequestTimeout time.Duration
-	// ShutdownDelay is how long requests are still accepted after the server was
-	// told to stop and has stopped being ready: the time that load balancers need
-	// to notice.
+	// ShutdownDelay is how long requests are still accepted after the server was told
+	// to stop and is no longer ready: the time that load balancers need to notice.
 	ShutdownDelay time.Duration
 }
 
@@ -47,7 +46,7 @@ func NewOptions() Options {
 	}
 }
 
-// AddFlags adds a flag for every option. What o holds is the default.
+// AddFlags adds a flag for every option. The current values of o are the defaults.
 func (o *Options) AddFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.BindAddress, "secure-bind-address", o.BindAddress, "Address of the REST APIs.")
 	fs.StringVar(&o.AuditLog.Path, "audit-log-path", o.AuditLog.Path, "File for the audit records of the REST APIs, - for standard output. If it is empty there are none.")
@@ -61,7 +60,7 @@ func (o *Options) AddFlags(fs *pflag.FlagSet) {
 	fs.DurationVar(&o.ShutdownDelay, "shutdown-delay", o.ShutdownDelay, "How long REST requests are still accepted after readiness ended.")
 }
 
-// Validate returns everything that is wrong with o.
+// Validate returns all problems of o.
 func (o *Options) Validate() error {
 	var errs []error
 	if _, port, err := net.SplitHostPort(o.BindAddress); err != nil {

@@ -13,10 +13,10 @@ import (
 	"k8s.io/klog/v2"
 )
 
-// withRecovery answers 500 for a handler that panics. k8s.io/apiserver's filter logs
-// what the panic said, and its audit records it; that may be anything, a secret too.
-// Here only its type and the place are logged. It stands innermost, so that nothing
-// else sees a handler's panic, and outermost, for the filters' own.
+// withRecovery answers 500 when a handler panics. The filter of k8s.io/apiserver logs
+// and audits the text of the panic, which could contain a secret. This one logs only
+// its type and place. It is used twice: as the innermost filter, so that no other
+// filter sees a handler's panic, and outside the filters, for their own panics.
 func withRecovery(handler http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		watched := &watchedWriter{ResponseWriter: w}
@@ -24,12 +24,12 @@ func withRecovery(handler http.Handler) http.Handler {
 			switch reason := recover(); {
 			case reason == nil:
 			case isAbort(reason):
-				panic(http.ErrAbortHandler) // how net/http wants to be told to drop the connection
+				panic(http.ErrAbortHandler) // tells net/http to drop the connection
 			default:
 				klog.FromContext(r.Context()).Error(nil, "Handler panicked", "method", r.Method, "path", r.URL.Path,
 					"auditID", audit.GetAuditIDTruncated(r.Context()), "type", fmt.Sprintf("%T", reason), "stack", string(debug.Stack()))
 				if watched.started {
-					panic(http.ErrAbortHandler) // half an answer must not look like a whole one
+					panic(http.ErrAbortHandler) // half an answer must not look complete
 				}
 				fault.write(w, r)
 			}
@@ -43,7 +43,7 @@ func isAbort(reason any) bool {
 	return ok && errors.Is(err, http.ErrAbortHandler)
 }
 
-// watchedWriter knows whether the answer has begun.
+// watchedWriter records whether the answer has begun.
 type watchedWriter struct {
 	http.ResponseWriter
 	started bool
@@ -61,5 +61,5 @@ func (w *watchedWriter) Write(p []byte) (int, error) {
 	return w.ResponseWriter.Write(p)
 }
 
-// Unwrap serves http.ResponseController.
+// Unwrap is for http.ResponseController.
 func (w *watchedWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

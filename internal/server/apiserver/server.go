@@ -16,23 +16,24 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/server/active"
 )
 
-// Deps are what the server is made of. All but Active, Listen and Checks are required.
+// Deps are the server's dependencies. All but Active, Listen and Checks are required.
 type Deps struct {
 	// Config reaches the cluster that authenticates callers.
 	Config *rest.Config
-	// Certificate is served, and served anew when it is renewed. Nothing is served
-	// while there is none.
+	// Certificate provides the serving certificate, also after a renewal. Without one,
+	// nothing is served.
 	Certificate *certs.Provider
-	// The dialects, one handler per face, made with the prefixes of this package.
+	// The dialects: one handler for each face, made with the prefixes of this package.
 	// They check the caller's rights themselves.
 	CoderDirect, CoderAggregated, GolemDirect, GolemAggregated http.Handler
-	// Active says whether this replica may answer the dialects' requests; nil where there
-	// is no other.
+	// Active decides whether this replica may answer the dialects' requests; nil if it
+	// is the only replica.
 	Active *active.Tenure
-	// Listen returns the listener to accept from; nil where it is the one given.
+	// Listen returns the listener to accept from; nil means the listener that it would
+	// get.
 	Listen func(ctx context.Context, inner net.Listener) net.Listener
-	// Checks are what readiness depends on, by name. Discovery and the OpenAPI
-	// documents are served whatever they say.
+	// Checks are the readiness checks, by name. Discovery and the OpenAPI documents are
+	// served even if they fail.
 	Checks map[string]func() error
 }
 
@@ -45,7 +46,7 @@ type Server struct {
 	bindAddress string
 }
 
-// New returns a Server. Nothing is listened on or asked for before Run.
+// New returns a Server. It does not listen or send requests before Run.
 func New(_ context.Context, o Options, d Deps) (*Server, error) {
 	c, err := o.config(d)
 	if err != nil {
@@ -57,14 +58,14 @@ func New(_ context.Context, o Options, d Deps) (*Server, error) {
 	return c.complete().server()
 }
 
-// Handler is the whole chain, for callers that bring their own listener.
+// Handler returns the whole chain, for callers with a listener of their own.
 func (s *Server) Handler() http.Handler { return s.generic.Handler }
 
-// Run serves until ctx is done, then stops being ready, goes on serving for the
-// shutdown delay, and returns when all requests have been answered.
+// Run serves until ctx is done. Then the server is no longer ready, serves for the
+// shutdown delay, and returns when all requests were answered.
 func (s *Server) Run(ctx context.Context) error {
 	if s.certificate.Wait(ctx) != nil {
-		return nil // told to stop before there was anything to serve with
+		return nil // told to stop before it had a certificate
 	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.bindAddress)
 	if err != nil {

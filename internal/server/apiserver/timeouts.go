@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// headroom is by how much a dialect's deadline comes before the request's: it can
-// then still say in its own words that it ran out of time.
+// headroom is how much earlier than the request's deadline the dialect's deadline is:
+// the dialect can then still report the timeout in its own form.
 const headroom = time.Second
 
 // withTimeout bounds how long a request may take.
@@ -25,7 +25,7 @@ func withTimeout(handler http.Handler, limit time.Duration) http.Handler {
 	})
 }
 
-// withHeadroom moves the deadline that is already there forward.
+// withHeadroom makes the deadline of the context earlier by headroom.
 func withHeadroom(handler http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		deadline, ok := r.Context().Deadline()
@@ -39,17 +39,17 @@ func withHeadroom(handler http.Handler) http.Handler {
 	})
 }
 
-// How fast a body has to arrive: in grace, and a second longer for every perSecond bytes
-// that have come.
+// How fast a body must arrive: in grace, plus one second for every perSecond bytes
+// received.
 const (
 	grace     = 5 * time.Second
 	perSecond = 16 << 10
 )
 
-// withBodyDeadline bounds how long a body may take to arrive, and how slowly it may come.
-// A deadline of the context does not: nothing interrupts a handler that waits for a byte,
-// and net/http cannot even answer for it while it does. It must stand where w leads to the
-// one of net/http, and behind what waits for a server to be active.
+// withBodyDeadline bounds how long a body may take to arrive, and how slow it may be. A
+// deadline of the context does not: nothing interrupts a handler that waits for a byte,
+// and meanwhile net/http cannot answer for it. It needs w to lead to the ResponseWriter
+// of net/http, and must come after the filter that waits for a server to be active.
 func withBodyDeadline(handler http.Handler, limit time.Duration) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Body == nil || r.Body == http.NoBody {
@@ -62,9 +62,9 @@ func withBodyDeadline(handler http.Handler, limit time.Duration) http.Handler {
 			handler.ServeHTTP(w, r) // not a connection
 			return
 		}
-		// To net/http, a read that fails means that the client is gone, so it cancels
-		// the request. But one that is too slow, or that ended its body too early, is
-		// waiting for an answer, and the handler learns of it from the body.
+		// To net/http, a failed read means that the client is gone, so it cancels the
+		// request. But a client that is too slow, or that ended its body too early,
+		// waits for an answer. The handler learns that from the body.
 		ctx, cancel := context.WithCancel(context.WithoutCancel(r.Context()))
 		defer cancel()
 		defer context.AfterFunc(r.Context(), func() {
@@ -78,9 +78,9 @@ func withBodyDeadline(handler http.Handler, limit time.Duration) http.Handler {
 	})
 }
 
-// deadlineBody moves the connection's deadline on with every byte, and takes it away at
-// the body's end: net/http goes on reading to notice that the client leaves, and the
-// patience with the body must not end that.
+// deadlineBody extends the connection's deadline with every byte, and removes it at the
+// end of the body: net/http continues to read, to notice when the client leaves, and
+// the deadline of the body must not end that.
 type deadlineBody struct {
 	io.ReadCloser
 	connection  *http.ResponseController
@@ -89,7 +89,7 @@ type deadlineBody struct {
 	ended       atomic.Bool
 }
 
-// Within bounds how long the rest of the body may take.
+// Within limits the time for the rest of the body.
 func (b *deadlineBody) Within(d time.Duration) {
 	if until := time.Now().Add(d); until.Before(b.last) {
 		b.last = until

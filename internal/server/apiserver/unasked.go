@@ -23,15 +23,16 @@ import (
 
 type failureKey struct{}
 
-// withFailure makes room for why a caller could not be authenticated: the filter of
-// k8s.io/apiserver does not tell whoever answers.
+// withFailure makes the reason available for which a caller could not be authenticated:
+// the filter of k8s.io/apiserver does not tell the handler that answers.
 func withFailure(handler http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		handler.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), failureKey{}, new(error))))
 	})
 }
 
-// failureOf returns why the caller could not be authenticated; nil where nobody knows.
+// failureOf returns why the caller could not be authenticated, or nil if that is
+// unknown.
 func failureOf(ctx context.Context) error {
 	if kept, ok := ctx.Value(failureKey{}).(*error); ok {
 		return *kept
@@ -39,8 +40,8 @@ func failureOf(ctx context.Context) error {
 	return nil
 }
 
-// remembering notes why callers are not authenticated, and bounds how many callers of one
-// address can have the cluster asked at once.
+// remembering records why callers are not authenticated, and limits how many requests
+// from one address can be authenticated by the cluster at once.
 func remembering(inner authenticator.Request, asking *requests.Turns) authenticator.Request {
 	return authenticator.RequestFunc(func(r *http.Request) (response *authenticator.Response, ok bool, err error) {
 		defer func() {
@@ -60,7 +61,7 @@ func remembering(inner authenticator.Request, asking *requests.Turns) authentica
 	})
 }
 
-// addressOf returns where a request comes from, without the port.
+// addressOf returns the address of the client, without the port.
 func addressOf(r *http.Request) string {
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
@@ -69,9 +70,9 @@ func addressOf(r *http.Request) string {
 	return host
 }
 
-// couldNotAsk reports whether an authenticator failed since it had no answer, and not
-// since the answer was no. A verdict is an error without a type; what comes from the
-// network or from the API server itself has one.
+// couldNotAsk reports whether an authenticator failed because it got no answer, and not
+// because the credentials were rejected. A rejection is an error without a type. Errors
+// of the network and of the API server have types.
 func couldNotAsk(err error) bool {
 	if err == nil {
 		return false
@@ -91,8 +92,9 @@ func couldNotAsk(err error) bool {
 		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
 }
 
-// withAuthorization lets those through whom the authorizer allows. It is k8s.io/apiserver's filter,
-// but for the answer where nobody could be asked, which is no fault of this server.
+// withAuthorization passes on requests that the authorizer allows. It is the filter of
+// k8s.io/apiserver, except for the answer if the cluster could not be asked: that is
+// not an internal error of this server.
 func withAuthorization(handler http.Handler, a authorizer.UnconditionalAuthorizer) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		attributes, err := filters.GetAuthorizerAttributes(r.Context())

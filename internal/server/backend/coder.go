@@ -26,11 +26,11 @@ type UserAccess interface {
 
 // Coder serves the user-secrets dialect.
 type Coder struct {
-	// Tenants knows the users.
+	// Tenants has the users.
 	Tenants *directory.Directory
-	// Access asks the cluster.
+	// Access asks the cluster for rights.
 	Access UserAccess
-	// Store keeps the secrets.
+	// Store reads and writes the secrets.
 	Store *store.Users
 }
 
@@ -59,7 +59,7 @@ func (c *Coder) User(ctx context.Context, caller, key string) (coder.Tenant, err
 // Refresh implements coder.Directory.
 func (c *Coder) Refresh(ctx context.Context) error { return away(c.Tenants.Refresh(ctx)) }
 
-// Allowed implements coder.Authorizer. Users may do everything with what is theirs.
+// Allowed implements coder.Authorizer. Users may do everything with their own secrets.
 func (c *Coder) Allowed(ctx context.Context, verb string, t coder.Tenant) (bool, error) {
 	caller, ok := request.UserFrom(ctx)
 	if !ok {
@@ -146,7 +146,8 @@ func show(u *v1alpha1.UserSecret) coder.Secret {
 		FilePath:    u.Spec.FilePath,
 		Enabled:     u.IsEnabled(),
 		CreatedAt:   u.CreationTimestamp.UTC(),
-		// The API server keeps whole seconds of the one, so that is what both have.
+		// The API server stores creation times in whole seconds, so both times are
+		// rounded to them.
 		UpdatedAt: store.UpdatedAt(u, time.Now()).Truncate(time.Second),
 	}
 }

@@ -30,11 +30,11 @@ type AgentAccess interface {
 
 // Golem serves the agent-secrets dialect.
 type Golem struct {
-	// Tenants knows the environments.
+	// Tenants has the environments.
 	Tenants *directory.Directory
-	// Access asks the cluster.
+	// Access asks the cluster for rights.
 	Access AgentAccess
-	// Store keeps the secrets.
+	// Store reads and writes the secrets.
 	Store *store.Agents
 }
 

@@ -17,16 +17,16 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/server/store"
 )
 
-// nobody returns a name of a Namespace that no tenant has, one for each key. Rights are
-// asked for in it where a key is no tenant's, so that a refusal takes the same work as
-// that for a tenant whom the caller may not see. It follows from the key since reviews
-// are cached: two unknown keys take the work of two tenants.
+// nobody returns a Namespace name that no tenant has, one for each key. If a key
+// belongs to no tenant, rights are checked in that Namespace, so that the refusal takes
+// the same work as for a tenant that the caller may not see. The name is derived from
+// the key, because reviews are cached: two unknown keys take the work of two tenants.
 func nobody(key string) string {
 	sum := sha256.Sum256([]byte(key))
 	return "latchkey-nobody-" + hex.EncodeToString(sum[:16])
 }
 
-// away says that the API server could not be asked.
+// away reports that the API server could not be asked.
 func away(err error) error {
 	if err == nil {
 		return nil
@@ -34,7 +34,7 @@ func away(err error) error {
 	return fmt.Errorf("%w: %w", store.ErrUnavailable, err)
 }
 
-// audited notes objects in the audit record of the request.
+// audited adds objects to the audit record of the request.
 func audited[T client.Object](ctx context.Context, objs ...T) {
 	names := make([]string, 0, len(objs))
 	for _, o := range objs {

@@ -14,16 +14,16 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/seal"
 )
 
-// What the product's command line asks besides secrets when it logs in, says who it
-// is and logs out. Only Latchkey's own port answers it: through the cluster, callers
-// have their kubeconfig.
+// The requests of the product's command line that do not concern secrets: to log in, to
+// show the user and to log out. Only Latchkey's own port answers them. Callers through
+// the cluster use their kubeconfig.
 
-// Version is the version of the product whose command line this dialect was tried
-// with, as a semantic version that the command line compares with its own.
+// Version is the version of the product whose command line was tested with this
+// dialect. It is a semantic version, which the command line compares with its own.
 const Version = "v2.36.1+latchkey"
 
-// endpoint is a path below the root, and what may be done there. A segment "{user}"
-// stands for any one segment.
+// endpoint is a path below the root, and its operations. A segment "{user}" stands for
+// any one segment.
 type endpoint struct {
 	path      string
 	operation operation
@@ -36,15 +36,15 @@ var endpoints = []endpoint{
 	{"deployment/user-secrets/capabilities", operation{method: http.MethodGet, status: http.StatusOK, run: (*Handler).capabilities}},
 }
 
-// open is what anybody may read, by path below the root. A client asks it before it
-// has credentials, or with ones that are no good any more.
+// open has the answers that need no credentials, by path below the root. A client asks
+// for them before it has credentials, or when they have expired.
 var open = map[string]any{
 	"buildinfo":   map[string]string{"version": Version, "external_url": "https://github.com/latchkey-dev/latchkey"},
 	"users/first": errorBody{Message: "The first user has already been created."},
 }
 
-// find returns the operations at an escaped path below root, and the user that the
-// path names, if any. A user may have a name that is another endpoint's.
+// find returns the operations at an escaped path below root, and the user in the path,
+// if any. A user may have the name of another endpoint.
 func find(root, escapedPath string) (operations []operation, user string) {
 	rest, ok := strings.CutPrefix(escapedPath, root)
 	if !ok || root == "" {
@@ -60,7 +60,7 @@ func find(root, escapedPath string) (operations []operation, user string) {
 	return operations, user
 }
 
-// at reports whether segments are the endpoint's path, and which user they name.
+// at reports whether segments match the endpoint's path, and returns the user in them.
 func (e endpoint) at(segments []string) (user string, ok bool) {
 	want := strings.Split(e.path, "/")
 	if len(want) != len(segments) {
@@ -82,9 +82,9 @@ func (e endpoint) at(segments []string) (user string, ok bool) {
 	return user, true
 }
 
-// Open answers what needs no credentials below root, the path before "users/": the
-// questions that a client asks before it has any, and every path that is not this
-// dialect's. All else is for next.
+// Open answers requests that need no credentials below root, the path before "users/":
+// what a client asks before it has credentials, and every path that this dialect does
+// not have. All other requests are passed to next.
 func Open(root string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		rest, below := strings.CutPrefix(r.URL.Path+"/", root)
@@ -113,7 +113,7 @@ func respondOpen(w http.ResponseWriter, r *http.Request, body any) {
 	writeJSON(w, http.StatusOK, body)
 }
 
-// userBody is the contract's User. Latchkey knows no more of a user than their name.
+// userBody is the contract's User. Latchkey knows only a user's name.
 type userBody struct {
 	ID              string    `json:"id"`
 	Username        string    `json:"username"`
@@ -154,24 +154,23 @@ func (h *Handler) capabilities(*call) (any, error) {
 
 type credentialKey struct{}
 
-// WithCredential returns a context that carries the token which the caller of a
-// request presents. Only [WantsCredential] requests need it.
+// WithCredential returns a context with the token that the caller of a request
+// presents. Only [WantsCredential] requests need it.
 func WithCredential(ctx context.Context, token seal.Value) context.Context {
 	return context.WithValue(ctx, credentialKey{}, token)
 }
 
-// WantsCredential reports whether a request asks for a key below root, which is the
-// very token that it presents.
+// WantsCredential reports whether a request asks for a key below root. The answer is
+// the token that the request presents.
 func WantsCredential(root string, r *http.Request) bool {
 	return r.Method == http.MethodPost && r.URL.Path == root+"users/me/keys"
 }
 
-// errNoCredential says that a caller was authenticated by something else than a
-// token.
+// errNoCredential reports that the caller was not authenticated by a token.
 var errNoCredential = errors.New("the caller presented no token")
 
-// key answers a request for a key with the token that came with it. Nothing is made,
-// so a login lasts exactly as long as that token, and ends with it.
+// key answers a request for a key with the token of the request. It creates nothing, so
+// a login lasts as long as that token.
 func (h *Handler) key(c *call) (any, error) {
 	token, ok := c.r.Context().Value(credentialKey{}).(seal.Value)
 	if !ok {

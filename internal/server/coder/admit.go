@@ -10,9 +10,9 @@ import (
 // self is the key of the caller's own user.
 const self = "me"
 
-// admit finds the user that a call addresses, if its caller may run the operation on
-// their secrets. Whoever may see nothing of a user's secrets gets one answer, whether
-// there is such a user or not, and after the same work: the same questions about
+// admit returns the user that a call addresses, if the caller may run the operation on
+// the user's secrets. A caller who may see none of a user's secrets gets the same
+// answer whether the user exists or not, and after the same work: the same checks of
 // rights, and one lookup past the cache.
 func (h *Handler) admit(op *operation, c *call, caller string) error {
 	ctx := c.r.Context()

@@ -11,8 +11,8 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/seal"
 )
 
-// ErrUnknownUser is what a [Directory] answers for a key that is no user's, and a
-// [Writer] when the user is no longer one.
+// ErrUnknownUser is what a [Directory] returns for a key without a user, and a [Writer]
+// if the user no longer exists.
 var ErrUnknownUser = errors.New("no such user")
 
 // Tenant is the user whose secrets a request is about.
@@ -21,16 +21,15 @@ type Tenant struct {
 	Namespace string
 	// ID is the user's UUID.
 	ID string
-	// Username is the user's name, which need not be the namespace's.
+	// Username is the user's name, which can differ from the namespace's.
 	Username string
-	// Created is since when the user exists.
+	// Created is when the user was created.
 	Created time.Time
-	// Own says that it was found as the caller's own.
+	// Own reports that the user was found as the caller's own.
 	Own bool
 }
 
-// Secret is what the API shows of one user secret. It has no field for the
-// value.
+// Secret is what the API shows of one user secret. It has no field for the value.
 type Secret struct {
 	ID          string    `json:"id"`
 	Name        string    `json:"name"`
@@ -52,9 +51,8 @@ type NewSecret struct {
 	Enabled     bool
 }
 
-// Change is what to change of a secret: nil leaves a field as it is, "" empties
-// it. The fields that are set have passed the field rules, and at least one is
-// set.
+// Change is an update of a secret: nil leaves a field as it is, "" empties it. The
+// fields that are set, at least one, have passed the field rules.
 type Change struct {
 	Value       *seal.Value
 	Description *string
@@ -63,27 +61,27 @@ type Change struct {
 	Enabled     *bool
 }
 
-// Directory knows the users.
+// Directory finds users.
 type Directory interface {
-	// User returns the user that key names: "me" is the user that the caller,
-	// a Kubernetes user name, is a subject of; anything else is a user's id or
-	// else a username. Where there is none it answers ErrUnknownUser and, but for
-	// "me", a Tenant that stands for the key and that nobody is, so that rights
-	// can be asked for as if there were such a user.
+	// User returns the user that key names. "me" is the user whose subjects include
+	// caller, a Kubernetes user name; anything else is a user's id or else a username.
+	// If the user does not exist, it returns ErrUnknownUser. Except for "me", it also
+	// returns a Tenant that stands for the key and belongs to no user, so that rights
+	// can be checked as if the user existed.
 	User(ctx context.Context, caller, key string) (Tenant, error)
-	// Refresh does the work that User does for a key that is no user's.
+	// Refresh does the work that User does for an unknown key.
 	Refresh(ctx context.Context) error
 }
 
 // Authorizer decides what the caller may do.
 type Authorizer interface {
-	// Allowed reports whether the caller in ctx (request.UserFrom) may use verb
-	// (list, get, create, patch or delete) on the usersecrets of t. A user may do
-	// everything with secrets of their own; for all others the cluster's RBAC
-	// decides. An error means that it could not be decided.
+	// Allowed reports whether the caller in ctx (request.UserFrom) may use verb (list,
+	// get, create, patch or delete) on the usersecrets of t. Users may do everything
+	// with their own secrets; for all others, the cluster's RBAC decides. An error
+	// means that it could not be decided.
 	//
-	// It is asked before anything is loaded, so the answer and the time it takes
-	// must not depend on what t has.
+	// It is called before anything is loaded, so the answer and its duration must not
+	// depend on what t has.
 	Allowed(ctx context.Context, verb string, t Tenant) (bool, error)
 }
 
@@ -96,22 +94,20 @@ type Reader interface {
 	Get(ctx context.Context, t Tenant, name string) (Secret, error)
 }
 
-// Writer changes the secrets of one user. A write happens wholly or not at all,
-// and whoever reads after it was acknowledged sees it.
+// Writer changes the secrets of one user. A write is complete or has no effect, and
+// every read after its acknowledgement sees it.
 type Writer interface {
-	// Create creates all the secrets, or none, and returns them in the order
-	// given. It is refused with a *limits.Excess, a *store.ConflictError or
-	// both joined.
+	// Create creates all the secrets or none, and returns them in the given order. It
+	// is refused with a *limits.Excess, a *store.ConflictError, or both joined.
 	Create(ctx context.Context, t Tenant, secrets []NewSecret) ([]Secret, error)
-	// Update changes one secret, refused like Create or with store.ErrNotFound.
+	// Update changes one secret. It is refused like Create, or with store.ErrNotFound.
 	Update(ctx context.Context, t Tenant, name string, change Change) (Secret, error)
-	// Delete deletes one secret, or answers store.ErrNotFound.
+	// Delete deletes one secret, or returns store.ErrNotFound.
 	Delete(ctx context.Context, t Tenant, name string) error
 }
 
-// Secrets is the store of user secrets as this dialect needs it. Its errors are
-// those of package store; every other error is answered as a fault of the
-// server.
+// Secrets is the store of user secrets as this dialect needs it. Its errors are those
+// of package store; every other error is answered as an internal error.
 type Secrets interface {
 	Reader
 	Writer

@@ -5,7 +5,7 @@ package coder
 
 import "github.com/latchkey-dev/latchkey/internal/imports"
 
-// newSecrets makes a secret of every entry of a secrets file.
+// newSecrets converts the entries of a secrets file into secrets.
 func newSecrets(entries []imports.Entry) []NewSecret {
 	secrets := make([]NewSecret, len(entries))
 	for i, e := range entries {

@@ -17,15 +17,15 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/typedvalue"
 )
 
-// How much of a body is read.
+// The maximum size and depth of a body.
 const (
 	maxBodyBytes       = 4 << 20
 	maxImportBodyBytes = 8 << 20
 	maxBodyDepth       = 10000 // as deep as encoding/json reads
 )
 
-// createBody is the body of a create: an absent member is like its zero value,
-// but for enabled.
+// createBody is the body of a create. An absent member counts as its zero value, except
+// enabled.
 type createBody struct {
 	Name        string `json:"name"`
 	Value       string `json:"value"`
@@ -46,7 +46,7 @@ func (b createBody) newSecret() NewSecret {
 	}
 }
 
-// updateBody is the body of an update: absent and null both mean unchanged.
+// updateBody is the body of an update. Both absent and null mean unchanged.
 type updateBody struct {
 	Value       *string `json:"value"`
 	Description *string `json:"description"`
@@ -70,10 +70,9 @@ type importBody struct {
 	Content string `json:"content"`
 }
 
-// readJSON reads the first JSON value of a body into a struct. The whole body
-// is read first, so that its size is judged before its content. Members that
-// the struct lacks and data after the first value are ignored, and so is the
-// content type.
+// readJSON reads the first JSON value of a body into a struct. It reads the whole body
+// first, so that its size is checked before its content. It ignores members that the
+// struct lacks, data after the first value, and the content type.
 func readJSON(w http.ResponseWriter, r *http.Request, limit int64, into any) error {
 	body, err := requests.ReadBody(w, r, limit)
 	if errors.Is(err, requests.ErrBrokeOff) {
@@ -90,8 +89,8 @@ func decodeJSON(body []byte, into any) error {
 	if err := decoder.Decode(into); err != nil {
 		return &malformedBodyError{detail: decoderMessage(err)}
 	}
-	// The decoder would replace invalid bytes and halves of surrogate pairs, so a secret
-	// would be stored that is not the one that was sent.
+	// The decoder would replace invalid bytes and unpaired surrogates, so the stored
+	// secret would differ from the one that was sent.
 	read := body[:decoder.InputOffset()]
 	if !utf8.Valid(read) {
 		return &malformedBodyError{detail: "invalid UTF-8"}
@@ -102,9 +101,9 @@ func decodeJSON(body []byte, into any) error {
 	return nil
 }
 
-// decoderMessage is what encoding/json says about an error, less what it might
-// repeat of the input: a type error ends in the literal for numbers ("number
-// 1234"). A syntax error names at most the one character where it stopped.
+// decoderMessage returns the message of encoding/json for an error, without text that
+// could repeat the input: a type error ends in the literal for numbers ("number 1234").
+// A syntax error names at most the one character at which it stopped.
 func decoderMessage(err error) string {
 	var (
 		syntax    *json.SyntaxError

@@ -33,13 +33,13 @@ const (
 	messageUnauthenticated = "You are signed out or your session has expired. Please sign in again to continue."
 )
 
-// detailNobody says what makes a Namespace the caller's. Nothing about other users
-// follows from it.
+// detailNobody explains what makes a Namespace the caller's. It reveals nothing about
+// other users.
 const detailNobody = "No Namespace is yours: it needs the label " + v1alpha1.LabelUser +
 	", and the annotation " + v1alpha1.AnnotationSubjects + " with your Kubernetes user name on a line of it " +
 	"(without the annotation, the label's value is the user name)."
 
-// Why this package itself refuses a request.
+// The reasons for which this package itself refuses a request.
 var (
 	errUnauthenticated = errors.New("no caller in the request's context")
 	errForbidden       = errors.New("the caller may not do this with the user's secrets")
@@ -48,27 +48,26 @@ var (
 	errNothingToChange = errors.New("the update sets no field")
 )
 
-// malformedBodyError says that a body is not the JSON that it should be.
+// malformedBodyError reports that a body is not the JSON that it should be.
 type malformedBodyError struct{ detail string }
 
 func (e *malformedBodyError) Error() string { return "malformed body: " + e.detail }
 
-// invalidError says which fields break the field rules.
+// invalidError reports which fields break the field rules.
 type invalidError struct{ validations []validation }
 
 func (e *invalidError) Error() string {
 	return fmt.Sprintf("%d fields are invalid", len(e.validations))
 }
 
-// Unauthenticated answers a request whose caller could not be authenticated, in
-// this dialect's words. It is for the authentication in front of a [Handler].
+// Unauthenticated answers, in this dialect's form, a request whose caller could not be
+// authenticated. It is for the authentication in front of a [Handler].
 func Unauthenticated(w http.ResponseWriter, detail string) {
 	writeJSON(w, http.StatusUnauthorized, errorBody{Message: messageUnauthenticated, Detail: detail})
 }
 
-// writeError answers a request that failed. What is not the caller's doing is
-// logged, with nothing of the request but its verb and place, and answered
-// without detail.
+// writeError answers a request that failed. It logs errors that are not the caller's,
+// with nothing of the request but its verb and place, and answers them without detail.
 func writeError(c *call, op *operation, err error) {
 	status, body := answer(op, err)
 	if status >= http.StatusInternalServerError && !errors.Is(err, context.Canceled) {
@@ -124,8 +123,8 @@ func answer(op *operation, err error) (int, errorBody) {
 	return answerStore(op, err)
 }
 
-// answerStore maps the store's refusals. The import tells conflicts before
-// limits, every other write the other way round.
+// answerStore maps the store's refusals. The import reports conflicts before limits,
+// every other write reports limits first.
 func answerStore(op *operation, err error) (int, errorBody) {
 	var (
 		limit    *limits.Excess

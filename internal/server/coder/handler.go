@@ -18,7 +18,7 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/server/requests"
 )
 
-// DefaultMaxSecrets is how many secrets a user may have unless configured
+// DefaultMaxSecrets is the maximum number of secrets of a user, unless configured
 // otherwise.
 const DefaultMaxSecrets = 50
 
@@ -27,40 +27,38 @@ type Config struct {
 	// Prefix is the path before {user}, with a slash at both ends:
 	// "/api/v2/users/" or "/apis/coder.latchkey.dev/v2/users/".
 	Prefix string
-	// Root is the path before "users/", such as "/api/v2/", where what the command
-	// line asks besides secrets is served too; "" for nowhere.
+	// Root is the path before "users/", such as "/api/v2/", below which the command
+	// line's other requests are served; "" disables them.
 	Root string
 	// Directory, Authorizer and Secrets are all required.
 	Directory  Directory
 	Authorizer Authorizer
 	Secrets    Secrets
-	// MaxSecrets is how many secrets a user may have, and so one import may
-	// hold; 0 means DefaultMaxSecrets. Enforcing it on what is stored is the
-	// store's part.
+	// MaxSecrets is the maximum number of secrets of a user, and so of an import; 0
+	// means DefaultMaxSecrets. The store enforces it for stored secrets.
 	MaxSecrets int
 }
 
 // Handler serves the dialect below one prefix. It is safe for concurrent use.
 type Handler struct {
 	config Config
-	// parsing holds a place for every secrets file that is being parsed.
+	// parsing has a place for every secrets file that is being parsed.
 	parsing chan struct{}
 }
 
-// maxParsing is how many secrets files are parsed at once. A hostile file of
-// 1 MiB grows to more than a hundred in a parser, so it is this number and not
-// that of the clients which bounds the memory.
+// maxParsing is how many secrets files are parsed at once. A parser needs more than a
+// hundred MiB for a hostile file of 1 MiB, so this number bounds the memory, not the
+// number of clients.
 const maxParsing = 2
 
-// New returns a Handler. The caller of every request it serves must already be
-// authenticated and be in the request's context.
+// New returns a Handler. The caller of every request that it serves must be
+// authenticated and in the request's context.
 func New(c Config) *Handler {
 	c.MaxSecrets = cmp.Or(c.MaxSecrets, DefaultMaxSecrets)
 	return &Handler{config: c, parsing: make(chan struct{}, maxParsing)}
 }
 
-// call is one request on its way through an operation. The tenant is set once
-// the user is known.
+// call is one request while it is served. tenant is set once the user is known.
 type call struct {
 	w      http.ResponseWriter
 	r      *http.Request
@@ -71,9 +69,9 @@ type call struct {
 // operation is one row of the contract's table of paths.
 type operation struct {
 	method string
-	verb   string // what the caller must be allowed on the usersecrets; "" for nothing
-	sight  bool   // whoever may see the user may do it
-	status int    // of the answer on success
+	verb   string // what the caller must be allowed to do with the usersecrets; "" for nothing
+	sight  bool   // allowed to every caller who may see the user
+	status int    // of a successful answer
 	bulk   bool   // the import, whose answers about fields name the entry
 	run    func(*Handler, *call) (any, error)
 }
@@ -120,7 +118,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, op.status, body)
 }
 
-// at finds what an escaped path addresses, and the operations there.
+// at returns what an escaped path addresses, and its operations.
 func (h *Handler) at(escapedPath string) (target, []operation) {
 	where, found := parsePath(h.config.Prefix, escapedPath)
 	switch {
@@ -135,8 +133,8 @@ func (h *Handler) at(escapedPath string) (target, []operation) {
 	return where, onOne
 }
 
-// route finds the operation of a method among those of a target, or which methods
-// there are. HEAD is GET: net/http drops the body.
+// route returns the operation of a method among those of a target, or the allowed
+// methods. HEAD is GET: net/http discards the body.
 func route(operations []operation, method string) (op *operation, allow string) {
 	if method == http.MethodHead {
 		method = http.MethodGet
@@ -155,8 +153,8 @@ func route(operations []operation, method string) (op *operation, allow string) 
 	return nil, strings.Join(methods, ", ")
 }
 
-// serve takes a request through the checks that all operations share and then
-// runs the operation: nothing is read or loaded for a caller who may not.
+// serve runs the checks that all operations share, and then the operation. Nothing is
+// read or loaded for a caller who is refused.
 func (h *Handler) serve(op *operation, c *call) (any, error) {
 	caller, ok := request.UserFrom(c.r.Context())
 	if !ok {
@@ -167,7 +165,7 @@ func (h *Handler) serve(op *operation, c *call) (any, error) {
 	}
 	if op.verb != "create" && c.target.name != "" && rules.Name(c.target.name) != "" {
 		requests.Unread(c.w, c.r)
-		return nil, errNoAccess // no secret can have this name, whoever asks
+		return nil, errNoAccess // no secret can have this name
 	}
 	if err := h.admit(op, c, caller.GetName()); err != nil {
 		requests.Unread(c.w, c.r)
@@ -246,7 +244,7 @@ func (h *Handler) importFile(c *call) (any, error) {
 	return h.config.Secrets.Create(c.r.Context(), c.tenant, secrets)
 }
 
-// parse parses a secrets file when it is its turn.
+// parse parses a secrets file when a place is free.
 func (h *Handler) parse(ctx context.Context, body importBody) ([]imports.Entry, error) {
 	select {
 	case h.parsing <- struct{}{}:

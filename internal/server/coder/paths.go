@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// importName is the last segment of the import's path. It is a name like any
-// other too: only a POST to it is the import.
+// importName is the last segment of the import's path. A secret may have this name,
+// too: only a POST to it is the import.
 const importName = "batch"
 
 // target is what a path addresses: the secrets of a user, or one of them.
@@ -18,11 +18,11 @@ type target struct {
 	name string // "" addresses all secrets of the user
 }
 
-// parsePath reads {user}/secrets or {user}/secrets/{name} below the prefix.
-// It works on the escaped path and decodes each segment once, after splitting:
-// a name holds any character but / ? and #, so "%2F" must not become a
-// separator, nor "%252F" a slash, nor may "." segments be resolved. That is why
-// [net/http.ServeMux], which cleans paths by redirecting, is not used.
+// parsePath parses {user}/secrets or {user}/secrets/{name} below the prefix. It works
+// on the escaped path and decodes each segment once, after splitting. A name can have
+// any character except / ? and #, so "%2F" must not become a separator, nor "%252F" a
+// slash, and "." segments must not be resolved. [net/http.ServeMux] cleans paths by
+// redirecting, so it is not used.
 func parsePath(prefix, escapedPath string) (target, bool) {
 	rest, ok := strings.CutPrefix(escapedPath, prefix)
 	if !ok {

@@ -13,14 +13,14 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/seal"
 )
 
-// validation is one field that a request may not have so.
+// validation is one invalid field of a request.
 type validation struct {
 	Field  string `json:"field"`
 	Detail string `json:"detail"`
 }
 
-// findings collects the validations of a request in the contract's order:
-// name, value, env_name, file_path, and description, which is our own rule.
+// findings collects the validations of a request in the contract's order: name, value,
+// env_name, file_path, and description, which is our own rule.
 type findings []validation
 
 func (f *findings) add(field, detail string) {
@@ -29,8 +29,8 @@ func (f *findings) add(field, detail string) {
 	}
 }
 
-// checkNew applies the field rules to a secret to create. Fields are named with
-// the prefix before them.
+// checkNew applies the field rules to a secret to create. Fields are named with a
+// prefix.
 func checkNew(prefix string, s NewSecret) findings {
 	var f findings
 	f.add(prefix+"name", rules.Name(s.Name))
@@ -42,7 +42,8 @@ func checkNew(prefix string, s NewSecret) findings {
 	return f
 }
 
-// keepOut refuses the value in a field that more people may read.
+// keepOut refuses a field that contains the value, because more people can read the
+// field.
 func (f *findings) keepOut(prefix string, v seal.Value, fields map[string]*string) {
 	finder := leak.Of(v)
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
@@ -84,10 +85,10 @@ func checkChange(c Change) findings {
 
 func checkValue(v seal.Value, create bool) string { return rules.Value(v.Reveal(), create) }
 
-// entryPrefix stands before the field names of one entry of an import.
+// entryPrefix is the prefix of the field names of one entry of an import.
 func entryPrefix(i int) string { return fmt.Sprintf("secrets[%d].", i) }
 
-// invalid turns findings into the error that says them, or nil.
+// invalid returns the error for findings, or nil.
 func invalid(f findings) error {
 	if len(f) == 0 {
 		return nil

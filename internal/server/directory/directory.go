@@ -1,10 +1,9 @@
 // Copyright The Latchkey Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package directory knows who the users and which the agent environments of the
-// cluster are: Namespaces with Latchkey's labels. It reads the metadata of
-// Namespaces from a cache, and from the API server what the cache does not have; it
-// writes nothing.
+// Package directory finds the users and agent environments of the cluster: Namespaces
+// with Latchkey's labels. It reads the metadata of Namespaces from a cache, and from
+// the API server what the cache does not have. It writes nothing.
 package directory
 
 import (
@@ -27,7 +26,7 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/recheck"
 )
 
-// ErrUnknown is the answer for a key that is nobody's.
+// ErrUnknown is the answer for a key without a user or environment.
 var ErrUnknown = errors.New("no such user or environment")
 
 // Tenant is a Namespace that is a user or an environment.
@@ -38,7 +37,7 @@ type Tenant struct {
 	ID string
 	// Name is the username or the environment's name.
 	Name string
-	// Created is since when the Namespace exists.
+	// Created is when the Namespace was created.
 	Created time.Time
 }
 
@@ -46,7 +45,7 @@ type Tenant struct {
 type Directory struct {
 	cache cache.Cache
 	log   logr.Logger
-	// only names the Namespaces that can be tenants; nil is all.
+	// only has the names of the Namespaces that can be tenants; nil means all.
 	only []string
 	// live reads the tenants from the API server.
 	live *recheck.Lookups[struct{}, index]
@@ -56,16 +55,16 @@ type Directory struct {
 	index index
 }
 
-// index holds the tenants by what they are looked up by.
+// index has the tenants by their keys.
 type index struct {
 	bySubject, byUserID, byUsername, byEnvironmentID map[string]Tenant
-	// inNamespace are the environments that hold their ids.
+	// inNamespace are the environments by Namespace.
 	inNamespace map[string]Tenant
 }
 
 // New returns a directory that follows the Namespaces in c, which may not have been
-// started yet, and asks live, the API server, for what c does not have. Only names
-// those that can be tenants; where it names none, all can.
+// started yet. It asks live, the API server, for what c does not have. only are the
+// names of the Namespaces that can be tenants; empty means all.
 func New(ctx context.Context, c cache.Cache, live client.Reader, log logr.Logger, only []string) (*Directory, error) {
 	d := &Directory{cache: c, log: log.WithName("directory"), only: only, stale: true}
 	d.live = recheck.New(func(ctx context.Context, _ struct{}) (index, error) {
@@ -73,7 +72,7 @@ func New(ctx context.Context, c cache.Cache, live client.Reader, log logr.Logger
 		if err != nil {
 			return index{}, err
 		}
-		return d.build(items, logr.Discard()), nil // the cache will say so too, once
+		return d.build(items, logr.Discard()), nil // the index of the cache reports it, once
 	})
 	informer, err := c.GetInformer(ctx, namespaceMeta(), cache.BlockUntilSynced(false))
 	if err != nil {
@@ -87,7 +86,7 @@ func New(ctx context.Context, c cache.Cache, live client.Reader, log logr.Logger
 	return d, err
 }
 
-// list reads the metadata of all Namespaces. It must not be changed.
+// list reads the metadata of all Namespaces. The result must not be changed.
 func list(ctx context.Context, r client.Reader) ([]metav1.PartialObjectMetadata, error) {
 	l := &metav1.PartialObjectMetadataList{}
 	l.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("NamespaceList"))
@@ -109,7 +108,7 @@ func (d *Directory) invalidate() {
 	d.stale = true
 }
 
-// changed invalidates the index only where a label or annotation of ours changed.
+// changed invalidates the index only if a label or annotation of ours changed.
 func (d *Directory) changed(old, obj any) {
 	was, ok := old.(*metav1.PartialObjectMetadata)
 	is, ok2 := obj.(*metav1.PartialObjectMetadata)
@@ -120,19 +119,20 @@ func (d *Directory) changed(old, obj any) {
 }
 
 func facts(m *metav1.PartialObjectMetadata) []string {
-	// Subjects, not the annotation: an empty one is not the same as none.
+	// Compare the subjects, not the annotation: an empty annotation differs from a
+	// missing one.
 	return append([]string{
 		string(m.UID), m.Labels[v1alpha1.LabelUser], m.Labels[v1alpha1.LabelUserID],
 		m.Labels[v1alpha1.LabelEnvironment], m.Labels[v1alpha1.LabelEnvironmentID],
 	}, subjects(m, m.Labels[v1alpha1.LabelUser])...)
 }
 
-// UserOf returns the user that a Kubernetes user name is.
+// UserOf returns the user of a Kubernetes user name.
 func (d *Directory) UserOf(ctx context.Context, subject string) (Tenant, error) {
 	return d.find(ctx, bySubject(subject))
 }
 
-// Is reports whether a Kubernetes user name is the user that t is, as far as the cache
+// Is reports whether a Kubernetes user name belongs to the user t, as far as the cache
 // knows.
 func (d *Directory) Is(ctx context.Context, subject string, t Tenant) (bool, error) {
 	own, err := d.known(ctx, bySubject(subject))
@@ -142,7 +142,7 @@ func (d *Directory) Is(ctx context.Context, subject string, t Tenant) (bool, err
 	return own.Namespace == t.Namespace, err
 }
 
-// User returns the user of an id, else of a username.
+// User returns the user with an id, else with a username.
 func (d *Directory) User(ctx context.Context, key string) (Tenant, error) {
 	return d.find(ctx, func(i index) (Tenant, bool) {
 		if t, ok := i.byUserID[strings.ToLower(key)]; ok {
@@ -153,18 +153,18 @@ func (d *Directory) User(ctx context.Context, key string) (Tenant, error) {
 	})
 }
 
-// Environment returns the environment of an id.
+// Environment returns the environment with an id.
 func (d *Directory) Environment(ctx context.Context, id string) (Tenant, error) {
 	return d.find(ctx, func(i index) (Tenant, bool) { t, ok := i.byEnvironmentID[strings.ToLower(id)]; return t, ok })
 }
 
-// EnvironmentIn returns the environment that a Namespace is.
+// EnvironmentIn returns the environment of a Namespace.
 func (d *Directory) EnvironmentIn(ctx context.Context, namespace string) (Tenant, error) {
 	return d.find(ctx, func(i index) (Tenant, bool) { t, ok := i.inNamespace[namespace]; return t, ok })
 }
 
 // Refresh does the work of a lookup that the cache cannot answer. It is for refusals
-// that must not differ from the answer about somebody who does not exist.
+// that must not differ from the answer about a tenant that does not exist.
 func (d *Directory) Refresh(ctx context.Context) error {
 	_, err := d.live.Do(ctx, struct{}{})
 	return err
@@ -174,8 +174,8 @@ func bySubject(subject string) func(index) (Tenant, bool) {
 	return func(i index) (Tenant, bool) { t, ok := i.bySubject[subject]; return t, ok }
 }
 
-// find looks in the cache, and what is not there up at the API server: a Namespace that
-// was made a moment ago is not unknown.
+// find looks in the cache, and then at the API server: a Namespace that was created a
+// moment ago may not be in the cache yet.
 func (d *Directory) find(ctx context.Context, look func(index) (Tenant, bool)) (Tenant, error) {
 	t, err := d.known(ctx, look)
 	if !errors.Is(err, ErrUnknown) {
@@ -192,7 +192,7 @@ func (d *Directory) find(ctx context.Context, look func(index) (Tenant, bool)) (
 	return t, nil
 }
 
-// known looks in the cache alone.
+// known looks only in the cache.
 func (d *Directory) known(ctx context.Context, look func(index) (Tenant, bool)) (Tenant, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -211,8 +211,8 @@ func (d *Directory) known(ctx context.Context, look func(index) (Tenant, bool)) 
 	return t, nil
 }
 
-// build indexes the Namespaces. The oldest that claims a key holds it; the others
-// are reported in log.
+// build indexes the Namespaces. The oldest one that claims a key holds it; the others
+// are logged.
 func (d *Directory) build(items []metav1.PartialObjectMetadata, log logr.Logger) index {
 	items = slices.Clone(items)
 	slices.SortFunc(items, func(a, b metav1.PartialObjectMetadata) int {
@@ -262,7 +262,7 @@ func id(m *metav1.PartialObjectMetadata, label string) string {
 	return string(m.UID)
 }
 
-// subjects returns the Kubernetes user names that are the user.
+// subjects returns the Kubernetes user names of the user.
 func subjects(m *metav1.PartialObjectMetadata, username string) []string {
 	text, ok := m.Annotations[v1alpha1.AnnotationSubjects]
 	if !ok {

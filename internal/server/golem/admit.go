@@ -10,10 +10,10 @@ import (
 )
 
 // environment returns the environment that a call addresses, if its caller may run the
-// operation there. Who may do that may see it too, so that is only asked to choose
-// between two refusals. Whoever may not see it gets one answer, whether it exists or
-// not, and after the same work: the same questions about rights, and one lookup past
-// the cache.
+// operation there. A caller who may do that may also see it, so the right to see it is
+// checked only to choose between two refusals. A caller who may not see it gets the
+// same answer whether it exists or not, and after the same work: the same checks of
+// rights, and one lookup past the cache.
 func (h *Handler) environment(c *call) (Environment, error) {
 	e, err := h.config.Directory.Environment(c.ctx(), c.target.id)
 	unknown := errors.Is(err, ErrUnknownEnvironment)
@@ -49,8 +49,8 @@ func (h *Handler) environment(c *call) (Environment, error) {
 }
 
 // secret returns the secret that a call addresses, if its caller may view it and run
-// the operation on it. Whoever may not view it gets the answer about one that does not
-// exist, after the same work.
+// the operation on it. A caller who may not view it gets the answer about a secret that
+// does not exist, after the same work.
 func (h *Handler) secret(c *call) (Secret, error) {
 	s, err := h.config.Secrets.Get(c.ctx(), c.target.id)
 	unknown := errors.Is(err, store.ErrNotFound)

@@ -21,37 +21,36 @@ import (
 )
 
 const (
-	// maxBodyBytes is how much of a body is read.
+	// maxBodyBytes is the maximum size of a body.
 	maxBodyBytes = 4 << 20
-	// maxPathBytes bounds the JSON text of a path. What a canonical path loses
-	// on the way there (separators, escapes) fits in many times over.
+	// maxPathBytes bounds the JSON text of a path. It leaves ample room for what the
+	// canonical form removes (separators, escapes).
 	maxPathBytes = 64 << 10
-	// maxBodyDepth lets through the deepest type there is (three levels of JSON for
-	// each of its own) and ends what nests for its own sake.
+	// maxBodyDepth admits the deepest possible type, which takes three levels of JSON
+	// for each level of its own, and stops pointless nesting.
 	maxBodyDepth = 512
 )
 
 const expectedRevision = "expected an integer from 0 to 18446744073709551615"
 
-// createBody is the body of a create. The type and the value are read, but not
-// looked into.
+// createBody is the body of a create. The type and the value are not parsed yet.
 type createBody struct {
 	path        []string // canonical
 	secretType  json.RawMessage
-	secretValue json.RawMessage // nil for no value yet
+	secretValue json.RawMessage // nil if the secret has no value yet
 }
 
-// updateBody is the body of an update. The value is not looked into.
+// updateBody is the body of an update. The value is not parsed yet.
 type updateBody struct {
 	revision uint64
 	op       Op
 	value    json.RawMessage // with Set
 }
 
-// readBody reads the body of a request and judges its form. Who may send what was asked
-// before: the body of a request that is refused is looked at only if it is short and
-// comes at once, since the contract tells what is wrong with it first. Nobody without a
-// right makes anybody wait for a body.
+// readBody reads the body of a request and checks its form. The caller's right was
+// checked before. The body of a request that is refused is read only if it is short and
+// arrives at once, because the contract reports its errors first. A caller without a
+// right cannot make the server wait for a body.
 func readBody(c *call, refusal error) ([]byte, error) {
 	if !isJSON(c.r.Header) {
 		requests.Unread(c.w, c.r)
@@ -77,12 +76,12 @@ func readBody(c *call, refusal error) ([]byte, error) {
 	return body, err
 }
 
-// isRefusal reports whether an error says that the caller may not do what they ask.
+// isRefusal reports whether an error says that the caller lacks the right.
 func isRefusal(err error) bool {
 	return errors.Is(err, errForbidden) || errors.Is(err, ErrUnknownEnvironment) || errors.Is(err, store.ErrNotFound)
 }
 
-// isJSON reports whether a request says that its body is application/json or
+// isJSON reports whether a request declares its body as application/json or
 // application/*+json.
 func isJSON(header http.Header) bool {
 	values := header.Values("Content-Type")
@@ -97,8 +96,8 @@ func isJSON(header http.Header) bool {
 	return ok && (subtype == "json" || len(subtype) > len("+json") && strings.HasSuffix(subtype, "+json"))
 }
 
-// object returns the members that names lists of the object that a body must
-// be. An empty body counts as null.
+// object returns the members of a body with the given names. The body must be an
+// object; an empty body counts as null.
 func object(body []byte, names ...string) (map[string]json.RawMessage, error) {
 	if len(bytes.TrimSpace(body)) > 0 {
 		if err := typedvalue.VetJSON("body", body, maxBodyDepth); err != nil {
@@ -169,7 +168,7 @@ func decodeUpdate(body []byte) (updateBody, error) {
 	return update, invalidRequest(problems...)
 }
 
-// decodeOp reads what becomes of the value, and the value with Set.
+// decodeOp returns the operation on the value, and the value for Set.
 func decodeOp(text json.RawMessage) (Op, json.RawMessage, error) {
 	if absent(text) {
 		return Keep, nil, nil
@@ -193,8 +192,8 @@ func decodeOp(text json.RawMessage) (Op, json.RawMessage, error) {
 	return Keep, nil, errors.New(`secretValue.op: expected "set" or "unset"`)
 }
 
-// queryRevision reads the revision of a deletion. With two of them it would be
-// unclear which one the caller saw.
+// queryRevision reads the revision of a deletion. Two revisions are refused, because it
+// would be unclear which one the caller saw.
 func queryRevision(rawQuery string) (uint64, error) {
 	query, err := url.ParseQuery(rawQuery)
 	if err != nil {
@@ -211,5 +210,5 @@ func queryRevision(rawQuery string) (uint64, error) {
 	return revision, nil
 }
 
-// parseRevision reads digits and nothing else: no sign, point or exponent.
+// parseRevision accepts only digits: no sign, point or exponent.
 func parseRevision(text string) (uint64, error) { return strconv.ParseUint(text, 10, 64) }

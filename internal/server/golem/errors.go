@@ -17,15 +17,15 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/server/store"
 )
 
-// errorBody is the contract's error: with Errors for 400, else with Error.
+// errorBody is the contract's error: Errors is set for 400, otherwise Error.
 type errorBody struct {
 	Code   string   `json:"code"`
 	Error  string   `json:"error,omitempty"`
 	Errors []string `json:"errors,omitempty"`
 }
 
-// The codes of the contract, and of what it leaves without one: a route, a
-// method or a media type that there is not, an outage, and what the cluster refuses.
+// The codes of the contract, and ours for cases without one: an unknown route, method
+// or media type, an outage, and a refusal by the cluster.
 const (
 	codeMismatch           = "AGENT_SECRET_VALUE_TYPE_MISMATCH"
 	codeInvalid            = "INVALID_REQUEST"
@@ -48,7 +48,7 @@ const (
 	codeFault              = "INTERNAL_UNKNOWN"
 )
 
-// Why this package itself refuses a request.
+// The reasons for which this package itself refuses a request.
 var (
 	errUnauthenticated = errors.New("no caller in the request's context")
 	errNoRoute         = errors.New("no such path")
@@ -58,7 +58,7 @@ var (
 	errValueTooLarge   = errors.New("the value is over every limit, whatever its type")
 )
 
-// invalidError says what is wrong with a request.
+// invalidError describes what is wrong with a request.
 type invalidError struct {
 	code     string
 	problems []string
@@ -66,7 +66,7 @@ type invalidError struct {
 
 func (e *invalidError) Error() string { return strings.Join(e.problems, "; ") }
 
-// invalidRequest turns problems into the error that says them, or nil.
+// invalidRequest returns an error with the problems, or nil.
 func invalidRequest(problems ...string) error {
 	if len(problems) == 0 {
 		return nil
@@ -74,18 +74,17 @@ func invalidRequest(problems ...string) error {
 	return &invalidError{code: codeInvalid, problems: problems}
 }
 
-// Unauthenticated answers a request whose caller could not be authenticated, in
-// this dialect's words. It is for the authentication in front of a [Handler].
-// The contract has one wording whatever the reason, so the detail is not told.
+// Unauthenticated answers, in this dialect's form, a request whose caller could not be
+// authenticated. It is for the authentication in front of a [Handler]. The contract has
+// one text for all reasons, so the detail is not included.
 func Unauthenticated(w http.ResponseWriter, _ string) {
 	writeJSON(w, http.StatusUnauthorized, errorBody{
 		Code: codeUnauthenticated, Error: "Could not authenticate user using token",
 	})
 }
 
-// writeError answers a request that failed. What is not the caller's doing is
-// logged, with nothing of the request but its verb and place, and answered
-// without detail.
+// writeError answers a request that failed. It logs errors that are not the caller's,
+// with nothing of the request but its verb and place, and answers them without detail.
 func writeError(c *call, err error) {
 	if errors.Is(err, errUnauthenticated) {
 		Unauthenticated(c.w, "")
@@ -139,8 +138,8 @@ func answer(c *call, err error) (int, errorBody) {
 	return answerStore(c, err)
 }
 
-// answerStore maps what the store and the directory refuse. The order is that
-// of the contract's checks, for refusals that come joined.
+// answerStore maps the refusals of the store and the directory. Joined refusals are
+// checked in the order of the contract.
 func answerStore(c *call, err error) (int, errorBody) {
 	var (
 		limit    *limits.Excess
@@ -180,7 +179,7 @@ func answerStore(c *call, err error) (int, errorBody) {
 	return http.StatusInternalServerError, faultBody
 }
 
-// faultBody tells nothing of a fault of the server.
+// faultBody reveals nothing about an internal error.
 var faultBody = errorBody{Code: codeFault, Error: "Internal error"}
 
 // notFoundBody names what the path addresses, which the caller knows already.
@@ -204,8 +203,7 @@ func limitText(e *limits.Excess) string {
 	}
 }
 
-// writeJSON writes an answer that nobody in between may keep: it can hold a
-// value.
+// writeJSON writes an answer that no proxy may cache: it can contain a value.
 func writeJSON(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Cache-Control", "no-store")
 	requests.WriteJSON(w, status, body, faultBody)

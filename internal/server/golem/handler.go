@@ -29,25 +29,25 @@ type Config struct {
 // Handler serves the dialect below one prefix. It is safe for concurrent use.
 type Handler struct {
 	config Config
-	// checking holds a place for every large value that is being checked.
+	// checking has a place for every large value that is being checked.
 	checking chan struct{}
 }
 
-// New returns a Handler. The caller of every request it serves must already be
-// authenticated and be in the request's context.
+// New returns a Handler. The caller of every request that it serves must be
+// authenticated and in the request's context.
 func New(c Config) *Handler {
 	return &Handler{config: c, checking: make(chan struct{}, maxChecking)}
 }
 
-// call is one request on its way through an operation.
+// call is one request while it is served.
 type call struct {
 	w http.ResponseWriter
 	r *http.Request
-	// target is set once there is a route; its id is that of the environment or
-	// the secret, in lower case, once there is an operation.
+	// target is set once the route is known. Its id is that of the environment or the
+	// secret; it is in lower case once the operation is known.
 	target target
 	op     *operation
-	// environment is set once it is known, be it visible to the caller or not.
+	// environment is set once it is known, whether the caller may see it or not.
 	environment Environment
 	// path is the canonical path of the secret to create.
 	path []string
@@ -58,8 +58,8 @@ func (c *call) ctx() context.Context { return c.r.Context() }
 // operation is one row of the contract's table of paths.
 type operation struct {
 	method string
-	verb   string // what the caller must be allowed on the agentsecrets
-	action string // what the contract calls it when it is refused
+	verb   string // what the caller must be allowed to do with the agentsecrets
+	action string // the contract's name for it in a refusal
 	run    func(*Handler, *call) (any, error)
 }
 
@@ -119,8 +119,8 @@ func (r resource) idName() string {
 	return "agent_secret_id"
 }
 
-// route finds the operation of a method on a resource, or which methods there
-// are. HEAD is GET: net/http drops the body.
+// route returns the operation of a method on a resource, or the allowed methods. HEAD
+// is GET: net/http discards the body.
 func route(of resource, method string) (op *operation, allow string) {
 	if method == http.MethodHead {
 		method = http.MethodGet
@@ -152,8 +152,8 @@ func (h *Handler) list(c *call) (any, error) {
 	slices.SortFunc(secrets, func(a, b Secret) int {
 		return cmp.Or(slices.Compare(a.Path, b.Path), cmp.Compare(a.ID, b.ID))
 	})
-	// One question for all: a right to single names is honoured where a single
-	// secret is addressed.
+	// One check for all: a right to single names counts only if a single secret is
+	// addressed.
 	reveal := slices.ContainsFunc(secrets, func(s Secret) bool { return s.Sealed != "" })
 	if reveal {
 		if reveal, err = h.config.Authorizer.MayReveal(c.ctx(), e, ""); err != nil {

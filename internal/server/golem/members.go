@@ -9,11 +9,10 @@ import (
 	"slices"
 )
 
-// members returns those members of a JSON object that names lists, and whether
-// it is an object at all. Names are compared as they are, unlike encoding/json
-// does for a struct, and of a repeated one the last counts. Nothing is copied
-// and the other members are passed over, so that a body full of them costs no
-// memory. The text is empty or valid JSON.
+// members returns the members of a JSON object with the given names, and whether it is
+// an object at all. Unlike in encoding/json, names are compared exactly. Of a repeated
+// member, the last counts. Nothing is copied and other members are skipped, so a body
+// full of them costs no memory. The text is empty or valid JSON.
 func members(text []byte, names ...string) (map[string]json.RawMessage, bool) {
 	i := skipSpace(text, 0)
 	if i == len(text) || text[i] != '{' {
@@ -36,7 +35,7 @@ func members(text []byte, names ...string) (map[string]json.RawMessage, bool) {
 	return found, true
 }
 
-// absent says whether a member is missing or null.
+// absent reports whether a member is missing or null.
 func absent(member json.RawMessage) bool {
 	return member == nil || string(member) == "null"
 }
@@ -83,9 +82,9 @@ func skipValue(text []byte, i int) int {
 		case c == '}' || c == ']':
 			depth--
 			i++
-		case depth > 0: // a literal, or what stands between values
+		case depth > 0: // a literal, or text between values
 			i++
-		default: // a literal that is the value
+		default: // the value is a literal
 			for i < len(text) && bytes.IndexByte([]byte(",]} \t\n\r"), text[i]) < 0 {
 				i++
 			}

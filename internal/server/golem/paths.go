@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// resource is what a path is the path of.
+// resource is what a path addresses.
 type resource int
 
 const (
@@ -17,16 +17,15 @@ const (
 	deletion                           // agent-secret/{agent_secret_id}
 )
 
-// target is what a path addresses. The id is as it was sent.
+// target is what a path addresses, with the id as it was sent.
 type target struct {
 	resource resource
 	id       string
 }
 
-// parsePath reads what stands below the prefix. It works on the escaped path
-// and decodes each segment once, after splitting, so that no encoding of an id
-// turns into another route. That is why [net/http.ServeMux], which cleans paths
-// by redirecting, is not used.
+// parsePath parses the path below the prefix. It works on the escaped path and decodes
+// each segment once, after splitting, so that no encoding of an id leads to another
+// route. [net/http.ServeMux] cleans paths by redirecting, so it is not used.
 func parsePath(prefix, escapedPath string) (target, bool) {
 	rest, ok := strings.CutPrefix(escapedPath, prefix)
 	if !ok {
@@ -51,9 +50,9 @@ func parsePath(prefix, escapedPath string) (target, bool) {
 	return target{}, false
 }
 
-// parseID reads a UUID in the text form of RFC 9562, section 4, and returns it
-// in lower case. Other spellings (without hyphens, in braces, as a URN) are
-// refused: an id has one form.
+// parseID parses a UUID in the text form of RFC 9562, section 4, and returns it in
+// lower case. It refuses other spellings (without hyphens, in braces, as a URN): an id
+// has one form.
 func parseID(text string) (string, bool) {
 	if len(text) != 36 {
 		return "", false

@@ -16,12 +16,12 @@ import (
 )
 
 const (
-	// maxChecking is how many large values are checked at once. A hostile value
-	// of 1 MiB grows to some fifty in a parser, so it is this number and not
-	// that of the clients which bounds the memory.
+	// maxChecking is how many large values are checked at once. A parser needs some
+	// fifty MiB for a hostile value of 1 MiB, so this number bounds the memory, not the
+	// number of clients.
 	maxChecking = 2
-	// largeValueBytes is from where on a value waits for its turn. Others are
-	// checked at once, so that nobody stands behind a hostile one.
+	// largeValueBytes is the size from which a value waits for its turn. Smaller values
+	// are checked at once, so that they do not wait for hostile ones.
 	largeValueBytes = 64 << 10
 )
 
@@ -40,8 +40,8 @@ type agentSecrets struct {
 	Values []agentSecret `json:"values"`
 }
 
-// view returns a secret as it is answered, with canonical JSON as its value or
-// nil for null.
+// view returns a secret in the form of the answer. value is canonical JSON, or nil for
+// null.
 func view(s Secret, value []byte) agentSecret {
 	return agentSecret{
 		ID:            s.ID,
@@ -53,9 +53,9 @@ func view(s Secret, value []byte) agentSecret {
 	}
 }
 
-// show returns a secret as it is answered. A stored value is opened only if the
-// caller may see it, and never answered as null if that fails: null would say
-// that there is none.
+// show returns a secret in the form of the answer. It opens a stored value only if the
+// caller may see it. If that fails, it returns an error instead of null, because null
+// means that the secret has no value.
 func (h *Handler) show(ctx context.Context, s Secret, reveal bool) (agentSecret, error) {
 	if !reveal || s.Sealed == "" {
 		return view(s, nil), nil
@@ -74,8 +74,7 @@ func (h *Handler) show(ctx context.Context, s Secret, reveal bool) (agentSecret,
 	return view(s, value), nil
 }
 
-// check checks a value that was sent against its type and returns it in
-// canonical form.
+// check checks a value that was sent against its type and returns it in canonical form.
 func (h *Handler) check(ctx context.Context, t *typedvalue.Type, text []byte) (seal.Value, error) {
 	if len(text) > typedvalue.MaxValueBytes {
 		return seal.Value{}, errValueTooLarge

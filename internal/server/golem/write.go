@@ -30,7 +30,7 @@ func (h *Handler) create(c *call) (any, error) {
 	c.path = n.Path
 	reveal := false
 	if n.Value != nil {
-		// The object has no name yet that a right could be limited to.
+		// The object has no name yet to which a right could be limited.
 		if reveal, err = h.config.Authorizer.MayReveal(c.ctx(), e, ""); err != nil {
 			return nil, err
 		}
@@ -45,7 +45,7 @@ func (h *Handler) create(c *call) (any, error) {
 	return view(created, nil), nil
 }
 
-// firstOf returns the first error that there is.
+// firstOf returns the first non-nil error.
 func firstOf(errs ...error) error {
 	for _, err := range errs {
 		if err != nil {
@@ -55,7 +55,7 @@ func firstOf(errs ...error) error {
 	return nil
 }
 
-// checkNew looks into the type and the value of a secret to create.
+// checkNew parses and checks the type and the value of a secret to create.
 func (h *Handler) checkNew(ctx context.Context, body createBody) (NewSecret, error) {
 	t, err := typedvalue.ParseType(body.secretType)
 	if err != nil {
@@ -89,7 +89,7 @@ func (h *Handler) update(c *call) (any, error) {
 	if change.Op == Set {
 		if change.Value, err = h.check(c.ctx(), s.Type, body.value); err != nil {
 			if s.Revision != change.Revision {
-				return nil, store.ErrRevision // goes before the value
+				return nil, store.ErrRevision // takes precedence over errors of the value
 			}
 			return nil, err
 		}
@@ -113,8 +113,8 @@ func (h *Handler) update(c *call) (any, error) {
 	return h.show(c.ctx(), updated, reveal)
 }
 
-// keepValue raises a revision and leaves the value. It opens the value before it writes:
-// one that does not open is an error, and an error changes nothing.
+// keepValue raises the revision and leaves the value. It opens the value before it
+// writes: a value that cannot be opened is an error, and an error must change nothing.
 func (h *Handler) keepValue(c *call, s Secret, change Change) (any, error) {
 	shown, err := h.show(c.ctx(), s, true)
 	if err != nil {
@@ -151,8 +151,8 @@ func (h *Handler) remove(c *call) (any, error) {
 	deleted.Revision++ // the deletion counts as a change
 	shown, err := h.show(c.ctx(), deleted, reveal)
 	if err != nil {
-		// Deleting is how one gets rid of a secret that does not open any more,
-		// so it must not end in an error for that.
+		// Secrets that cannot be opened are removed by deletion, so the deletion must
+		// not fail because of that.
 		klog.FromContext(c.ctx()).Error(err, "Value of a deleted agent secret is not shown",
 			"namespace", s.Environment.Namespace, "name", s.Object)
 		return view(deleted, nil), nil
@@ -160,8 +160,8 @@ func (h *Handler) remove(c *call) (any, error) {
 	return shown, nil
 }
 
-// storedRevision returns a revision as the store counts them. Larger ones are
-// well-formed, but no secret gets there.
+// storedRevision returns a revision in the store's type. Larger ones are well-formed,
+// but no secret reaches them.
 func storedRevision(revision uint64) (int64, error) {
 	if revision > math.MaxInt64 {
 		return 0, store.ErrRevision

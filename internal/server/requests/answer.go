@@ -13,8 +13,8 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/server/store"
 )
 
-// WriteJSON writes a whole answer at once. An answer that cannot be encoded
-// becomes a status of 500 with the body fault, and not half a body.
+// WriteJSON writes a complete answer at once. If body cannot be encoded, the answer is
+// 500 with the body fault, instead of half a body.
 func WriteJSON(w http.ResponseWriter, status int, body, fault any) {
 	var out bytes.Buffer
 	if err := json.NewEncoder(&out).Encode(body); err != nil {
@@ -27,8 +27,8 @@ func WriteJSON(w http.ResponseWriter, status int, body, fault any) {
 	_, _ = w.Write(out.Bytes()) // the client is gone: nobody is left to tell
 }
 
-// Outage says whether an error means that the request was fine and cannot be
-// served at the moment, so that the same request may succeed shortly.
+// Outage reports whether an error means that the request was valid but cannot be served
+// at the moment. The same request may succeed shortly.
 func Outage(err error) bool {
 	return errors.Is(err, store.ErrUnavailable) ||
 		errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)

@@ -9,20 +9,20 @@ import (
 	"k8s.io/apiserver/pkg/audit"
 )
 
-// What the audit record of a request says beside who sent what when and how it ended. A
-// write of REST's is the server's own to the API server: these join its audit log, which
-// names the object and the server, with the caller.
+// What the audit record of a request adds to the usual fields. To the API server,
+// REST's writes are made by the server's own account. These annotations connect the
+// caller with the API server's audit log, which names the object and that account.
 const (
 	// AuditFace is direct or aggregated.
 	AuditFace = "latchkey.dev/face"
 	// AuditTenant is the Namespace.
 	AuditTenant = "latchkey.dev/namespace"
-	// AuditObject is the kind and the metadata.name of the object, or of several.
+	// AuditObject is the kind and the metadata.name of each object concerned.
 	AuditObject = "latchkey.dev/object"
 )
 
-// Audited notes what a request is about in its audit record. Nothing that can be part of
-// a value may be given.
+// Audited adds to the audit record what a request is about. Nothing that can be part of
+// a value may be passed.
 func Audited(ctx context.Context, key, value string) {
 	if value != "" {
 		audit.AddAuditAnnotation(ctx, key, value)

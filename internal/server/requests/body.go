@@ -19,28 +19,28 @@ import (
 )
 
 const (
-	// roomBytes is how much the bodies of all requests may take together, beyond a
-	// first piece of each, and callerBytes how much those of one caller: the largest
-	// body, while it is copied. What decoding makes of them comes on top, some times as
-	// much. It is far more than ordinary requests need.
+	// roomBytes is how much memory the bodies of all requests may take together, beyond
+	// the first piece of each. callerBytes is the same for one caller: the largest
+	// body, while it is copied. Decoding needs a multiple of that in addition. Ordinary
+	// requests need far less.
 	roomBytes   = 64 << 20
 	callerBytes = 20 << 20
-	// firstPiece is what every request may take, whatever the others do.
+	// firstPiece is what every request may use, whatever the others do.
 	firstPiece = 64 << 10
 
-	// glance is for how long a refused request's body is looked at.
+	// glance is how long to wait for the body of a refused request.
 	glance = 500 * time.Millisecond
 )
 
-// ErrBusy says that there is no room for one more large body at the moment. It is an
+// ErrBusy reports that there is no room for another large body at the moment. It is an
 // outage.
 var ErrBusy = fmt.Errorf("%w: too many large bodies at once", store.ErrUnavailable)
 
-// ErrSlow says that a body did not arrive in time.
+// ErrSlow reports that a body did not arrive in time.
 var ErrSlow = errors.New("the body took too long to arrive")
 
-// ErrBrokeOff says that a body ended too early. It is an error of its own, since requests
-// to the cluster can break off too.
+// ErrBrokeOff reports that a body ended too early. It is distinct from errors of the
+// network, because requests to the cluster can end early, too.
 var ErrBrokeOff = errors.New("the body broke off")
 
 var room = budget.New(roomBytes, callerBytes)
@@ -48,7 +48,7 @@ var room = budget.New(roomBytes, callerBytes)
 type accountKey struct{}
 
 // Account makes ReadBody count what it reads of r against the room that all requests
-// share, and the caller's own. Done is called when the request was answered.
+// share, and against the caller's own. Call done when the request was answered.
 func Account(r *http.Request) (accounted *http.Request, done func()) {
 	caller := ""
 	if u, ok := request.UserFrom(r.Context()); ok {
@@ -64,11 +64,11 @@ type share struct {
 	held   *budget.Share
 }
 
-// ReadBody reads a body to its end, so that its size is judged before its content. While
-// it waits for the body, the request's turn is another's. A body over the limit is a
-// *http.MaxBytesError, one that is too slow ErrSlow, and one for which there is no room
-// ErrBusy, or ErrTooMany where it is the caller's own that is full. Every other failure is
-// ErrBrokeOff: that is all that its sender is told, not what the network said about it.
+// ReadBody reads a whole body, so that its size is checked before its content. While it
+// waits for the body, another request has the turn. The error is a *http.MaxBytesError
+// for a body over the limit, ErrSlow for one that is too slow, ErrBusy if there is no
+// room, and ErrTooMany if the caller's own room is full. Every other failure is
+// ErrBrokeOff: the sender does not learn what the network reported.
 func ReadBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
 	if r.ContentLength > limit {
 		Unread(w, r)
@@ -88,9 +88,9 @@ func ReadBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, erro
 	return body, err
 }
 
-// Glance is ReadBody for a request that will be refused whatever its body says, in a
-// contract that tells what is wrong with a body first. What is short and there at once is
-// read; of all others ok is false, and nobody waits for them.
+// Glance is ReadBody for a request that will be refused whatever its body contains, in
+// a contract that reports errors of the body first. It reads a short body that arrives
+// at once. For all others it returns false for ok and does not wait.
 func Glance(w http.ResponseWriter, r *http.Request, limit int64) (body []byte, ok bool, err error) {
 	if r.ContentLength > firstPiece {
 		Unread(w, r)
@@ -109,18 +109,19 @@ func Glance(w http.ResponseWriter, r *http.Request, limit int64) (body []byte, o
 	return body, true, err
 }
 
-// Unread prepares for the answer to a request whose body is not read. Net/http would wait
-// for the body before it sends the answer, since the connection could be used again. A
-// short body is dropped as it comes and the connection stays, so that refused clients do
-// not shake hands for each request. After a long or a slow one the connection is closed.
+// Unread prepares the answer to a request whose body is not read. net/http would wait
+// for the body before it sends the answer, because the connection could be used again.
+// Unread discards a short body as it arrives and keeps the connection, so that refused
+// clients do not need a handshake for each request. For a long or slow body, it closes
+// the connection.
 func Unread(w http.ResponseWriter, r *http.Request) {
 	if r.ProtoMajor == 1 && r.Body != nil && r.Body != http.NoBody && !dropped(r) {
 		w.Header().Set("Connection", "close")
 	}
 }
 
-// dropped reads a short body to its end without keeping it, and reports whether it came in
-// time. The turn is another's meanwhile.
+// dropped reads and discards a short body, and reports whether it arrived in time.
+// Meanwhile another request has the turn.
 func dropped(r *http.Request) bool {
 	if r.ContentLength < 0 || r.ContentLength > firstPiece || r.Header.Get("Expect") != "" {
 		return false
@@ -159,8 +160,8 @@ func readAll(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error
 	}
 }
 
-// grow doubles the capacity of a body, if there is room. The old one is given back
-// once it was copied.
+// grow doubles the capacity of a body, if there is room. It releases the room of the
+// old one after the copy.
 func grow(body []byte, limit int64, taken *share) ([]byte, error) {
 	is := min(2*int64(cap(body)), limit+1)
 	if taken != nil && is > firstPiece {

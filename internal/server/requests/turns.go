@@ -14,32 +14,32 @@ import (
 	"k8s.io/apiserver/pkg/authentication/user"
 )
 
-// ErrTooMany says that the caller has more requests open than one caller may, or that
-// theirs waited too long for a turn.
+// ErrTooMany reports that the caller has more requests open than one caller may have,
+// or that one waited too long for a turn.
 var ErrTooMany = errors.New("too many requests at once")
 
-// longestWait is for how long a request waits for its turn.
+// longestWait is how long a request waits for its turn.
 const longestWait = 10 * time.Second
 
-// Turns bounds how many requests are served at once: in total, and of each caller. Who
-// comes on top waits in the line of their own caller, so that one who sends many makes
-// only themselves wait.
+// Turns bounds how many requests are served at once, in total and for each caller.
+// Further requests wait in a queue of their own caller, so a caller who sends many
+// delays only itself.
 type Turns struct {
 	total           *semaphore.Weighted
 	perCaller, open int64
 
 	mu      sync.Mutex
-	callers map[string]*line // only those that have requests open
+	callers map[string]*line // only those with open requests
 }
 
-// line is where the requests of one caller wait.
+// line has the waiting requests of one caller.
 type line struct {
 	turns *semaphore.Weighted
 	open  int64
 }
 
-// NewTurns returns turns for total requests at once, of which perCaller are one caller's.
-// A caller may have so many open: others wait, or their bodies are on their way.
+// NewTurns returns turns for total requests at once, and perCaller of one caller. A
+// caller may have open requests in all: the others wait, or their bodies are arriving.
 func NewTurns(total, perCaller, open int) *Turns {
 	return &Turns{
 		total: semaphore.NewWeighted(int64(total)), perCaller: int64(min(perCaller, total)), open: int64(open),
@@ -47,9 +47,9 @@ func NewTurns(total, perCaller, open int) *Turns {
 	}
 }
 
-// CallerOf returns under which name a user's requests are counted. Whoever may make
-// service accounts in a Namespace can be as many of them as they like, so they count as
-// one.
+// CallerOf returns the name under which a user's requests are counted. All service
+// accounts of a Namespace count as one caller, because anyone who may create them can
+// create any number.
 func CallerOf(u user.Info) string {
 	const prefix = "system:serviceaccount:"
 	if rest, ok := strings.CutPrefix(u.GetName(), prefix); ok {
@@ -59,7 +59,8 @@ func CallerOf(u user.Info) string {
 	return u.GetName()
 }
 
-// Enter lets a request in that wants turns later, or answers ErrTooMany. It must leave.
+// Enter admits a request that will need turns, or returns ErrTooMany. The request must
+// leave.
 func (t *Turns) Enter(caller string) (*Turn, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -75,7 +76,7 @@ func (t *Turns) Enter(caller string) (*Turn, error) {
 	return &Turn{of: t, caller: caller, line: l}, nil
 }
 
-// Turn is one request's. It is not safe for concurrent use.
+// Turn belongs to one request. It is not safe for concurrent use.
 type Turn struct {
 	of     *Turns
 	caller string
@@ -83,7 +84,7 @@ type Turn struct {
 	has    bool
 }
 
-// Begin waits until it is the request's turn.
+// Begin waits for the request's turn.
 func (t *Turn) Begin(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, longestWait, ErrTooMany)
 	defer cancel()
@@ -98,7 +99,7 @@ func (t *Turn) Begin(ctx context.Context) error {
 	return nil
 }
 
-// Pause gives the turn to others until Begin.
+// Pause gives the turn to others until Begin is called again.
 func (t *Turn) Pause() {
 	if t.has {
 		t.has = false
@@ -107,7 +108,7 @@ func (t *Turn) Pause() {
 	}
 }
 
-// Leave gives everything back.
+// Leave releases the turn and the request's place.
 func (t *Turn) Leave() {
 	t.Pause()
 	t.of.mu.Lock()
@@ -119,7 +120,7 @@ func (t *Turn) Leave() {
 
 type turnKey struct{}
 
-// WithTurn makes ReadBody give up the turn for as long as it waits for the body.
+// WithTurn makes ReadBody give up the turn while it waits for the body.
 func WithTurn(ctx context.Context, t *Turn) context.Context {
 	return context.WithValue(ctx, turnKey{}, t)
 }

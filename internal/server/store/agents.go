@@ -35,19 +35,19 @@ type NewAgent struct {
 	Path []string
 	// Type is the type of the value.
 	Type *typedvalue.Type
-	// Value is canonical JSON of that type, or nil for none yet.
+	// Value is canonical JSON of that type; nil means no value yet.
 	Value *seal.Value
 }
 
-// AgentChange says what to do with the value of an agent secret.
+// AgentChange is what to change in the value of an agent secret.
 type AgentChange struct {
-	// Set replaces the value by canonical JSON; Unset removes it. Without either,
+	// Set replaces the value with canonical JSON; Unset removes it. Without either,
 	// only the revision rises.
 	Set   *seal.Value
 	Unset bool
 }
 
-// Agents keeps the agent secrets of all tenants.
+// Agents stores the agent secrets of all tenants.
 type Agents struct {
 	*core
 	limits limits.Agent
@@ -67,8 +67,8 @@ func NewAgents(ctx context.Context, o Options, l limits.Agent) (*Agents, error) 
 		return nil, fmt.Errorf("index AgentSecrets: %w", err)
 	}
 	c.limit = l.Check
-	// Two paths can lead to one variable. The contract knows no refusal for that; the
-	// later object's status says so.
+	// Two paths can lead to the same variable. The contract has no refusal for that;
+	// the status of the later object reports it.
 	c.unique = func(k v1alpha1.ClaimKind) bool { return k == v1alpha1.ClaimPath }
 	c.cached = agentRecords(o.Cache)
 	return &Agents{core: c, limits: l, ids: newByID(o.Live, o.Namespaces)}, nil
@@ -105,7 +105,7 @@ func (s *Agents) List(ctx context.Context, namespace string) ([]*v1alpha1.AgentS
 	return out, nil
 }
 
-// Get returns the agent secret of that id, or ErrNotFound. It must not be changed.
+// Get returns the agent secret with an id, or ErrNotFound. It must not be changed.
 func (s *Agents) Get(ctx context.Context, id string) (*v1alpha1.AgentSecret, error) {
 	found, err := s.cachedByID(ctx, id)
 	if !errors.Is(err, ErrNotFound) {
@@ -125,8 +125,8 @@ func (s *Agents) Get(ctx context.Context, id string) (*v1alpha1.AgentSecret, err
 	return s.cachedByID(ctx, id)
 }
 
-// Refresh does the work of Get where the cache does not have the secret. It is for
-// refusals that must not differ from the answer about one that does not exist.
+// Refresh does the work of Get for a secret that is not in the cache. It is for
+// refusals that must not differ from the answer about a secret that does not exist.
 func (s *Agents) Refresh(ctx context.Context) error {
 	_, err := s.ids.Do(ctx, struct{}{})
 	return err
@@ -158,8 +158,8 @@ func (s *Agents) seal(a *v1alpha1.AgentSecret, v seal.Value) (string, error) {
 	return text, nil
 }
 
-// Create creates one agent secret with revision 0. It is refused with a
-// *ConflictError where the path is taken, or a *limits.Excess.
+// Create creates one agent secret with revision 0. It is refused with a *ConflictError
+// if the path is taken, or with a *limits.Excess.
 func (s *Agents) Create(ctx context.Context, namespace string, n NewAgent) (*v1alpha1.AgentSecret, error) {
 	if err := s.fits(n.Value); err != nil {
 		return nil, err
@@ -179,7 +179,7 @@ func (s *Agents) Create(ctx context.Context, namespace string, n NewAgent) (*v1a
 	return obj, s.createOnce(ctx, obj)
 }
 
-// fits refuses a value that is larger than one may be.
+// fits refuses a value that exceeds the limit of one value.
 func (s *Agents) fits(v *seal.Value) error {
 	if v == nil {
 		return nil
@@ -213,7 +213,7 @@ func (s *Agents) newObject(namespace string, n NewAgent) (*v1alpha1.AgentSecret,
 func (s *Agents) createOnce(ctx context.Context, obj *v1alpha1.AgentSecret) error {
 	err := s.Live.Create(ctx, obj)
 	if apierrors.IsAlreadyExists(err) {
-		// The name depends on the path alone: somebody was faster with this very path.
+		// The name depends only on the path: another writer created this path first.
 		other := &v1alpha1.AgentSecret{}
 		if gerr := s.Live.Get(ctx, client.ObjectKeyFromObject(obj), other); gerr == nil {
 			if serr := s.waitForCache(ctx, versionMark(other)); serr != nil {
@@ -231,8 +231,9 @@ func (s *Agents) createOnce(ctx context.Context, obj *v1alpha1.AgentSecret) erro
 	return nil
 }
 
-// Update applies a change to the revision that the caller saw; ErrRevision where it
-// is another by now. The comparison is made by the API server, as part of the write.
+// Update applies a change to the revision that the caller saw, or returns ErrRevision
+// if it is no longer current. The API server compares the revision as part of the
+// write.
 func (s *Agents) Update(ctx context.Context, a *v1alpha1.AgentSecret, revision int64, change AgentChange) (*v1alpha1.AgentSecret, error) {
 	if err := s.fits(change.Set); err != nil {
 		return nil, err
@@ -279,8 +280,8 @@ func (s *Agents) Update(ctx context.Context, a *v1alpha1.AgentSecret, revision i
 	return after, nil
 }
 
-// begin takes the tenant's lock for a write of a secret at the revision that the caller
-// saw, and returns it as it is now.
+// begin takes the tenant's lock to write a secret at the revision that the caller saw.
+// It returns the current state of the secret.
 func (s *Agents) begin(ctx context.Context, a *v1alpha1.AgentSecret, revision int64) (unlock func(), now *v1alpha1.AgentSecret, err error) {
 	if unlock, err = s.lock(ctx, a.Namespace); err != nil {
 		return nil, nil, err
@@ -296,8 +297,8 @@ func (s *Agents) begin(ctx context.Context, a *v1alpha1.AgentSecret, revision in
 	return unlock, now, nil
 }
 
-// missed says why a write that tested the revision did not go through, once the cache
-// knows what came first.
+// missed explains why a write that tested the revision was refused, once the cache has
+// the write that came first.
 func (s *Agents) missed(ctx context.Context, a *v1alpha1.AgentSecret, revision int64, what string, err error) error {
 	if !apierrors.IsNotFound(err) && !apierrors.IsInvalid(err) && !apierrors.IsConflict(err) {
 		return refused(what, err)
@@ -316,8 +317,8 @@ func (s *Agents) missed(ctx context.Context, a *v1alpha1.AgentSecret, revision i
 	}
 }
 
-// restore undoes an update that exceeded a limit. The revision stays raised: it was
-// seen. It goes on when the client has gone.
+// restore undoes an update that exceeded a limit. The revision stays raised, because it
+// was visible. It continues after the client has gone.
 func (s *Agents) restore(ctx context.Context, before, after *v1alpha1.AgentSecret) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), catchUp)
 	defer cancel()
@@ -336,7 +337,7 @@ func (s *Agents) restore(ctx context.Context, before, after *v1alpha1.AgentSecre
 	}
 	err = s.Live.Patch(ctx, after, client.RawPatch(types.JSONPatchType, raw))
 	if apierrors.IsNotFound(err) || apierrors.IsInvalid(err) {
-		return nil // somebody wrote it since, and answers for what they wrote
+		return nil // somebody has written it since, and their write stands
 	}
 	if err != nil {
 		return refused("undo the update of AgentSecret", err)
@@ -344,8 +345,8 @@ func (s *Agents) restore(ctx context.Context, before, after *v1alpha1.AgentSecre
 	return s.waitForCache(ctx, versionMark(after))
 }
 
-// Delete deletes the agent secret at the revision that the caller saw, and returns
-// it as it last was.
+// Delete deletes the agent secret at the revision that the caller saw, and returns its
+// last state.
 func (s *Agents) Delete(ctx context.Context, a *v1alpha1.AgentSecret, revision int64) (*v1alpha1.AgentSecret, error) {
 	unlock, a, err := s.begin(ctx, a, revision)
 	if err != nil {
@@ -361,7 +362,7 @@ func (s *Agents) Delete(ctx context.Context, a *v1alpha1.AgentSecret, revision i
 		if !apierrors.IsConflict(err) {
 			return nil, s.missed(ctx, a, revision, "delete AgentSecret", err)
 		}
-		// A write of the status counts as a change too: look at the revision itself.
+		// The status may have been written; compare the revision itself.
 		live := &v1alpha1.AgentSecret{}
 		err = s.Live.Get(ctx, client.ObjectKeyFromObject(a), live)
 		switch {

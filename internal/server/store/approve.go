@@ -14,9 +14,9 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/approval"
 )
 
-// approve gives after the approval of its source, as admission does for those who come
-// by kubectl: the server's own account is not asked for rights. It is ErrSource where
-// the caller in ctx would widen what the source feeds and may not get it.
+// approve adds the approval of its source to after, as admission does for writes by
+// kubectl: the API server sees only the server's own account. It returns ErrSource if
+// the caller in ctx would widen the use of the source but may not get it.
 func (s *Users) approve(ctx context.Context, before, after *v1alpha1.UserSecret) error {
 	return s.approveFor(before, before, after, func() (bool, error) {
 		if s.Sources == nil {
@@ -26,12 +26,12 @@ func (s *Users) approve(ctx context.Context, before, after *v1alpha1.UserSecret)
 	})
 }
 
-// reapprove gives an object that goes back to what it was the approval that it had: the
+// reapprove restores the approval of an object that returns to its earlier state: the
 // write that is undone was refused for another reason.
 func (s *Users) reapprove(live, was, after *v1alpha1.UserSecret) error {
 	err := s.approveFor(live, was, after, func() (bool, error) { return false, nil })
 	if errors.Is(err, ErrSource) {
-		return nil // it never had one
+		return nil // it had no approval
 	}
 	return err
 }
@@ -65,7 +65,7 @@ func (s *Users) approveFor(live, before, after *v1alpha1.UserSecret, may func() 
 	return nil
 }
 
-// nextGeneration returns the generation that the API server will give after in the place
+// nextGeneration returns the generation that the API server will give to after in place
 // of live: every change of the spec raises it by one.
 func nextGeneration(live, after *v1alpha1.UserSecret) (int64, error) {
 	was, err := members(live.Spec)

@@ -18,12 +18,12 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/policy"
 )
 
-// An import creates several objects, all or none, though the API server writes one
-// at a time. Its objects are created pending: holding their claims, shown to nobody
-// and not projected. The import is decided by one write, that which marks its first
-// object committed; from then on all of it counts. A crash before that write leaves
-// pending objects, which the controller deletes; a crash after it leaves pending
-// objects of a committed import, which it finishes.
+// An import creates several objects, all or none, although the API server writes one at
+// a time. Its objects are created pending: they hold their claims, but are neither
+// shown nor projected. One write commits the import: the one that marks its first
+// object committed. From then on all of its objects count. After a crash before that
+// write, the controller deletes the pending objects. After a crash behind it, the
+// controller finishes them.
 
 // createBatch creates the secrets, all or none.
 func (s *Users) createBatch(ctx context.Context, namespace string, secrets []NewUser) ([]*v1alpha1.UserSecret, error) {
@@ -42,10 +42,11 @@ func (s *Users) createBatch(ctx context.Context, namespace string, secrets []New
 		return nil, errors.Join(err, s.takeAllBack(ctx, out))
 	}
 	if err := mark(ctx, s.Live, out[0], v1alpha1.AnnotationPending, v1alpha1.AnnotationCommitted); err != nil {
-		// Whether the write went through is not known. The controller will know.
+		// It is unknown whether the write succeeded. The controller will find out.
 		return nil, refused("commit the import", err)
 	}
-	// The first is finished last: its mark is what finishes the others after a crash.
+	// The first object is finished last: its mark makes the controller finish the
+	// others after a crash.
 	for _, obj := range append(slices.Clone(out[1:]), out[0]) {
 		if err := finish(ctx, s.Live, obj); err != nil {
 			return nil, refused("finish the import", err)
@@ -54,7 +55,7 @@ func (s *Users) createBatch(ctx context.Context, namespace string, secrets []New
 	return out, s.waitForCache(ctx, versionMark(out[0]))
 }
 
-// atIndex places a conflict of a single write within its batch.
+// atIndex sets the index of a conflict to the place of the secret in its batch.
 func atIndex(err error, i int) error {
 	var conflict *ConflictError
 	if errors.As(err, &conflict) {
@@ -73,12 +74,12 @@ func (s *Users) takeAllBack(ctx context.Context, objs []*v1alpha1.UserSecret) er
 	return errors.Join(errs...)
 }
 
-// mark turns one annotation of an import into another.
+// mark replaces one annotation of an import with another.
 func mark(ctx context.Context, w client.Writer, obj *v1alpha1.UserSecret, from, to string) error {
 	return annotate(ctx, w, obj, map[string]any{from: nil, to: obj.Annotations[from]})
 }
 
-// finish makes an object of a committed import one like any other.
+// finish turns an object of a committed import into an ordinary one.
 func finish(ctx context.Context, w client.Writer, obj *v1alpha1.UserSecret) error {
 	return annotate(ctx, w, obj, map[string]any{v1alpha1.AnnotationPending: nil, v1alpha1.AnnotationCommitted: nil})
 }

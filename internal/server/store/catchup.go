@@ -15,7 +15,7 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/policy"
 )
 
-// CatchUp waits until the cache has all that the API server has when it is called.
+// CatchUp waits until the cache has all that the API server had when it was called.
 func (c *core) CatchUp(ctx context.Context) error {
 	for namespace := range c.trackers {
 		if err := c.catchUp(ctx, namespace); err != nil {
@@ -25,10 +25,10 @@ func (c *core) CatchUp(ctx context.Context) error {
 	return nil
 }
 
-// catchUp compares one watch with a list. A watch has come to the list once it has seen
-// the newest object of it, and has nothing older that the list does not have: the API
-// server tells a watch nothing of what happens to other kinds, so it may never see the
-// version of the list itself.
+// catchUp compares one watch with a list. A watch has caught up when it has seen the
+// newest object of the list, and has no older object that is not in the list. The
+// version of the list itself cannot be used: a watch does not see changes of other
+// kinds, so it may never reach that version.
 func (c *core) catchUp(ctx context.Context, namespace string) error {
 	list := &metav1.PartialObjectMetadataList{}
 	list.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind(c.kind + "List"))

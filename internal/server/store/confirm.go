@@ -15,14 +15,14 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/policy/claim"
 )
 
-// The guarantee: of writes that claim the same, or that together exceed a limit, at most
-// one is acknowledged, and nothing of the others remains. Writes of one tenant come one
-// after the other, since one replica is active and has a lock for each tenant. What does
-// not come through REST, as by kubectl, is not ordered by the lock. So a request looks at
-// the tenant once more when its cache has come to its own write: of the two, who wrote
-// first stays. See docs/decisions.
+// The guarantee: of writes that claim the same, or that together exceed a limit, at
+// most one is acknowledged, and nothing of the others remains. Writes of one tenant
+// through REST are serialized, because one replica is active and has a lock for each
+// tenant. Other writes, as by kubectl, are not. So a request checks the tenant again
+// once the cache has its own write: of two competing writes, the first one stays. See
+// docs/decisions.
 
-// asOf returns a secret with what it claimed before a version, if it was there.
+// asOf returns a secret with what it claimed before a version, if it existed then.
 func asOf(s policy.Secret, version uint64) (policy.Secret, bool) {
 	later := func(c claim.Claim) bool { return parseVersion(s.Since(c)) >= version }
 	if len(s.Claims) == 0 || later(s.Claims[0]) {
@@ -32,7 +32,7 @@ func asOf(s policy.Secret, version uint64) (policy.Secret, bool) {
 	return s, true
 }
 
-// check judges changes against the cache, before anything is written.
+// check checks changes against the cache before anything is written.
 func (c *core) check(ctx context.Context, namespace string, changes []policy.Change) error {
 	all, err := c.cached(ctx, namespace)
 	if err != nil {
@@ -41,7 +41,7 @@ func (c *core) check(ctx context.Context, namespace string, changes []policy.Cha
 	return c.judge(changes, all)
 }
 
-// judge compares changes with a tenant's objects, their own left out.
+// judge checks changes against a tenant's other objects.
 func (c *core) judge(changes []policy.Change, all []policy.Secret) error {
 	own := map[types.UID]bool{}
 	for _, p := range changes {
@@ -65,9 +65,10 @@ func (c *core) judge(changes []policy.Change, all []policy.Secret) error {
 	return errors.Join(errs...)
 }
 
-// errUnjudged says that nobody looked at what a write met. It may stay, and others may
-// have read it already: it is not undone, and the client does not learn what became of it.
-var errUnjudged = errors.New("written, and not known whether it may stay")
+// errUnjudged reports that a write could not be checked afterwards. It may be valid,
+// and others may have read it already. So it is not undone, and the client does not
+// learn its outcome.
+var errUnjudged = errors.New("written, but it is unknown whether the write may stay")
 
 // unlessUnjudged undoes a write for the reason err.
 func unlessUnjudged(err error, undo func() error) error {
@@ -77,8 +78,9 @@ func unlessUnjudged(err error, undo func() error) error {
 	return errors.Join(err, undo())
 }
 
-// confirm decides, after changes were written, whether they may stay. Version is
-// the resourceVersion of the last write. The error is errUnjudged where it could not.
+// confirm decides, after changes were written, whether they may stay. version is the
+// resourceVersion of the last write. The error is errUnjudged if that could not be
+// decided.
 func (c *core) confirm(ctx context.Context, namespace string, changes []policy.Change, version string) error {
 	written := parseVersion(version)
 	if err := c.waitForCache(ctx, Mark{Namespace: namespace, Version: written}); err != nil {

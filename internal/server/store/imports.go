@@ -14,13 +14,13 @@ import (
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 )
 
-// importGrace is how long an import may be under way. It is far longer than any
+// importGrace is how long an import may be in progress. It is far longer than any
 // request may take.
 const importGrace = 5 * time.Minute
 
-// Sweep puts right what requests left behind when their replica died: it finishes
-// imports that were committed and deletes those that were not. It returns how many
-// objects it changed.
+// Sweep finishes what requests left behind when their replica died: it finishes imports
+// that were committed and deletes those that were not. It returns the number of objects
+// that it changed.
 func Sweep(ctx context.Context, r client.Reader, w client.Writer, now time.Time) (int, error) {
 	list := &v1alpha1.UserSecretList{}
 	if err := r.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {

@@ -11,20 +11,20 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/recheck"
 )
 
-// locks order the writes of each tenant. The zero value is ready for use.
+// locks serialize the writes of each tenant. The zero value is ready to use.
 type locks struct {
 	mu   sync.Mutex
 	byNS map[string]*tenantLock
 }
 
 type tenantLock struct {
-	turn  chan struct{} // holds one token while nobody has the lock
+	turn  chan struct{} // has one token while the lock is free
 	users int
 }
 
-// lock waits until no other request writes for the tenant, and until it is known that this
-// one still may. Who has the lock may wait for a turn among the caller's requests, so who
-// waits for the lock gives theirs up.
+// lock waits until no other request writes for the tenant, and checks that this request
+// may still write. The holder of the lock may be waiting for a turn among the caller's
+// requests, so a request that waits for the lock gives up its turn.
 func (c *core) lock(ctx context.Context, namespace string) (unlock func(), err error) {
 	l := c.locks.join(namespace)
 	locked := false

@@ -16,10 +16,10 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/recheck"
 )
 
-// What the cache does not have may have been written by others than REST a moment ago,
-// such as by kubectl. So a miss is looked up at the API server once, and where the object
-// is there, the request waits until the cache has it too: all that it does afterwards, and
-// all later requests, see the object.
+// An object that is not in the cache may have been written a moment ago by other means
+// than REST, such as kubectl. So a miss is looked up at the API server once. If the
+// object exists, the request waits until the cache has it, too. Then everything that
+// the request does afterwards, and all later requests, see the object.
 
 // byName are the lookups of a namespace's user secrets by their documented names.
 type byName = recheck.Lookups[string, map[string]Mark]
@@ -51,7 +51,8 @@ func newByID(live client.Reader, namespaces []string) *byID {
 	return recheck.New(func(ctx context.Context, _ struct{}) (map[types.UID]Mark, error) {
 		found := map[types.UID]Mark{}
 		for _, namespace := range namespaces {
-			// The API server selects nothing by UID; without specs, it is still small.
+			// The API server cannot select by UID. Without specs, the list is still
+			// small.
 			list := &metav1.PartialObjectMetadataList{}
 			list.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("AgentSecretList"))
 			if err := live.List(ctx, list, client.InNamespace(namespace)); err != nil {

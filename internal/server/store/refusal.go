@@ -15,9 +15,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// refused tells what the API server said of a write: what will pass, and what is to be
-// changed by the caller or by whoever runs the cluster. Its text may quote the object, so
-// only the reason goes on.
+// refused converts the API server's error of a write into ours: it distinguishes what
+// will pass from what the caller or the cluster's administrator must change. The text
+// may quote the object, so only the reason is used.
 func refused(what string, err error) error {
 	var status apierrors.APIStatus
 	reason := apierrors.ReasonForError(err)
@@ -25,11 +25,12 @@ func refused(what string, err error) error {
 	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
 		return fmt.Errorf("%w: %s", ErrTerminating, what)
 	case !errors.As(err, &status), meta.IsNoMatchError(err):
-		return fmt.Errorf("%w: %s: %w", ErrUnavailable, what, err) // nobody answered, or knew the kind
+		return fmt.Errorf("%w: %s: %w", ErrUnavailable, what, err) // no answer, or an answer from something else
 	case apierrors.IsNotFound(err) && status.Status().Details != nil && status.Status().Details.Kind == "namespaces":
 		return fmt.Errorf("%w: %s", ErrNoTenant, what)
 	case transient(err), apierrors.IsNotFound(err), ownRightsMissing(err):
-		// Where a resource is not found, the CustomResourceDefinition is missing.
+		// If it is the resource that is not found, the CustomResourceDefinition is
+		// missing.
 		return fmt.Errorf("%w: %s: the API server answered %s", ErrUnavailable, what, reason)
 	case reason == metav1.StatusReasonUnknown:
 		return &RefusedError{What: what, Reason: fmt.Sprintf("code %d", status.Status().Code)}
@@ -38,16 +39,17 @@ func refused(what string, err error) error {
 	}
 }
 
-// transient reports whether the API server is busy or broken, or does not take this
-// process for who it is.
+// transient reports whether the API server is busy or broken, or does not accept this
+// process's credentials.
 func transient(err error) bool {
 	var status apierrors.APIStatus
 	return apierrors.IsTooManyRequests(err) || apierrors.IsTimeout(err) || apierrors.IsUnauthorized(err) ||
 		apierrors.IsMethodNotSupported(err) || errors.As(err, &status) && status.Status().Code >= http.StatusInternalServerError
 }
 
-// ownRightsMissing reports whether it was this process that may not write, by the words
-// of the API server's authorisation: a quota or a policy refuses with the same reason.
+// ownRightsMissing reports whether this process lacks the right to write. It recognizes
+// the text of the API server's authorization, because a quota or a policy refuses with
+// the same reason.
 func ownRightsMissing(err error) bool {
 	return apierrors.IsForbidden(err) && strings.Contains(err.Error(), ": User \"") && strings.Contains(err.Error(), " cannot ")
 }

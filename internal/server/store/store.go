@@ -20,7 +20,7 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/seal"
 )
 
-// Keyring seals and opens. keyring.Ring is one.
+// Keyring seals and opens values. keyring.Ring is one.
 type Keyring interface {
 	// Seal seals a value for the object c.
 	Seal(c seal.Context, v seal.Value) (string, error)
@@ -28,47 +28,49 @@ type Keyring interface {
 	Open(ctx context.Context, c seal.Context, text string) (seal.Value, error)
 }
 
-// Sources asks the cluster what the caller of a request, who is in its context, may do.
+// Sources checks the rights of the caller of a request, who is in its context.
 type Sources interface {
 	// MayGetSecret reports whether the caller may get a native Secret.
 	MayGetSecret(ctx context.Context, namespace, name string) (bool, error)
 }
 
-// Mark says what a cache must have seen: an object at a version, or its absence.
+// Mark is a state that a cache must have reached: an object at a version, or its
+// absence.
 type Mark struct {
-	// Namespace is where it was written or deleted.
+	// Namespace is the namespace of the object.
 	Namespace string
 	// Version is a resourceVersion that the cache must have reached; 0 for Gone.
 	Version uint64
-	// Name and Gone name an object that must no longer be there.
+	// Name and Gone name an object that must no longer exist.
 	Name string
 	Gone types.UID
 }
 
 // Options make a store.
 type Options struct {
-	// Cache reads; its informers' objects are not copied and must not be changed.
+	// Cache is for reads; its informers' objects are not copied and must not be
+	// changed.
 	Cache cache.Cache
-	// Namespaces are those that Cache watches, each by itself; none where it watches all
-	// at once.
+	// Namespaces are the ones that Cache watches separately; empty if it watches all at
+	// once.
 	Namespaces []string
-	// Live writes to, and reads from, the API server.
+	// Live reads from and writes to the API server.
 	Live client.WithWatch
-	// Keyring seals and opens.
+	// Keyring seals and opens values.
 	Keyring Keyring
-	// Sources says what callers may take values from, and DigestKey returns the key of
-	// the approvals. They may be nil where no secret has a source.
+	// Sources decides which sources callers may use, and DigestKey returns the key of
+	// the approvals. They may be nil if no secret has a source.
 	Sources   Sources
 	DigestKey func() (digest.Key, error)
-	// Held returns an error where the request of a context must not write any more, since
-	// this replica is not the active one. It may be nil where there is one replica.
+	// Held returns an error if the request of a context must not write any more,
+	// because this replica is not active. It may be nil if there is one replica.
 	Held func(ctx context.Context) error
 }
 
 // catchUp is how long a request waits for the caches after its write.
 const catchUp = 10 * time.Second
 
-// core is what both kinds' stores share.
+// core is what the stores of both kinds share.
 type core struct {
 	Options
 	kind     string
@@ -78,9 +80,9 @@ type core struct {
 	present func(ctx context.Context, key client.ObjectKey, uid types.UID) bool
 	// cached reads a tenant's records from the cache.
 	cached func(ctx context.Context, namespace string) ([]policy.Secret, error)
-	// limit says which limit a change of a tenant's use exceeds.
+	// limit returns the limit that a change of a tenant's use exceeds, or nil.
 	limit func(was, is limits.Use) *limits.Excess
-	// unique tells which claims a write is refused for.
+	// unique reports whether a conflict of such a claim refuses the write.
 	unique func(v1alpha1.ClaimKind) bool
 }
 
@@ -100,8 +102,8 @@ func newCore(ctx context.Context, o Options, kind string, prototype client.Objec
 	return c, nil
 }
 
-// untilSeen waits until the cache has seen what mark says. Of a namespace that it does not
-// watch it answers nobody, so there it is never behind.
+// untilSeen waits until the cache has reached mark. In a namespace that it does not
+// watch, the cache serves no one, so it is never behind.
 func (c *core) untilSeen(ctx context.Context, mark Mark) error {
 	t := c.trackers.of(mark.Namespace)
 	if t == nil {
@@ -116,7 +118,7 @@ func (c *core) untilSeen(ctx context.Context, mark Mark) error {
 	})
 }
 
-// waitForCache is untilSeen with an end.
+// waitForCache is untilSeen with a timeout.
 func (c *core) waitForCache(ctx context.Context, mark Mark) error {
 	ctx, cancel := context.WithTimeout(ctx, catchUp)
 	defer cancel()
@@ -131,8 +133,8 @@ func goneMark(obj client.Object) Mark {
 	return Mark{Namespace: obj.GetNamespace(), Name: obj.GetName(), Gone: obj.GetUID()}
 }
 
-// takeBack deletes an object that this request created and lost. It goes on when
-// the client has gone: nothing of a loser may remain.
+// takeBack deletes an object that this request created and must not keep. It continues
+// after the client has gone: nothing of a refused write may remain.
 func (c *core) takeBack(ctx context.Context, obj client.Object) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), catchUp)
 	defer cancel()

@@ -14,14 +14,14 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// trackers know how far the cache of one kind of object has come, by namespace where
-// each has a watch of its own, else by "". They are an event handler of the cache's
-// informer, which calls it after the cache took an event in, for every watch in the
-// order of the API server's resourceVersions.
+// trackers know how far the cache of one kind of object has come: by namespace if each
+// has a watch of its own, else under "". They are an event handler of the cache's
+// informer, which calls it after the cache has processed an event. The events of each
+// watch are in the order of the API server's resourceVersions.
 type trackers map[string]*tracker
 
-// newTrackers returns what tracks a watch of each namespace, or one of all where none
-// is named.
+// newTrackers returns trackers for a watch of each namespace, or for one watch of all
+// if namespaces is empty.
 func newTrackers(namespaces []string) trackers {
 	if len(namespaces) == 0 {
 		namespaces = []string{metav1.NamespaceAll}
@@ -33,7 +33,7 @@ func newTrackers(namespaces []string) trackers {
 	return ts
 }
 
-// of returns the tracker of the watch that sees a namespace; nil where none does.
+// of returns the tracker of the watch that covers a namespace, or nil.
 func (ts trackers) of(namespace string) *tracker {
 	if t := ts[metav1.NamespaceAll]; t != nil {
 		return t
@@ -58,7 +58,7 @@ func (ts trackers) OnDelete(obj any) {
 func (ts trackers) observe(obj any) {
 	o, ok := obj.(client.Object)
 	if !ok {
-		for _, t := range ts { // something is gone, and nobody knows what
+		for _, t := range ts { // an object was deleted, but it is unknown which one
 			t.observe(0)
 		}
 		return
@@ -77,7 +77,7 @@ type tracker struct {
 
 func newTracker() *tracker { return &tracker{changed: make(chan struct{})} }
 
-// observe takes note of an event, and wakes whoever waits for one.
+// observe records an event and wakes the waiters.
 func (t *tracker) observe(version uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -92,7 +92,7 @@ func (t *tracker) state() (seen uint64, changed <-chan struct{}) {
 	return t.seen, t.changed
 }
 
-// until waits until the condition holds, looking at it after every event.
+// until waits until the condition holds, and checks it after every event.
 func (t *tracker) until(ctx context.Context, condition func(seen uint64) bool) error {
 	for {
 		seen, changed := t.state()
@@ -107,7 +107,7 @@ func (t *tracker) until(ctx context.Context, condition func(seen uint64) bool) e
 	}
 }
 
-// parseVersion returns a resourceVersion as a number. What is none counts as 0.
+// parseVersion returns a resourceVersion as a number. Invalid versions count as 0.
 func parseVersion(v string) uint64 {
 	n, err := strconv.ParseUint(v, 10, 64)
 	if err != nil {

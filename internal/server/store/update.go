@@ -51,14 +51,14 @@ func (s *Users) Update(ctx context.Context, namespace, name string, change UserC
 	return nil, fmt.Errorf("%w: the secret keeps changing", ErrUnavailable)
 }
 
-// replace writes after in the place of before, if nobody else wrote meanwhile and
-// the policy.Change may stay.
+// replace writes after in place of before, if no one else wrote in the meantime and the
+// policy.Change may stay.
 func (s *Users) replace(ctx context.Context, before, after *v1alpha1.UserSecret, p policy.Change) error {
 	err := s.Live.Update(ctx, after)
 	switch {
 	case apierrors.IsConflict(err):
-		// Somebody else wrote it. Their write is on its way into the cache; reading
-		// it here tells how long to wait for it.
+		// Another client wrote it, and the cache does not have that write yet. The live
+		// version tells how long to wait for the cache.
 		live := &v1alpha1.UserSecret{}
 		if gerr := s.Live.Get(ctx, client.ObjectKeyFromObject(before), live); gerr == nil {
 			return errors.Join(err, s.waitForCache(ctx, versionMark(live)))
@@ -93,8 +93,8 @@ func (s *Users) change(ctx context.Context, before, after *v1alpha1.UserSecret, 
 	}
 	another := false
 	if change.Value != nil {
-		// Sealed before it is compared, so that the time which an answer takes does not show
-		// whether both are equal.
+		// Seal before comparing, so that the time of the answer does not reveal whether
+		// the values are equal.
 		at := binding.User(after.Namespace, after.Name)
 		text, err := s.Keyring.Seal(at, *change.Value)
 		if err != nil {
@@ -117,9 +117,9 @@ func (s *Users) holdsValue(ctx context.Context, at seal.Context, text string, v 
 	return err == nil && was.Equal(v)
 }
 
-// restore undoes an update that lost to somebody who did not come through REST, as far as
-// nobody wrote the spec since: who did answers for it. It goes on when the client has
-// gone.
+// restore undoes an update that lost to a write that did not come through REST. It does
+// nothing if the spec was written since: that write stands. It continues after the
+// client has gone.
 func (s *Users) restore(ctx context.Context, before, after *v1alpha1.UserSecret) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), catchUp)
 	defer cancel()

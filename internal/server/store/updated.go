@@ -13,9 +13,9 @@ import (
 // reads it.
 const maxAhead = 5 * time.Minute
 
-// UpdatedAt returns when a secret was last changed: what Latchkey wrote down, else when
-// it was created. What cannot be a time of this object, since it lies before its
-// creation or in the future, was written by somebody else while admission was away.
+// UpdatedAt returns when a secret was last changed: the recorded time, or else the time
+// of creation. A time before the creation or in the future is ignored: it was written
+// while admission was not there.
 func UpdatedAt(u *v1alpha1.UserSecret, now time.Time) time.Time {
 	created := u.CreationTimestamp.UTC()
 	at, err := time.Parse(time.RFC3339Nano, u.Annotations[v1alpha1.AnnotationUpdatedAt])
@@ -25,10 +25,10 @@ func UpdatedAt(u *v1alpha1.UserSecret, now time.Time) time.Time {
 	return at.UTC()
 }
 
-// NextUpdatedAt returns what is to be written down of when a secret was changed: by any
-// field that people set, or by its value. Sealing the same value anew, or applying the same
-// manifest again, is no change. A new secret was changed when it was created. A clock that
-// is behind does not turn it back.
+// NextUpdatedAt returns the time to record for a change: of any field that people set,
+// or of the value. Sealing the same value again, or applying the same manifest again,
+// is no change. A new secret was changed when it was created. A clock that is behind
+// does not move the time back.
 func NextUpdatedAt(old, obj *v1alpha1.UserSecret, valueChanged bool, now time.Time) string {
 	if old.Name == "" {
 		return ""
@@ -52,14 +52,14 @@ func sameSource(a, b *v1alpha1.ValueSource) bool {
 	return a == nil && b == nil || a != nil && b != nil && *a == *b
 }
 
-// touch writes down on after when it was changed.
+// touch records the time of the change on after.
 func touch(before, after *v1alpha1.UserSecret, valueChanged bool, now time.Time) {
 	named := after.DeepCopy()
 	named.Spec.Name = named.SecretName()
 	setAnnotation(after, v1alpha1.AnnotationUpdatedAt, NextUpdatedAt(before, named, valueChanged, now))
 }
 
-// setAnnotation sets an annotation, or removes it where text is empty.
+// setAnnotation sets an annotation, or removes it if text is empty.
 func setAnnotation(u *v1alpha1.UserSecret, name, text string) {
 	switch {
 	case text == "":

@@ -22,21 +22,21 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/seal"
 )
 
-// tries is how often a write is tried when others were faster, such as the controller with
-// a status. Each failed try means that somebody else's write went through.
+// tries is how often a write is tried when others were faster, such as the controller
+// with a status. Each failed try means that another write succeeded.
 const tries = 16
 
-// NewUser is a user secret to create; its fields have passed the field rules.
+// NewUser is a user secret to create. Its fields have passed the field rules.
 type NewUser struct {
 	// Name, Description, EnvName and FilePath are as in the spec.
 	Name, Description, EnvName, FilePath string
-	// Enabled is false for a secret that is not to be projected.
+	// Enabled is false for a secret that must not be projected.
 	Enabled bool
 	// Value is the secret itself.
 	Value seal.Value
 }
 
-// UserChange says what to change of a user secret; nil leaves a field as it is.
+// UserChange is what to change in a user secret; nil leaves a field as it is.
 type UserChange struct {
 	// Description, EnvName and FilePath are as in the spec.
 	Description, EnvName, FilePath *string
@@ -46,14 +46,14 @@ type UserChange struct {
 	Value *seal.Value
 }
 
-// Users keeps the user secrets of all tenants.
+// Users stores the user secrets of all tenants.
 type Users struct {
 	*core
 	names *byName
 }
 
-// NewUsers returns a store of user secrets that reads from o.Cache, which may not
-// have been started yet.
+// NewUsers returns a store of user secrets that reads from o.Cache, which may not have
+// been started yet.
 func NewUsers(ctx context.Context, o Options, l limits.User) (*Users, error) {
 	c, err := newCore(ctx, o, "UserSecret", &v1alpha1.UserSecret{})
 	if err != nil {
@@ -90,8 +90,8 @@ func (s *Users) List(ctx context.Context, namespace string) ([]*v1alpha1.UserSec
 	return policy.Visible(list.Items), nil
 }
 
-// Get returns the tenant's user secret of that documented name, or ErrNotFound. It
-// must not be changed.
+// Get returns the tenant's user secret with a documented name, or ErrNotFound. It must
+// not be changed.
 func (s *Users) Get(ctx context.Context, namespace, name string) (*v1alpha1.UserSecret, error) {
 	found, err := s.cachedNamed(ctx, namespace, name)
 	if !errors.Is(err, ErrNotFound) {
@@ -118,7 +118,8 @@ func (s *Users) cachedNamed(ctx context.Context, namespace, name string) (*v1alp
 	}
 	var found *v1alpha1.UserSecret
 	for _, u := range all {
-		// Of two with one name, as kubectl can race them in, the holder is meant.
+		// kubectl can create two objects with one name; the holder of the name is
+		// returned.
 		if u.SecretName() == name && (found == nil || holds(u, found)) {
 			found = u
 		}
@@ -153,7 +154,7 @@ func (s *Users) Create(ctx context.Context, namespace string, secrets []NewUser)
 	return []*v1alpha1.UserSecret{obj}, nil
 }
 
-// write creates one object, pending where it belongs to a batch.
+// write creates one object, which is pending if it belongs to a batch.
 func (s *Users) write(ctx context.Context, namespace string, n NewUser, batch string) (*v1alpha1.UserSecret, error) {
 	for _, name := range []string{naming.Object(n.Name), naming.Digest(n.Name)} {
 		obj := newObject(namespace, n)
@@ -173,8 +174,8 @@ func (s *Users) write(ctx context.Context, namespace string, n NewUser, batch st
 		case !apierrors.IsAlreadyExists(err):
 			return nil, refused("create UserSecret", err)
 		}
-		// Either somebody was faster with this very name, or kubectl gave the object
-		// name to a secret of another name.
+		// Either another writer created this name first, or kubectl gave the object
+		// name to a secret with another documented name.
 		other := &v1alpha1.UserSecret{}
 		err = s.Live.Get(ctx, client.ObjectKeyFromObject(obj), other)
 		if err == nil && other.SecretName() == n.Name {
@@ -220,8 +221,8 @@ func newObject(namespace string, n NewUser) *v1alpha1.UserSecret {
 	}
 }
 
-// Delete deletes the tenant's user secret of that documented name, and returns it as it
-// last was.
+// Delete deletes the tenant's user secret with a documented name, and returns its last
+// state.
 func (s *Users) Delete(ctx context.Context, namespace, name string) (*v1alpha1.UserSecret, error) {
 	unlock, err := s.lock(ctx, namespace)
 	if err != nil {
@@ -235,7 +236,7 @@ func (s *Users) Delete(ctx context.Context, namespace, name string) (*v1alpha1.U
 	uid := obj.UID
 	err = s.Live.Delete(ctx, obj.DeepCopy(), client.Preconditions{UID: &uid})
 	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
-		// Somebody else deleted it; the answer must not come before the cache knows.
+		// Another client deleted it. Answer only when the cache knows.
 		return nil, errors.Join(ErrNotFound, s.waitForCache(ctx, goneMark(obj)))
 	}
 	if err != nil {

@@ -10,13 +10,13 @@ import (
 	"k8s.io/kube-openapi/pkg/handler3"
 )
 
-// Mux is where the documents are put.
+// Mux is what the documents are registered in.
 type Mux interface {
 	Handle(path string, handler http.Handler)
 }
 
 // Install serves the APIs' documents at /openapi/v2 and below /openapi/v3, in the
-// forms and with the caching that Kubernetes clients know. Wrap is put around every
+// formats and with the caching that Kubernetes clients expect. It applies wrap to every
 // handler.
 func Install(mux Mux, wrap func(http.Handler) http.Handler, apis ...API) error {
 	wrapped := wrapping{mux, wrap}
@@ -47,10 +47,10 @@ type wrapping struct {
 // Handle implements Mux.
 func (w wrapping) Handle(path string, h http.Handler) { w.Mux.Handle(path, w.wrap(h)) }
 
-// withoutHash hides the hash that a client knows of a document. For one that is out of
-// date the library answers with a redirect, which the aggregation layer turns into an
-// error, so a client would be stuck after an upgrade. Without it, it gets the
-// document, and its ETag still spares the transfer.
+// withoutHash hides the hash of a document that a client sends. If it is outdated, the
+// library answers with a redirect, which the aggregation layer turns into an error; a
+// client could not recover after an upgrade. Without the hash, the client gets the
+// document, and its ETag still avoids the transfer.
 func withoutHash(h http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		plain := r.Clone(r.Context())

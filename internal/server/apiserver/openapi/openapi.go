@@ -1,11 +1,11 @@
 // Copyright The Latchkey Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package openapi describes the two REST APIs, from memory. The source is the two
-// YAML files beside it, in OpenAPI 3.0; version 2, which cannot say as much, is
-// derived from them. They are written by hand, since the dialects are no Kubernetes
-// resources that a generator could describe, and tests hold them against the handlers
-// and against answers.
+// Package openapi describes the two REST APIs, from memory. The sources are the two
+// YAML files in its folder, in OpenAPI 3.0. Version 2, which can express less, is
+// derived from them. The files are written by hand, because the dialects are not
+// Kubernetes resources that a generator could describe. Tests compare them with the
+// handlers and with answers.
 package openapi
 
 import (
@@ -28,11 +28,11 @@ var golemYAML []byte
 
 // API is one of the described APIs and where it is served.
 type API struct {
-	// Version3 is the path of its OpenAPI 3 document, as the cluster's index names
-	// it: "apis/<group>/<version>".
+	// Version3 is the path of its OpenAPI 3 document, as in the cluster's index:
+	// "apis/<group>/<version>".
 	Version3 string
-	// Direct and Aggregated are what stands before its paths, on our own port and
-	// below the aggregation layer.
+	// Direct and Aggregated are the prefixes of its paths, on our own port and below
+	// the aggregation layer.
 	Direct, Aggregated string
 
 	source []byte
@@ -54,7 +54,7 @@ const (
 	// directOnly marks a path that is not served through the cluster.
 	directOnly = "x-direct-only"
 	// discriminator is how the sources write the discriminator of version 3: the
-	// library's type knows that of version 2 alone, which is no object.
+	// library's type supports only that of version 2, which is not an object.
 	discriminator = "x-discriminator"
 
 	security = "BearerToken"
@@ -68,7 +68,7 @@ func Version3(api API) (*spec3.OpenAPI, error) {
 		Paths:   &spec3.Paths{Paths: map[string]*spec3.Path{}},
 	}
 	for _, face := range api.faces() {
-		source := &spec3.OpenAPI{} // read once for each, since the faces must not share operations
+		source := &spec3.OpenAPI{} // read once for each face, because faces must not share operations
 		text, err := yaml.YAMLToJSONStrict(api.source)
 		if err != nil {
 			return nil, fmt.Errorf("openapi: %s: %w", api.Version3, err)
@@ -83,7 +83,7 @@ func Version3(api API) (*spec3.OpenAPI, error) {
 			delete(item.Extensions, directOnly)
 			for _, op := range operations(item) {
 				op.OperationId += face.suffix      // ids are unique in a document
-				if op.SecurityRequirement == nil { // an empty one says that none is needed
+				if op.SecurityRequirement == nil { // an empty one says that no credentials are needed
 					op.SecurityRequirement = []map[string][]string{{security: {}}}
 				}
 			}
@@ -113,7 +113,7 @@ func info() *spec.Info {
 	}}
 }
 
-// discriminate gives a schema and what is in it the discriminators of version 3.
+// discriminate adds the discriminators of version 3 to a schema and all schemas in it.
 func discriminate(s *spec.Schema) {
 	if d, ok := s.Extensions[discriminator]; ok {
 		delete(s.Extensions, discriminator)

@@ -13,8 +13,8 @@ import (
 )
 
 // Version2 returns one OpenAPI 2 document of all the APIs, which the cluster merges
-// into its own. That version has neither alternatives nor null: what is one of several
-// things is an object of any members there.
+// into its own. Version 2 has neither alternatives nor null: a schema with alternatives
+// becomes an object with any members.
 func Version2(apis ...API) (*spec.Swagger, error) {
 	all := &spec.Swagger{SwaggerProps: spec.SwaggerProps{
 		Swagger:  "2.0",
@@ -50,8 +50,8 @@ func Version2(apis ...API) (*spec.Swagger, error) {
 	return all, nil
 }
 
-// conversion turns paths of version 3 into those of version 2. The definitions that
-// these refer to end up in used.
+// conversion turns paths of version 3 into those of version 2. It collects the
+// definitions that they refer to in used.
 type conversion struct{ definitions, used spec.Definitions }
 
 func (c conversion) item(from *spec3.Path) (spec.PathItem, error) {
@@ -120,7 +120,7 @@ func (c conversion) content(from map[string]*spec3.MediaType) *spec.Schema {
 	return &schema
 }
 
-// use keeps the definitions that a schema refers to.
+// use records the definitions that a schema refers to.
 func (c conversion) use(s *spec.Schema) {
 	if name := strings.TrimPrefix(s.Ref.String(), "#/definitions/"); name != "" {
 		if _, done := c.used[name]; !done {
@@ -137,7 +137,7 @@ func (c conversion) use(s *spec.Schema) {
 	}
 }
 
-// plain returns a schema without what version 2 does not know.
+// plain returns a schema without what version 2 does not support.
 func plain(s *spec.Schema) spec.Schema {
 	to := *s
 	if len(to.OneOf) == 1 { // a reference that may be null
