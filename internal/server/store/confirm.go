@@ -70,7 +70,7 @@ func (c *core) judge(changes []policy.Change, all []policy.Secret) error {
 // learn its outcome.
 var errUnjudged = errors.New("written, but it is unknown whether the write may stay")
 
-// unlessUnjudged undoes a write for the reason err.
+// unlessUnjudged undoes a write for the reason err, unless that is errUnjudged.
 func unlessUnjudged(err error, undo func() error) error {
 	if errors.Is(err, errUnjudged) {
 		return err
