@@ -21,7 +21,7 @@ export default defineConfig({
     reducedMotion: 'reduce',
   },
   projects: [
-    { name: 'states', testMatch: ['states.spec.ts', 'troubles.spec.ts', 'layout.spec.ts'] }, // each in both schemes
+    { name: 'states', testMatch: ['states.spec.ts', 'troubles.spec.ts', 'layout.spec.ts', 'live.spec.ts'] }, // each in both schemes
     { name: 'wide', testMatch: 'flows.spec.ts' },
     { name: 'narrow', testMatch: 'flows.spec.ts', use: { viewport: { width: 320, height: 640 } } },
     { name: 'attacks', testMatch: 'attacks.spec.ts' },

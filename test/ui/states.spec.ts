@@ -1,7 +1,7 @@
 // Copyright The Latchkey Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-import { canary, drop, expect, kubectl, latchkey, nowhere, open, state, tenant, test } from './stand.ts';
+import { canary, drop, expect, kubectl, latchkey, nowhere, open, pod, state, tenant, test } from './stand.ts';
 
 test('user secrets: loading, every kind of row with reason and fix, filter', async ({ page, serve }) => {
   const ns = tenant('alice');
@@ -116,10 +116,7 @@ test('edit: the value is never there, and left empty it stays', async ({ page, s
 test('detail with usage, and deleting', async ({ page, serve }) => {
   const ns = tenant('web-shop');
   latchkey(ns, canary, 'set', 'github-token', '--env', 'GITHUB_TOKEN', '--wait');
-  kubectl(JSON.stringify({
-    apiVersion: 'v1', kind: 'Pod', metadata: { name: 'web', namespace: ns },
-    spec: { automountServiceAccountToken: false, containers: [{ name: 'app', image: 'registry.invalid/app' }] },
-  }), 'apply', '-f', '-');
+  pod(ns, 'web');
   latchkey(ns, canary + '-2', 'set', 'github-token', '--wait');
   await open(page, await serve(ns));
   await page.getByRole('link', { name: 'github-token' }).click();
@@ -127,7 +124,7 @@ test('detail with usage, and deleting', async ({ page, serve }) => {
   await expect(page.locator('#usage tbody')).toContainText('web');
   await state(page, 'detail');
   await page.getByRole('button', { name: 'Delete' }).click();
-  await expect(page.locator('dialog')).toContainText('Nobody can bring the value back');
+  await expect(page.locator('dialog')).toContainText('The value cannot be brought back');
   await state(page, 'delete');
 });
 
@@ -242,11 +239,64 @@ test('a revealed value is hidden after 30 seconds', async ({ page, serve }) => {
   expect(await page.content()).not.toContain('shown for a while');
 });
 
-test('read-only shows nothing that changes', async ({ page, serve }) => {
+test('read-only shows nothing that changes or reveals', async ({ page, serve }) => {
   const ns = tenant();
   latchkey(ns, canary, 'set', 'a', '--env', 'A');
+  latchkey(ns, canary, 'agent', 'set', 'b', '--type', 'string');
   await open(page, await serve(ns, '--read-only'));
+  const changes = page.locator('main :is([data-add], [data-open], [data-open-post], [hx-post], [data-drop])');
   await expect(page.getByRole('link', { name: 'a', exact: true })).toBeVisible();
-  await expect(page.locator('[data-add], [data-open]')).toHaveCount(0);
+  await expect(page.locator('header .badge')).toHaveText('Read-only');
+  await expect(changes).toHaveCount(0);
   await state(page, 'read-only');
+  await page.keyboard.press('n');
+  await expect(page.locator('dialog')).toBeHidden();
+  await page.getByRole('link', { name: 'a', exact: true }).click();
+  await expect(page.locator('#usage')).toContainText('No container has it.');
+  await expect(changes).toHaveCount(0);
+  await page.getByRole('link', { name: 'Agents' }).click();
+  await expect(page.locator('tbody tr[data-row]')).toHaveCount(1);
+  await expect(changes).toHaveCount(0);
+  await state(page, 'read-only-agents');
+});
+
+test('a value of agents that somebody else set meanwhile is not overwritten', async ({ page, serve }) => {
+  const ns = tenant();
+  latchkey(ns, '1', 'agent', 'set', 'a', '--type', 'u16');
+  await open(page, await serve(ns));
+  await page.getByRole('link', { name: 'Agents' }).click();
+  await page.getByRole('button', { name: 'Edit a' }).click();
+  await page.locator('#f-value').fill('2');
+  latchkey(ns, '3', 'agent', 'set', 'a');
+  await page.locator('dialog [type=submit]').click();
+  await expect(page.locator('#e-form')).toContainText('Somebody set it meanwhile: it has revision 1 now');
+  await expect(page.locator('#e-form')).toBeFocused();
+  await expect(page.locator('#f-value')).toHaveValue('2');
+  await state(page, 'agent-conflict');
+  expect(latchkey(ns, '', 'agent', 'get', 'a', '--reveal').trim()).toBe('3');
+});
+
+test('the keys of the page can be turned off, and nothing moves for who does not want it', async ({ page, serve }) => {
+  await open(page, await serve(tenant()));
+  await page.getByText('Keys:').click();
+  await page.locator('h1').click();
+  await page.keyboard.press('n');
+  await page.keyboard.press('/');
+  await expect(page.locator('dialog')).toBeHidden();
+  await expect(page.locator('#filter')).not.toBeFocused();
+  await page.getByText('Keys:').click();
+  await page.locator('h1').click();
+  await page.keyboard.press('/');
+  await expect(page.locator('#filter')).toBeFocused();
+  const animation = () => page.evaluate(() => {
+    const spin = document.createElement('span');
+    spin.className = 'spin';
+    document.body.append(spin);
+    const name = getComputedStyle(spin).animationName;
+    spin.remove();
+    return name;
+  });
+  expect(await animation()).toBe('none');
+  await page.emulateMedia({ reducedMotion: 'no-preference' });
+  expect(await animation()).toBe('spin');
 });

@@ -5,6 +5,7 @@ package agents
 
 import (
 	"context"
+	"fmt"
 	"encoding/json"
 	"strings"
 
@@ -173,9 +174,17 @@ func (a *Agents) guarded(ctx context.Context, s *v1alpha1.AgentSecret, ifRevisio
 // onlyIf refuses where what is there now is not s, or does not have the revision.
 func onlyIf(s, now *v1alpha1.AgentSecret, revision *int64) error {
 	if revision != nil && (now.Spec.Revision != *revision || now.UID != s.UID) {
-		return cli.Refused("--if-revision: the revision is %d, not %d, so somebody wrote since. Try: kubectl latchkey agent get %s -n %s", now.Spec.Revision, *revision, PathText(s.Spec.Path), s.Namespace)
+		return cli.Refused("%w. Try: kubectl latchkey agent get %s -n %s", &OtherRevision{Is: now.Spec.Revision, Want: *revision}, PathText(s.Spec.Path), s.Namespace)
 	}
 	return nil
+}
+
+// OtherRevision refuses a write to what somebody else wrote meanwhile.
+type OtherRevision struct{ Is, Want int64 }
+
+// Error says so to who gave the option.
+func (e *OtherRevision) Error() string {
+	return fmt.Sprintf("--if-revision: the revision is %d, not %d, so somebody wrote since", e.Is, e.Want)
 }
 
 // Delete deletes an AgentSecret.

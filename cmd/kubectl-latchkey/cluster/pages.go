@@ -9,6 +9,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/watch"
 )
 
 // pageSize is how many objects come with one request.
@@ -50,4 +51,10 @@ func (c *Cluster) Pods(ctx context.Context, namespace string) (pods []corev1.Pod
 		return len(page.Items), page.Continue, nil
 	})
 	return pods, err
+}
+
+// WatchPods tells of changes of the pods of a namespace, as Watch does.
+func (c *Cluster) WatchPods(ctx context.Context, namespace string) (watch.Interface, error) {
+	w, err := c.Core.Pods(namespace).Watch(ctx, metav1.ListOptions{})
+	return w, Explain(err)
 }

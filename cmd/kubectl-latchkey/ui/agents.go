@@ -4,6 +4,8 @@
 package ui
 
 import (
+	"errors"
+	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -134,6 +136,12 @@ func (s *Server) setAgent(w http.ResponseWriter, r *http.Request) {
 	}
 	write.Key = published.Keys.Newest
 	stored, created, err := a.Set(ctx, present, write)
+	var other *agents.OtherRevision
+	if errors.As(err, &other) {
+		s.say(w, http.StatusConflict, fmt.Sprintf("Somebody set it meanwhile: it has revision %d now, and this form is of revision %d. "+
+			"Nothing was written. Close the form, look at it and edit it again.", other.Is, other.Want))
+		return
+	}
 	if err != nil {
 		s.refuse(w, cluster.Explain(err))
 		return

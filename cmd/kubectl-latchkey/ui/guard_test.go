@@ -161,6 +161,26 @@ func TestPage_RefusedForm_RepeatsNothingThatWasTyped(t *testing.T) {
 	}
 }
 
+// What a browser needs before it paints is the shell, the styles and a script of some lines.
+func TestPage_Shell_IsPaintedBeforeItsScripts(t *testing.T) {
+	s := newStand(t, Options{})
+	_, shell := s.do(t, http.MethodGet, "/", "", nil)
+	if n := strings.Count(shell, "<script"); n != 1 || !strings.Contains(shell, `<script src="/static/start.js" defer></script>`) {
+		t.Errorf("the shell has %d scripts: %s", n, shell)
+	}
+	before := len(shell)
+	for path, most := range map[string]int{"/static/start.js": 1_000, "/static/page.css": 17_000} {
+		_, text := s.do(t, http.MethodGet, path, "", nil)
+		if len(text) > most || len(text) == 0 {
+			t.Errorf("%s has %d bytes, want at most %d", path, len(text), most)
+		}
+		before += len(text)
+	}
+	if before > 24_000 {
+		t.Errorf("%d bytes before the first paint", before)
+	}
+}
+
 func TestPage_Files_AreSmallAndAsPublished(t *testing.T) {
 	total := 0
 	for _, folder := range []string{"static", "templates"} {

@@ -6,6 +6,7 @@ package ui
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -14,6 +15,7 @@ import (
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/cluster"
 	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/revoke"
+	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/usage"
 )
 
 // list is the screen of user secrets or of agents' secrets.
@@ -157,16 +159,20 @@ type inUse struct {
 	Verdict         string
 	Remedies        []string
 	Trouble         string
+	// Soon reports whether the answer changes by itself within minutes.
+	Soon bool
+	err  error
 }
 
 func (s *Server) inUseOf(ctx context.Context, item cluster.Item) inUse {
 	u := inUse{Namespace: item.Meta().Namespace, Name: item.Meta().Name}
 	pods, err := s.cluster.Pods(ctx, item.Meta().Namespace)
 	if err != nil {
-		u.Trouble = err.Error()
+		u.Trouble, u.err = err.Error(), err
 		return u
 	}
 	u.Answer = revoke.Of(item, pods)
+	u.Soon = slices.ContainsFunc(u.Answer.Uses, func(u usage.Use) bool { return u.State == usage.Settling || u.State == usage.Unsure })
 	u.Safe, u.Verdict, u.Remedies = u.Answer.IsSafe(false), u.Answer.Verdict(false), u.Answer.Remedies(false)
 	return u
 }
@@ -175,7 +181,14 @@ func (s *Server) inUseOf(ctx context.Context, item cluster.Item) inUse {
 func (s *Server) usage(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := asking(r)
 	defer cancel()
-	if item := s.find(ctx, r, func(err error) { s.fail(w, r, err) }); item != nil {
-		s.render(w, http.StatusOK, "usage", s.inUseOf(ctx, *item))
+	item := s.find(ctx, r, func(err error) { s.fail(w, r, err) })
+	if item == nil {
+		return
 	}
+	u := s.inUseOf(ctx, *item)
+	if u.err != nil && troubleOf(u.err).Down() {
+		s.fail(w, r, u.err)
+		return
+	}
+	s.render(w, http.StatusOK, "usage", u)
 }

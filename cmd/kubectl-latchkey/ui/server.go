@@ -139,6 +139,7 @@ func (s *Server) handler() http.Handler {
 	mux.HandleFunc("GET /{$}", s.member(s.start))
 	mux.HandleFunc("GET /overview", s.member(s.overview))
 	mux.HandleFunc("GET /namespaces", s.member(s.namespaces))
+	mux.HandleFunc("GET /events", s.member(s.events))
 	for path, show := range map[string]http.HandlerFunc{
 		"secrets": s.secrets, "secret/{name}": s.secret, "usage/{name}": s.usage,
 		"form": s.form, "form/{name}": s.form, "remove/{name}": s.removal, "import": s.importForm,

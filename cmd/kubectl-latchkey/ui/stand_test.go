@@ -30,15 +30,23 @@ type stand struct {
 
 func newStand(t *testing.T, o Options) *stand {
 	t.Helper()
+	return newStandOn(t, o, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusNotFound)
+		_, _ = io.WriteString(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"NotFound","code":404,"message":"none"}`)
+	})
+}
+
+// newStandOn is newStand on a cluster of other answers.
+func newStandOn(t *testing.T, o Options, answer http.HandlerFunc) *stand {
+	t.Helper()
 	s := &stand{ended: make(chan error, 1)}
 	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.asked.Add(1)
 		if r.Method != http.MethodGet {
 			s.changed.Add(1)
 		}
-		w.Header().Set("Content-Type", "application/json")
-		w.WriteHeader(http.StatusNotFound)
-		_, _ = io.WriteString(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"NotFound","code":404,"message":"none"}`)
+		answer(w, r)
 	}))
 	t.Cleanup(api.Close)
 	c, err := cluster.For(&rest.Config{Host: api.URL}, cli.SystemNamespace)
@@ -99,6 +107,28 @@ func (s *stand) do(t *testing.T, method, path, body string, headers map[string]s
 		t.Fatal(err)
 	}
 	return answer{response.StatusCode, response.Header}, string(text)
+}
+
+// stream opens a stream of events and returns it once it has said that it is live.
+func (s *stand) stream(t *testing.T, path string) io.ReadCloser {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+s.host+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, value := range s.member(map[string]string{liveHeader: "1"}) {
+		r.Header.Set(name, value)
+	}
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = response.Body.Close() })
+	first := make([]byte, len("event: live"))
+	if _, err := io.ReadFull(response.Body, first); err != nil || string(first) != "event: live" {
+		t.Fatalf("the stream begins with %q, %v", first, err)
+	}
+	return response.Body
 }
 
 func (s *stand) member(more map[string]string) map[string]string {

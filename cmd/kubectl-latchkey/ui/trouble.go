@@ -47,6 +47,9 @@ func troubleOf(err error) trouble {
 		t.Title, t.status = "This does not work here", http.StatusConflict
 	case apierrors.IsNotFound(err):
 		t.Title, t.status = "It is not there", http.StatusNotFound
+		if name := secretIn(err); name != "" {
+			t.Text = "There is no secret " + name + " in this namespace. It may have been deleted."
+		}
 	case isAPI(err):
 		t.Title = "The cluster refused"
 	default:
@@ -57,6 +60,18 @@ func troubleOf(err error) trouble {
 		}
 	}
 	return t
+}
+
+// secretIn returns the name of the secret that an error of the API server is about.
+func secretIn(err error) string {
+	var status apierrors.APIStatus
+	if !errors.As(err, &status) || status.Status().Details == nil {
+		return ""
+	}
+	if of := status.Status().Details; of.Kind == cluster.UserSecrets || of.Kind == cluster.AgentSecrets {
+		return of.Name
+	}
+	return ""
 }
 
 func isAPI(err error) bool {
@@ -82,9 +97,17 @@ func splitCommands(text string) (string, []string) {
 	return strings.Join(lines, "\n"), commands
 }
 
-// fail shows an error as a screen.
+// Down reports whether the cluster does not answer, which passes.
+func (t trouble) Down() bool { return t.status >= http.StatusInternalServerError }
+
+// fail shows an error as a screen. What the page shows already stays while the cluster does
+// not answer, so what it asks by itself gets the reason alone.
 func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	t := troubleOf(err)
+	if r.Header.Get(liveHeader) != "" && t.Down() {
+		s.render(w, t.status, "stale", t)
+		return
+	}
 	t.Path = r.URL.RequestURI()
 	s.render(w, t.status, "trouble", t)
 }

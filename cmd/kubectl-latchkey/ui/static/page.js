@@ -8,11 +8,7 @@ const kept = 'latchkey-session';
 const at = (id) => document.getElementById(id);
 const main = at('main'), dialog = at('dialog'), body = at('dialog-body');
 const secret = () => sessionStorage.getItem(kept) || '';
-let namespace = '', shown = '', opener = '', stream = null, hide = 0;
-
-// The code leaves the address before anything else happens.
-const code = location.hash.slice(1);
-history.replaceState(null, '', location.pathname + location.search);
+let namespace = '', shown = '', opener = '', hide = 0;
 
 async function enter() {
   if (code && code !== 'main') {
@@ -32,6 +28,7 @@ function ended() {
   if (dialog.open) dialog.close();
   main.replaceChildren(at('ended').content.cloneNode(true));
   document.title = 'Session ended · Latchkey';
+  stale('');
   lively('Not live', false);
 }
 function go(path, push) {
@@ -43,13 +40,11 @@ function go(path, push) {
 // Not for a fragment: the skip link moves the focus alone.
 addEventListener('popstate', () => { if (location.pathname !== shown) go(location.pathname, false); });
 document.addEventListener('htmx:configRequest', (e) => { e.detail.headers['Latchkey-Session'] = secret(); });
-document.addEventListener('htmx:beforeSwap', (e) => {
-  if (e.detail.xhr.status === 401) { e.detail.shouldSwap = false; ended(); }
-});
+const byItself = (e) => e.detail.requestConfig?.headers['Latchkey-Live'];
 document.addEventListener('htmx:sendError', (e) => {
   if (e.target.closest?.('form') && at('e-form')) {
     at('e-form').textContent = 'The page does not answer: is its command still running? What you typed is still here.';
-  } else if (!e.detail.requestConfig?.headers['Latchkey-Live']) ended();
+  } else if (!byItself(e)) ended();
 });
 
 // What is shown now: the title, the pages of its namespace, the stream of its changes.
@@ -63,12 +58,14 @@ function settle() {
     if (here) link.setAttribute('aria-current', 'page'); else link.removeAttribute('aria-current');
   }
   if (document.activeElement !== at('namespace')) at('namespace').value = ns;
-  if (ns !== namespace || !stream) { namespace = ns; live(); }
+  namespace = ns;
+  follow(head?.dataset.page === 'overview' ? '/events' : `/ns/${ns}/events${at('usage') ? '?pods' : ''}`);
+  if (main.querySelector('#usage .loading')) refresh('#usage');
   filter();
 }
 document.addEventListener('htmx:afterSettle', (e) => {
   if (e.target === main || main.contains(e.target)) settle();
-  if (e.target === main) main.focus({ preventScroll: true });
+  if (e.target === main && document.activeElement !== at('namespace')) main.focus({ preventScroll: true });
   if (e.target === body && !dialog.open && body.childElementCount) {
     dialog.showModal();
     (body.querySelector('[autofocus], form input:not([type=hidden]), form textarea, form button') || dialog).focus();
@@ -94,7 +91,7 @@ document.addEventListener('htmx:afterRequest', (e) => {
 document.addEventListener('saved', (e) => {
   const leave = e.target.dataset?.leave;
   if (dialog.open) dialog.close();
-  if (leave) go(leave, true); else refresh(false);
+  if (leave) go(leave, true); else refresh();
   setTimeout(() => at('said').replaceChildren(), 8000);
 });
 dialog.addEventListener('close', () => {
@@ -177,26 +174,37 @@ document.addEventListener('drop', (e) => {
   if (empty) open('GET', empty.dataset.drop, empty); else take();
 });
 
-// Changes made elsewhere: an EventSource sends no headers, so the stream is read by hand.
-let refreshing = false, refreshAgain = false;
-async function refresh(byItself) {
-  refreshAgain = true; // one at a time: each puts new elements in the place of those that the next one asks for
-  if (refreshing) return;
-  refreshing = true;
-  while (refreshAgain) {
-    refreshAgain = false;
-    for (const part of main.querySelectorAll('[data-live]')) {
+// What is shown is read again one part at a time: each puts new elements in the place of those that the next one asks for.
+const everything = '[data-live]', silence = 'There is no answer';
+let wanted = new Set(), reading = false, why = '';
+async function refresh(what = everything) {
+  wanted.add(retry ? everything : what);
+  if (reading) return;
+  reading = true;
+  while (wanted.size) {
+    const parts = main.querySelectorAll([...wanted].join());
+    wanted.clear();
+    why = '';
+    for (const part of parts) {
+      if (!part.isConnected) continue;
+      why = silence;
       await ask('GET', part.dataset.live, { target: part, swap: 'outerHTML', headers: { 'Latchkey-Live': '1' } });
+      if (why === silence && !part.isConnected) why = ''; // its screen is gone
+      if (why) break;
     }
+    stale(why);
   }
-  refreshing = false;
-  if (byItself && at('usage')) htmx.trigger(at('usage'), 'load');
+  reading = false;
 }
-setInterval(() => refresh(false), 60000); // "4 min ago" does not stay true
 // What a person opened, and where they are, is as it was just before new rows come.
 let opened = [], focused = '';
 document.addEventListener('htmx:beforeSwap', (e) => {
-  if (!e.target.matches('[data-live]')) return;
+  const { detail } = e, { status } = detail.xhr;
+  if (status === 401) { detail.shouldSwap = false; ended(); return; }
+  if (!e.target.matches('[data-live]') || !byItself(e)) return;
+  why = status < 500 ? '' : detail.xhr.responseText || silence;
+  if (why || (status >= 400 && e.target.id === 'usage')) detail.shouldSwap = false;
+  else if (status >= 400) { detail.target = main; detail.swapOverride = 'innerHTML'; } // it is gone, or not for this person
   opened = [...main.querySelectorAll('details[open]')].map((d) => d.id);
   focused = e.target.contains(document.activeElement) ? document.activeElement.id : '';
 });
@@ -206,29 +214,85 @@ document.addEventListener('htmx:afterSwap', () => {
   opened = []; focused = '';
   filter();
 });
+
+// While the cluster does not answer, what is shown stays, says since when it may be wrong, and is tried again.
+let known = new Date(), retry = 0, wait = 0;
+function stale(reason) {
+  const note = at('stale');
+  clearTimeout(retry);
+  if (!reason) {
+    if (retry && main.querySelector(everything)) at('said').replaceChildren(at('current').content.cloneNode(true));
+    if (retry) note.replaceChildren();
+    retry = wait = 0; known = new Date();
+    return;
+  }
+  const text = `Out of date since ${known.toLocaleTimeString()}. ${reason}. Trying again…`;
+  if (note.textContent.trim() !== text) {
+    note.replaceChildren(at('outdated').content.cloneNode(true));
+    note.querySelector('span').textContent = text;
+  }
+  wait = Math.min(2 * wait || 2000, 15000);
+  retry = setTimeout(refresh, wait);
+}
+
+// "4 min ago" does not stay true.
+function ago(seconds) {
+  if (seconds < 10) return 'just now';
+  for (const [unit, size, next] of [['s', 1, 60], ['min', 60, 3600], ['h', 3600, 86400]]) if (seconds < next) return `${Math.floor(seconds / size)} ${unit} ago`;
+  return seconds < 2 * 86400 ? 'yesterday' : `${Math.floor(seconds / 86400)} days ago`;
+}
+let ticks = 0;
+setInterval(() => {
+  for (const time of main.querySelectorAll('time')) {
+    const text = ago((Date.now() - Date.parse(time.dateTime)) / 1000);
+    if (time.textContent !== text) time.textContent = text;
+  }
+  if (document.hidden || retry) return;
+  if (++ticks % 6 === 0) refresh(isLive ? '#usage, #overview' : everything); // what no event tells of
+  else if (main.querySelector('[data-soon]')) refresh('[data-soon]');
+}, 10000);
+
+// Changes made elsewhere: an EventSource sends no headers, so the stream is read by hand.
+let stream = null, followed = '', isLive = false;
 function lively(text, on) {
+  isLive = on;
   at('live-text').textContent = text;
   at('live').classList.toggle('on', on);
 }
-async function live() {
+function hear(event, first) {
+  if (event === 'ended') ended();
+  else if (event === 'lost') lively('Looks every minute', false);
+  else if (event === 'down') { lively('Connecting again…', false); refresh(); }
+  else if (event === 'pods') refresh('#usage');
+  else if (event === 'changed' || (event === 'live' && !first)) {
+    lively('Live', true);
+    if (at('again')) go(location.pathname, false); else refresh();
+  } else if (event === 'live') lively('Live', true);
+  if (isLive && !retry) known = new Date();
+  return event === 'ended' || event === 'lost';
+}
+async function follow(path) {
+  if (stream && path === followed) return;
   stream?.abort();
   const mine = stream = new AbortController();
-  try {
-    const answer = await fetch(`/ns/${namespace}/events`, {
-      headers: { 'Latchkey-Session': secret(), 'Latchkey-Live': '1', 'HX-Request': 'true' }, signal: mine.signal,
-    });
-    if (answer.status === 401) return ended();
-    const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
-    for (;;) {
-      const { value, done } = await reader.read();
-      if (done) break;
-      if (value.includes('event: lost')) { lively('Not live: reload to see changes', false); return; }
-      lively('Live', true);
-      if (value.includes('event: changed')) refresh(true);
-    }
-  } catch { /* the stream broke */ }
-  if (mine !== stream || mine.signal.aborted) return;
-  lively('Connecting again…', false);
-  setTimeout(() => { if (mine === stream) live(); }, 2000);
+  followed = path;
+  for (let first = true, misses = 0; ; first = false) {
+    try {
+      const answer = await fetch(path, { headers: { 'Latchkey-Session': secret(), 'Latchkey-Live': '1', 'HX-Request': 'true' }, signal: mine.signal });
+      if (answer.status === 401) return ended();
+      misses = 0;
+      const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+      for (;;) {
+        const { value, done } = await reader.read();
+        if (done) break;
+        for (const [, event] of value.matchAll(/event: (\w+)/g)) if (hear(event, first)) return;
+      }
+    } catch { misses++; }
+    if (mine.signal.aborted) return;
+    if (misses > 1 && !dialog.open) return ended(); // nobody listens there any more
+    lively('Connecting again…', false);
+    await new Promise((done) => setTimeout(done, 2000));
+    if (mine.signal.aborted) return;
+  }
 }
-document.addEventListener('DOMContentLoaded', enter); // after htmx has begun
+enter();
