@@ -171,7 +171,7 @@ func TestPage_Shell_IsPaintedBeforeItsScripts(t *testing.T) {
 	before := len(shell)
 	for path, most := range map[string]int{"/static/start.js": 1_000, "/static/page.css": 17_000} {
 		_, text := s.do(t, http.MethodGet, path, "", nil)
-		if len(text) > most || len(text) == 0 {
+		if len(text) > most || text == "" {
 			t.Errorf("%s has %d bytes, want at most %d", path, len(text), most)
 		}
 		before += len(text)

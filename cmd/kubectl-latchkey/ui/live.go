@@ -163,20 +163,15 @@ func follow(ctx context.Context, begin begin, changed, down chan<- struct{}) {
 	for first := true; ; first = false {
 		begun := time.Now()
 		w, err := begin(ctx)
-		if err == nil {
+		switch {
+		case err == nil:
 			if !first {
 				mark(changed) // what happened between two watches
 			}
-			for event := range w.ResultChan() {
-				if event.Type == watch.Error {
-					break
-				}
-				mark(changed)
-			}
-			w.Stop()
-		} else if apierrors.IsForbidden(err) || apierrors.IsNotFound(err) || apierrors.IsMethodNotSupported(err) {
+			hear(w, changed)
+		case apierrors.IsForbidden(err) || apierrors.IsNotFound(err) || apierrors.IsMethodNotSupported(err):
 			return
-		} else {
+		default:
 			mark(down)
 		}
 		if time.Since(begun) >= steady {
@@ -186,6 +181,17 @@ func follow(ctx context.Context, begin begin, changed, down chan<- struct{}) {
 			return
 		}
 		wait = min(2*wait, atMost)
+	}
+}
+
+// hear says that something changed until a watch ends.
+func hear(w watch.Interface, changed chan<- struct{}) {
+	defer w.Stop()
+	for event := range w.ResultChan() {
+		if event.Type == watch.Error {
+			return
+		}
+		mark(changed)
 	}
 }
 

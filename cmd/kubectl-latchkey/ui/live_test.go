@@ -57,7 +57,7 @@ func tell(t *testing.T, from source, d time.Duration, answer func(n int) error, 
 		}()
 		synctest.Wait()
 		do(f)
-		time.Sleep(d) // of the bubble's time
+		<-time.After(d) // of the bubble's time
 		synctest.Wait()
 		cancel()
 		synctest.Wait()
@@ -81,7 +81,7 @@ func TestSource_ManyChanges_AreFewMessages(t *testing.T) {
 	f := tell(t, source{event: eventPods, gap: 5 * time.Second}, 0, begins, func(f *followed) {
 		for range 600 { // for a minute, ten in a second
 			change(f)
-			time.Sleep(100 * time.Millisecond)
+			<-time.After(100 * time.Millisecond)
 		}
 	})
 	if n := len(f.said); n < 10 || n > 13 {
@@ -89,7 +89,7 @@ func TestSource_ManyChanges_AreFewMessages(t *testing.T) {
 	}
 	f = tell(t, source{event: eventPods, gap: 5 * time.Second}, 6*time.Second, begins, func(f *followed) {
 		change(f)
-		time.Sleep(300 * time.Millisecond) // it is told of, and the gap has begun
+		<-time.After(300 * time.Millisecond) // it is told of, and the gap has begun
 		change(f)
 	})
 	if len(f.said) != 2 {
@@ -118,14 +118,15 @@ func TestSource_WatchThatFails_IsBegunAgainMoreAndMoreSeldom(t *testing.T) {
 
 func TestSource_WatchThatEnds_SaysThatSomethingMayHaveChanged(t *testing.T) {
 	f := tell(t, source{event: eventChanged, gap: time.Second}, 5*time.Second, begins, func(f *followed) {
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		f.now.Load().Stop()
 	})
 	if f.begun != 2 || strings.Join(f.said, " ") != eventChanged {
 		t.Errorf("%d watches, said %q", f.begun, f.said)
 	}
 	f = tell(t, source{event: eventChanged, gap: time.Second}, 0, begins, func(f *followed) {
-		for begun := time.Now(); time.Since(begun) < 10*time.Minute; time.Sleep(100 * time.Millisecond) {
+		for begun := time.Now(); time.Since(begun) < 10*time.Minute; {
+			<-time.After(100 * time.Millisecond)
 			synctest.Wait()
 			f.now.Load().Stop() // each at once
 		}

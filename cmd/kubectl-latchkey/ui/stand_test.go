@@ -112,7 +112,7 @@ func (s *stand) do(t *testing.T, method, path, body string, headers map[string]s
 // stream opens a stream of events and returns it once it has said that it is live.
 func (s *stand) stream(t *testing.T, path string) io.ReadCloser {
 	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+s.host+path, nil)
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+s.host+path, http.NoBody)
 	if err != nil {
 		t.Fatal(err)
 	}
