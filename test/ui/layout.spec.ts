@@ -44,7 +44,7 @@ async function word(): Promise<{ url: string; end: () => void }> {
 }
 
 test('five hundred rows at 2,000 and at 320 pixels', async ({ page, serve }) => {
-  test.setTimeout(300_000); // axe looks at all of them four times
+  test.setTimeout(400_000); // axe looks at all of them four times
   const ns = tenant();
   agents(ns, 500);
   await page.setViewportSize({ width: 2000, height: 1200 });
@@ -59,7 +59,6 @@ test('five hundred rows at 2,000 and at 320 pixels', async ({ page, serve }) => 
   await page.locator('#filter').fill('setting499');
   await expect(page.locator('tbody tr:visible')).toHaveCount(1);
   await expect(page.locator('#matches')).toHaveText('1 of 500 shown');
-  await state(page, 'many-filtered');
   await page.locator('#filter').fill('');
   await expect(page.locator('tbody tr[data-row]:visible')).toHaveCount(500);
   await state(page, 'many');
