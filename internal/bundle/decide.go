@@ -14,16 +14,16 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/projector"
 )
 
-// Decision is what is known of an object without its value.
+// Decision is what is known about an object without its value.
 type Decision struct {
 	// Item is the object.
 	Item Item
-	// Open says that the value is wanted. Then Outcome is what comes of the object
-	// unless its value stands in the way; else Outcome is final.
+	// Open reports that the value is needed. Then Outcome is the object's outcome
+	// unless its value prevents that; otherwise Outcome is final.
 	Open bool
 	// Outcome is the object's outcome.
 	Outcome Outcome
-	// notes say which targets cannot be.
+	// notes describe the targets that cannot be projected.
 	notes []note
 }
 
@@ -32,7 +32,8 @@ func DecideUser(items []Item, l limits.User, may *rules.Targets) []Decision {
 	return decide(items, l.Check, func(items []Item) targets { return userTargets(items, may) })
 }
 
-// noVariable is said of an agent secret that is a file alone.
+// noVariable is added to the message of an agent secret that is projected as a file
+// only.
 const noVariable = "; no variable is made from its path: set envName for one"
 
 // DecideAgent judges the agent secrets of one tenant, in the order of their claims.
@@ -46,13 +47,14 @@ func DecideAgent(items []Item, l limits.Agent, may *rules.Targets) []Decision {
 	return out
 }
 
-// targets says where an item's value goes, with notes on what cannot be.
+// targets returns where an item's value is projected, with notes on what cannot be.
 type targets func(Item) (env, file *v1alpha1.Landing, notes []note)
 
-// note says why a target of an object is not projected.
+// note is why a target of an object is not projected.
 type note struct{ reason, text string }
 
-// decide judges items. Over says which limit more use exceeds, layout makes the targets of those that lost no claim.
+// decide judges items. over returns the limit that more use exceeds; layout returns the
+// targets of those that lost no claim.
 func decide(items []Item, over func(was, is limits.Use) *limits.Excess, layout func([]Item) targets) []Decision {
 	items = slices.Clone(items)
 	slices.SortFunc(items, func(a, b Item) int { return claim.Compare(a.Claimant, b.Claimant) })
@@ -99,8 +101,8 @@ func decide(items []Item, over func(was, is limits.Use) *limits.Excess, layout f
 	return out
 }
 
-// userTargets lays user secrets out. Of two files of which one would lie below the
-// other, the earlier claim's can be one.
+// userTargets lays out user secrets. If one file would lie below another, only the one
+// with the earlier claim is projected.
 func userTargets(items []Item, may *rules.Targets) targets {
 	files := make([]Item, 0, len(items))
 	problems := map[string]note{}
@@ -134,8 +136,8 @@ func userTargets(items []Item, may *rules.Targets) targets {
 	}
 }
 
-// fileProblem says why a path is not that of a file in any container. Refused before
-// paths are compared, it stands in no other's way.
+// fileProblem returns why a path cannot be a file in any container. Such a path is
+// refused before paths are compared, so it blocks no other path.
 func fileProblem(path string, may *rules.Targets) note {
 	if problem := projector.Projectable(path); problem != "" {
 		return note{v1alpha1.ReasonPathNotProjectable, problem}
@@ -146,7 +148,7 @@ func fileProblem(path string, may *rules.Targets) note {
 	return note{}
 }
 
-// CompareFiles orders two items by when they claimed their files, earlier first.
+// CompareFiles orders two items by when they claimed their files, the earlier first.
 func CompareFiles(a, b Item) int {
 	return claim.CompareClaims(a.Claimant, claim.Claim{Kind: v1alpha1.ClaimFile, Value: a.File}, b.Claimant, claim.Claim{Kind: v1alpha1.ClaimFile, Value: b.File})
 }
@@ -159,8 +161,8 @@ func agentTargets(may *rules.Targets) targets {
 	}
 }
 
-// envTarget says where a variable lands. A variable's name may be longer than a key
-// of a Secret; one such key would make the API server refuse the whole bundle.
+// envTarget returns where a variable is projected. Its name may be longer than a key of
+// a Secret; one such key would make the API server refuse the whole bundle.
 func envTarget(secret, name string, may *rules.Targets) (env *v1alpha1.Landing, notes []note) {
 	if name == "" {
 		return nil, nil

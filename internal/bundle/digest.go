@@ -13,29 +13,29 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/seal"
 )
 
-// Input digests what the entries of one object depend on, besides their keys: the object,
-// its sealed value or the version of the Secret that it comes from, its path and type. It
-// says nothing about a value.
+// Input digests what the entries of one object depend on, besides their keys: the
+// object, its sealed value or the version of its source Secret, its path and type. It
+// reveals nothing about a value.
 func Input(key digest.Key, namespace string, it Item, sourceVersion string) digest.Short {
 	parts := []string{string(it.UID), seal.Brief(it.Sealed)} // the cache may have the brief or the text
 	if ref := it.Source; ref != nil {
 		parts = append(parts, "source", ref.Name, ref.Key, sourceVersion)
 	}
 	if it.Type != nil {
-		t, _ := it.Type.MarshalStored() // a type that was parsed prints
+		t, _ := it.Type.MarshalStored() // a parsed type can always be printed
 		parts = append(append(parts, "typed", string(t)), it.Path...)
 	}
 	return key.Short(digest.PurposeInput, namespace, parts...)
 }
 
-// KeptInput is the input of entries that were kept, since with that input there was no
-// value to be had.
+// KeptInput is the input of entries that were retained because the value for that input
+// was not available.
 func KeptInput(key digest.Key, namespace string, input digest.Short) digest.Short {
 	return key.Short(digest.PurposeInput, namespace, "kept", string(input[:]))
 }
 
-// TreeInput is that of the typed document: the paths and types that it has, and the
-// digests of their entries in the bundle.
+// TreeInput is the input of the typed document: its paths and types, and the digests of
+// their entries in the bundle.
 func TreeInput(key digest.Key, namespace string, ds []Decision, entries Digests) digest.Short {
 	parts := []string{"document"}
 	for _, d := range ds {
@@ -50,8 +50,8 @@ func TreeInput(key digest.Key, namespace string, ds []Decision, entries Digests)
 // Digests are keyed digests of the entries of a bundle, by their keys.
 type Digests map[string]digest.Short
 
-// EntryDigest digests one entry of a bundle under key. The same value under another key,
-// or in another namespace or bundle, has another digest.
+// EntryDigest digests one entry of a bundle with key. The same value under another
+// name, or in another namespace or bundle, has another digest.
 func EntryDigest(key digest.Key, namespace, bundle, name string, value []byte) digest.Short {
 	return key.Short(digest.PurposeEntry, namespace, bundle, name, string(value))
 }
@@ -65,10 +65,10 @@ func DigestsOf(key digest.Key, namespace, bundle string, data map[string][]byte)
 	return out
 }
 
-// MAC digests the content of a bundle of a namespace under key: it shows whether the
-// content is what Latchkey wrote, and says nothing about it to anybody without the
-// key. The same content in another namespace or bundle has another digest.
-// Layout is what Layout returned for the bundle.
+// MAC digests the content of a bundle with key. It shows whether the content is what
+// Latchkey wrote, and reveals nothing about it without the key. The same content in
+// another namespace or bundle has another digest. layout is what Layout returned for
+// the bundle.
 func MAC(key digest.Key, namespace, bundle string, entries Digests, layout string) string {
 	parts := append(make([]string, 0, 2+2*len(entries)), bundle, layout)
 	for _, name := range slices.Sorted(maps.Keys(entries)) {
@@ -78,9 +78,9 @@ func MAC(key digest.Key, namespace, bundle string, entries Digests, layout strin
 	return key.Sum(digest.PurposeBundle, namespace, parts...)
 }
 
-// Layout digests, under key, the paths of their own that a bundle's keys have in pods;
-// it returns "" where there are none. A value at another path changes no data, and pods
-// have to start again for it nevertheless.
+// Layout digests, with key, the paths in pods of those keys of a bundle that have a
+// path of their own; it returns "" if there are none. A new path for a value changes no
+// data, but pods must restart for it.
 func Layout(key digest.Key, namespace, bundle string, paths map[string]string) string {
 	if len(paths) == 0 {
 		return ""
@@ -92,7 +92,7 @@ func Layout(key digest.Key, namespace, bundle string, paths map[string]string) s
 	return key.Sum(digest.PurposeLayout, namespace, parts...)
 }
 
-// IsBundle reports whether a Secret's name is one of the bundles'.
+// IsBundle reports whether name is the name of a bundle.
 func IsBundle(name string) bool {
 	switch name {
 	case v1alpha1.BundleUserEnv, v1alpha1.BundleUserFiles, v1alpha1.BundleAgentEnv, v1alpha1.BundleAgentFiles:

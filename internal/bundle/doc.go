@@ -5,10 +5,9 @@
 // native Secrets. Pure: objects and opened values in, contents and outcomes out.
 //
 // It works in two steps, so that nothing is decrypted unless something changed.
-// DecideUser and DecideAgent judge every object without its value: who holds what,
-// what is disabled, what the limits leave room for. FillUser and FillAgent take the
-// values of the objects to be projected and lay them out. Inputs digests all that
-// the contents depend on: while it stays the same, no value need be opened. MAC
-// digests contents under a key, so that caches and annotations can tell whether
-// they changed without holding them.
+// DecideUser and DecideAgent judge every object without its value: which object holds
+// which claim, what is disabled, and what exceeds the limits. LayUser and LayAgent then
+// decide which entries the bundles have. Input digests all that an entry depends on:
+// while it stays the same, no value is opened. MAC digests contents with a key, so that
+// caches and annotations can show changes without containing the contents.
 package bundle

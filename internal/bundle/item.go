@@ -13,45 +13,44 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/typedvalue/agentpath"
 )
 
-// Item is one object of a tenant, reduced to what bundling needs.
+// Item is one object of a tenant, reduced to what this package needs.
 type Item struct {
-	// Secret is what it claims, and what it takes of the tenant's limits; of a Source, the
-	// size is not known.
+	// Secret is what it claims and uses of the tenant's limits. The size of a Source is
+	// not known.
 	policy.Secret
-	// Enabled is false where the user switched projection off.
+	// Enabled is false if the user disabled projection.
 	Enabled bool
 	// Sealed is the sealed value, or its brief, or "".
 	Sealed string
-	// Source is where the value comes from instead, or nil.
+	// Source is where the value comes from if it is not sealed, or nil.
 	Source *v1alpha1.SecretKeyRef
-	// Approved reports whether the value may be taken from Source, as package approval
-	// judges it.
+	// Approved reports whether package approval allows the use of Source.
 	Approved bool
-	// Env is the variable, or "". EnvAsked reports whether the object names it, rather
-	// than that it is made from the path.
+	// Env is the variable, or "". EnvAsked reports whether the object names it;
+	// otherwise it is derived from the path.
 	Env      string
 	EnvAsked bool
 	// File is the file: as the user wrote it, or relative to the environment's
 	// directory; or "".
 	File string
-	// Path and Type are an agent secret's; the problems say why they cannot be used,
-	// as can be where objects were stored without admission.
+	// Path and Type are those of an agent secret. The problems say why they cannot be
+	// used, which is possible if the object was stored without admission.
 	Path                     []string
 	Type                     *typedvalue.Type
 	PathProblem, TypeProblem string
 }
 
-// OfUser reduces a UserSecret to what is judged of it.
+// OfUser reduces a UserSecret to what policies are applied to.
 func OfUser(u *v1alpha1.UserSecret) policy.Secret {
 	return policy.Secret{Claimant: claim.OfUser(u), Use: UserUse(u)}
 }
 
-// OfAgent reduces an AgentSecret to what is judged of it.
+// OfAgent reduces an AgentSecret to what policies are applied to.
 func OfAgent(a *v1alpha1.AgentSecret) policy.Secret {
 	return policy.Secret{Claimant: claim.OfAgent(a), Use: AgentUse(a)}
 }
 
-// UserItem reduces a UserSecret, whose source is approved or not.
+// UserItem reduces a UserSecret. approved reports whether its source is approved.
 func UserItem(u *v1alpha1.UserSecret, approved bool) Item {
 	it := Item{
 		Secret:  OfUser(u),
@@ -88,7 +87,7 @@ func AgentItem(a *v1alpha1.AgentSecret) Item {
 	return it
 }
 
-// Context returns what the item's value is sealed for.
+// Context returns the context that the item's value is sealed for.
 func (it Item) Context(namespace string) (seal.Context, error) {
 	if it.Type == nil {
 		return binding.User(namespace, it.Name), nil

@@ -12,22 +12,21 @@ import (
 // TreeKey is the key of the typed document in the agent-files bundle.
 const TreeKey = "secrets.json"
 
-// maxKey is how long a key of a Secret may be, in bytes.
+// maxKey is the maximum length of a key of a Secret, in bytes.
 const maxKey = 253
 
-// UserFileKey returns the key of a user secret in the user-files bundle: its name
-// where that can be a key, else a readable form of it and a digest. Names are
-// unique, and a digest stands after a double dash, so keys do not collide unless
-// somebody looks for a collision with a name of their own; then the later object
-// says so.
+// UserFileKey returns the key of a user secret in the user-files bundle: its name if
+// that can be a key, otherwise a readable form of it and a digest. Names are unique and
+// a digest follows a double dash, so keys do not collide unless a user constructs a
+// collision among their own names. Then the later object reports it.
 func UserFileKey(name string) string { return keyOf(name, name) }
 
-// AgentFileKey returns the key of an agent secret in the agent-files bundle: its
-// file with dots for slashes.
+// AgentFileKey returns the key of an agent secret in the agent-files bundle: its file
+// with dots instead of slashes.
 func AgentFileKey(file string) string {
 	plain := strings.ReplaceAll(file, "/", ".")
 	if plain == TreeKey || strings.Count(file, ".") > 0 {
-		// A dot in a segment would make two files one key.
+		// A dot in a segment would give two files the same key.
 		return hashed(plain, file)
 	}
 	return keyOf(plain, file)

@@ -12,21 +12,21 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/policy/limits"
 )
 
-// Known is what is known of the value of an object, or why there is none.
+// Known is what is known about the value of an object, or why it has none.
 type Known struct {
-	// Shape is what the value is like, where there is one.
+	// Shape describes the value, if the object has one.
 	Shape Shape
-	// Failure is the object's outcome where the value could not be had.
+	// Failure is the object's outcome if the value is not available.
 	Failure *Outcome
-	// Kept says that the bundles hold a value of the object, which stays in them
-	// although it could not be had again.
+	// Kept reports that the bundles retain a value of the object, although it is no
+	// longer available elsewhere.
 	Kept bool
 }
 
-// Lost reports whether there is no value at all.
+// Lost reports whether the object has no value at all.
 func (k Known) Lost() bool { return k.Failure != nil && !k.Kept }
 
-// outcome returns that of an object whose value was laid out as o says.
+// outcome returns the outcome of an object whose value was laid out as o says.
 func (k Known) outcome(o Outcome) Outcome {
 	if !k.Kept {
 		return o
@@ -37,14 +37,15 @@ func (k Known) outcome(o Outcome) Outcome {
 	return kept
 }
 
-// Contents says what one native Secret is to hold.
+// Contents is what one native Secret should contain.
 type Contents struct {
-	// Owners are the objects whose values are its entries, by keys. The typed document
-	// has none.
+	// Owners are the objects whose values are its entries, by key. The typed document
+	// belongs to no object.
 	Owners map[string]types.UID
-	// Paths maps the keys of files to the paths of their own that pods have them at.
+	// Paths maps the keys of files to their paths in pods, if they have one of their
+	// own.
 	Paths map[string]string
-	// size is what the content takes, see entrySize.
+	// size is the size of the content, see entrySize.
 	size int
 }
 
@@ -52,7 +53,7 @@ func newContents() Contents {
 	return Contents{Owners: map[string]types.UID{}, Paths: map[string]string{}}
 }
 
-// add takes one value in; it says why it cannot, and then changes nothing.
+// add adds one value. If that is impossible, it changes nothing and returns why.
 func (c *Contents) add(at *v1alpha1.Landing, path string, owner types.UID, raw int) *Outcome {
 	if at == nil {
 		return nil
@@ -83,26 +84,26 @@ func (c *Contents) remove(at *v1alpha1.Landing, raw int) {
 	delete(c.Paths, at.Key)
 }
 
-// Laid says what one kind of objects makes of a tenant.
+// Laid is the layout of a tenant's objects of one kind.
 type Laid struct {
 	// Env and Files are the contents of the two bundles.
 	Env, Files Contents
-	// Tree are the objects that the typed document has, in its order.
+	// Tree are the objects in the typed document, in its order.
 	Tree []Decision
-	// Outcomes are those of the decisions, in their order.
+	// Outcomes are the outcomes of the decisions, in their order.
 	Outcomes []Outcome
-	// bound is the sum of an upper bound for every entry of the typed document, so that
-	// room for it is known while values are taken in.
+	// bound is the sum of an upper bound for each entry of the typed document, so that
+	// its size is known while values are added.
 	bound int
 }
 
-// LayUser lays the values of user secrets out.
+// LayUser lays out the values of user secrets.
 func LayUser(ds []Decision, known map[types.UID]Known) Laid {
 	return lay(ds, known, (*Laid).user)
 }
 
-// LayAgent lays the values of agent secrets out, and the typed document of them all
-// where there is any.
+// LayAgent lays out the values of agent secrets, and the typed document if they have
+// values.
 func LayAgent(ds []Decision, known map[types.UID]Known) Laid {
 	l := lay(ds, known, (*Laid).agent)
 	if len(l.Tree) > 0 {
@@ -148,7 +149,7 @@ func (l *Laid) agent(d Decision, k Known) Outcome {
 	return k.outcome(d.Outcome)
 }
 
-// addBoth takes a value in as a variable and as a file at a path, or in neither way.
+// addBoth adds a value as a variable and as a file at a path, or not at all.
 func (l *Laid) addBoth(d Decision, path string, raw int) *Outcome {
 	if o := l.Env.add(d.Outcome.Env, "", d.Item.UID, raw); o != nil {
 		return o
@@ -160,7 +161,8 @@ func (l *Laid) addBoth(d Decision, path string, raw int) *Outcome {
 	return nil
 }
 
-// fits returns the outcome of an object whose value is of a shape: it may be no variable.
+// fits returns the outcome of an object with a value of this shape, which may not fit a
+// variable.
 func fits(d Decision, is Shape) Outcome {
 	if at := d.Outcome.Env; at != nil {
 		if problem := variableProblem(at.Key, is); problem != "" {

@@ -12,19 +12,19 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/policy/claim"
 )
 
-// Outcome is what becomes of one object: its Ready condition and where its value
-// landed.
+// Outcome is the result for one object: its Ready condition and where its value is
+// projected.
 type Outcome struct {
 	// Ready is the condition's status.
 	Ready bool
 	// Reason is one of the constants of package v1alpha1.
 	Reason string
-	// Message says it for people, and what to do. It never holds a value.
+	// Message describes the result and what to do. It never contains a value.
 	Message string
-	// Env and File say where the value landed; nil where it did not.
+	// Env and File are where the value is projected; nil if it is not.
 	Env, File *v1alpha1.Landing
-	// Earlier reports that of Env and File some hold an earlier value, since a bundle
-	// could not be written.
+	// Earlier reports that Env or File has an earlier value, because a bundle could not
+	// be written.
 	Earlier bool
 }
 
@@ -36,7 +36,7 @@ func Unsealable() Outcome {
 	return failed(v1alpha1.ReasonUnsealable, "sealedValue does not open: it was sealed for another object or was altered; seal the value again for this kind, namespace and name")
 }
 
-// KeyNotFound is the outcome of a value whose sealing key is not known.
+// KeyNotFound is the outcome of a value whose sealing key does not exist.
 func KeyNotFound(keyID string) Outcome {
 	return failed(v1alpha1.ReasonKeyNotFound, fmt.Sprintf("sealedValue needs sealing key %s, which does not exist: restore that key, or set the value again", keyID))
 }
@@ -49,9 +49,9 @@ func SourceNotFound(ref v1alpha1.SecretKeyRef, keyMissing bool) Outcome {
 	return failed(v1alpha1.ReasonSourceNotFound, fmt.Sprintf("Secret %s does not exist in this namespace: create it, or change valueFrom", ref.Name))
 }
 
-// notAVariable returns the outcome of an object whose value can be a file and cannot
-// be a variable. Nobody asked for a variable that is made from a path, so there
-// nothing is amiss.
+// notAVariable returns the outcome of an object whose value can be a file but not a
+// variable. If the variable is only derived from the path, nobody asked for it, so the
+// object is ready.
 func notAVariable(d Decision, problem string) Outcome {
 	if d.Outcome.File == nil {
 		problem += ": set filePath to have it as a file"
@@ -70,24 +70,24 @@ func sourceNotApproved(ref v1alpha1.SecretKeyRef) Outcome {
 		"since it was stored without admission: somebody who may get that Secret patches the object, if only with {}, or replaces it", ref.Name))
 }
 
-// Blocked is the outcome of objects whose bundle's name a foreign Secret has.
+// Blocked is the outcome of objects if a foreign Secret has the name of their bundle.
 func Blocked(secret string) Outcome {
 	return failed(v1alpha1.ReasonBundleBlocked, fmt.Sprintf("Secret %s is not Latchkey's and was left alone: delete it, or recreate it under another name", secret))
 }
 
-// Immutable is the outcome of objects whose bundle somebody made immutable.
+// Immutable is the outcome of objects whose bundle was made immutable.
 func Immutable(secret string) Outcome {
 	return failed(v1alpha1.ReasonBundleBlocked, fmt.Sprintf("Secret %s was made immutable by somebody: delete it, and it is written again", secret))
 }
 
-// Refused is the outcome of objects whose bundle could not be written. Answer is what
-// is known of the reason, in words that quote nothing.
+// Refused is the outcome of objects whose bundle could not be written. answer describes
+// the reason in words that quote nothing.
 func Refused(secret, answer string) Outcome {
 	return failed(v1alpha1.ReasonBundleRefused, fmt.Sprintf("Secret %s could not be written: %s; what it holds stays as it is, and it is tried again", secret, answer))
 }
 
-// RefusedRemoval is the outcome of objects whose value is to leave a bundle that could
-// not be written.
+// RefusedRemoval is the outcome of objects whose value must be removed from a bundle
+// that could not be written.
 func RefusedRemoval(secret, answer string) Outcome {
 	return failed(v1alpha1.ReasonBundleRefused, fmt.Sprintf("the value is still in Secret %s, which could not be written: %s; it is tried again", secret, answer))
 }
@@ -100,9 +100,8 @@ func conflict(losses []claim.Loss) Outcome {
 	return failed(v1alpha1.ReasonConflict, strings.Join(parts, "; ")+": choose another, or delete one of the two")
 }
 
-// projected returns the outcome of an object whose value is in the bundles, with
-// notes on targets that could not be. A target that is refused is what to look at
-// first.
+// projected returns the outcome of an object whose value is in the bundles, with notes
+// on the targets that are not possible. A refused target determines the reason.
 func projected(env, file *v1alpha1.Landing, notes []note) Outcome {
 	o := Outcome{Ready: true, Reason: v1alpha1.ReasonProjected, Env: env, File: file}
 	var where []string

@@ -16,25 +16,26 @@ import (
 // maxUserValue is the contract's limit for one user secret's value, in bytes.
 const maxUserValue = 24576
 
-// maxVariable is what Linux lets one variable have, its name, the equals sign and a
-// final NUL included.
+// maxVariable is Linux's limit for one variable, including its name, the equals sign
+// and a final NUL.
 const maxVariable = 128 << 10
 
-// Problem says why a value can be no variable, whatever the variable's name.
+// Problem is why a value cannot be a variable, whatever the variable's name.
 type Problem uint8
 
-// Problems of values. They are stored in records: their numbers do not change.
+// Problems of values. Records contain them, so their numbers must not change.
 const (
-	// NoProblem: it can be one.
+	// NoProblem means that it can be one.
 	NoProblem Problem = iota
-	// HasNUL: a NUL ends a variable.
+	// HasNUL means that it contains a NUL, which would end the variable.
 	HasNUL
-	// NotText: the kubelet hands variables over as text, and one that is not UTF-8 keeps
-	// every container of the namespace from starting with some kubelets.
+	// NotText means that it is not UTF-8. The kubelet passes variables as text, and
+	// with some kubelets such a variable prevents every container of the namespace from
+	// starting.
 	NotText
 )
 
-// ProblemOf looks at a value.
+// ProblemOf returns the problem of a value.
 func ProblemOf(value []byte) Problem {
 	switch {
 	case bytes.IndexByte(value, 0) >= 0:
@@ -45,7 +46,7 @@ func ProblemOf(value []byte) Problem {
 	return NoProblem
 }
 
-// variableProblem says why a value cannot be the variable of a name, or returns "".
+// variableProblem returns why a value cannot be the variable with this name, or "".
 func variableProblem(name string, is Shape) string {
 	switch {
 	case is.Problem == HasNUL:
@@ -58,18 +59,18 @@ func variableProblem(name string, is Shape) string {
 	return ""
 }
 
-// Printed is a value as the bundles have it.
+// Printed is a value in the form in which the bundles have it.
 type Printed struct {
 	// Entry is the value as a variable and as a file.
 	Entry seal.Value
-	// Doc is an agent secret's value as the typed document has it: canonical JSON.
+	// Doc is an agent secret's value in the typed document: canonical JSON.
 	Doc seal.Value
-	// Shape is what has to be known of it to lay it out.
+	// Shape is what the layout needs to know about it.
 	Shape Shape
 }
 
-// PrintUser prints the value of a user secret, or returns the outcome of one that is
-// not valid.
+// PrintUser prints the value of a user secret, or returns the outcome of an invalid
+// value.
 func PrintUser(_ Item, v seal.Value) (Printed, *Outcome) {
 	if v.Len() > maxUserValue {
 		o := failed(v1alpha1.ReasonInvalidValue, fmt.Sprintf("the value exceeds %d bytes: shorten it", maxUserValue))
@@ -78,13 +79,13 @@ func PrintUser(_ Item, v seal.Value) (Printed, *Outcome) {
 	return Printed{Entry: v, Shape: Shape{Raw: v.Len(), Problem: ProblemOf(v.Reveal())}}, nil
 }
 
-// PrintAgent prints the value of an agent secret, or returns the outcome of one that is
-// not valid.
+// PrintAgent prints the value of an agent secret, or returns the outcome of an invalid
+// value.
 func PrintAgent(it Item, v seal.Value) (Printed, *Outcome) {
 	return printTyped(it, v.Reveal())
 }
 
-// ReprintAgent prints what is an entry of a bundle already.
+// ReprintAgent prints a value that was read from a bundle.
 func ReprintAgent(it Item, entry seal.Value) (Printed, *Outcome) {
 	return printTyped(it, typedvalue.ParseRaw(it.Type, entry.Reveal()))
 }

@@ -13,48 +13,48 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/digest"
 )
 
-// Made says how one entry of a bundle came to be.
+// Made is how one entry of a bundle was made.
 type Made struct {
 	// Input is the digest of what it was made from.
 	Input digest.Short
-	// Digest is the entry's own, see EntryDigest.
+	// Digest is the digest of the entry, see EntryDigest.
 	Digest digest.Short
 	// Since is when the write that carried it was sent.
 	Since time.Time
-	// Shape is what the value is like.
+	// Shape describes the value.
 	Shape Shape
 }
 
-// Shape is what has to be known of a value to lay it out without having it.
+// Shape is what the layout needs to know about a value, without the value.
 type Shape struct {
 	// Raw and Doc are its lengths in bytes: as an entry, and in the typed document.
 	Raw, Doc int
-	// Problem says why it cannot be a variable.
+	// Problem is why it cannot be a variable.
 	Problem Problem
 }
 
-// Record says how the entries of one bundle came to be. It is written on the bundle, so
-// that whoever begins to reconcile it need not open a value to know that it is as it
-// should be. It is not safe for concurrent use.
+// Record describes how the entries of one bundle were made. It is stored on the bundle.
+// So a process that starts to reconcile the bundle can see that an entry is right
+// without opening its value. It is not safe for concurrent use.
 type Record struct {
 	key               digest.Key
 	namespace, bundle string
 	entries           map[name]Made
-	// names are those of the keys that were asked for.
+	// names are the names of keys that were looked up.
 	names map[string]name
-	// valid: it stands on the bundle, or follows one that does.
+	// valid is true if the record was read from the bundle, or follows one that was.
 	valid bool
 }
 
-// name stands for the key of an entry: keys can be long.
+// name stands for the key of an entry, because keys can be long.
 type name [nameLen]byte
 
 const (
 	nameLen  = 8
 	entryLen = nameLen + 2*digest.ShortLen + 8 + 2*4 + 1
-	// maxRecorded bounds a record to a part of the 256 KiB that the API server allows an
-	// object's annotations. How entries beyond it came to be is not written down: they
-	// are opened again after a restart.
+	// maxRecorded bounds a record to a part of the 256 KiB that the API server allows
+	// for an object's annotations. Further entries are not recorded: their values are
+	// opened again after a restart.
 	maxRecorded = 2000
 )
 
@@ -70,8 +70,8 @@ func (r *Record) Next() *Record {
 	return next
 }
 
-// ParseRecord reads a record as it stands on a bundle. One that Latchkey did not make
-// for this bundle counts as empty.
+// ParseRecord parses the record on a bundle. One that Latchkey did not make for this
+// bundle counts as empty.
 func ParseRecord(key digest.Key, namespace, bundle, text string) *Record {
 	r := NewRecord(key, namespace, bundle)
 	b, err := base64.RawURLEncoding.Strict().DecodeString(text)
@@ -99,10 +99,10 @@ func ParseRecord(key digest.Key, namespace, bundle, text string) *Record {
 	return r
 }
 
-// Whole reports whether nothing of the record is too much to be written down.
+// Whole reports whether the whole record can be stored on the bundle.
 func (r *Record) Whole() bool { return len(r.entries) <= maxRecorded }
 
-// Recorded returns the record without what is too much to be written down.
+// Recorded returns the part of the record that is stored on the bundle.
 func (r *Record) Recorded() *Record {
 	if r.Whole() {
 		return r
@@ -123,7 +123,7 @@ func (r *Record) sorted() []name {
 	return names
 }
 
-// String returns the record as it is written down.
+// String returns the record as it is stored.
 func (r *Record) String() string {
 	names := r.sorted()
 	body := make([]byte, 0, len(names)*entryLen+digest.ShortLen)
@@ -141,17 +141,17 @@ func (r *Record) String() string {
 	return base64.RawURLEncoding.EncodeToString(append(body, sum[:]...))
 }
 
-// Get returns how an entry came to be.
+// Get returns how an entry was made.
 func (r *Record) Get(key string) (Made, bool) {
 	m, ok := r.entries[r.name(key)]
 	return m, ok
 }
 
-// Put writes down how an entry came to be.
+// Put records how an entry was made.
 func (r *Record) Put(key string, m Made) { r.entries[r.name(key)] = m }
 
-// Valid reports whether the record was read from a bundle and is Latchkey's, or is the
-// next of one that was.
+// Valid reports whether the record is Latchkey's and was read from a bundle, or follows
+// one that was.
 func (r *Record) Valid() bool { return r.valid }
 
 func (r *Record) name(key string) name {
@@ -164,7 +164,7 @@ func (r *Record) name(key string) name {
 	return n
 }
 
-// sum makes sure that the parts of a record belong together, and to this bundle.
+// sum authenticates the parts of a record, as belonging together and to this bundle.
 func (r *Record) sum(body []byte) digest.Short {
 	return r.key.Short(digest.PurposeRecord, r.namespace, r.bundle, string(body))
 }

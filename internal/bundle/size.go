@@ -10,26 +10,27 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/seal"
 )
 
-// The one place that says what an object takes of its tenant's limits. Admission and
-// the store ask before anything is written, DecideUser and DecideAgent in the order of
-// claims, so that they all refuse the same object. What is not known without the value
-// is bounded from above; only the size of a source is left to the filling.
+// This is the one place that computes what an object uses of its tenant's limits.
+// Admission and the store ask before anything is written. DecideUser and DecideAgent
+// ask in the order of claims. So all of them refuse the same object. What is not known
+// without the value has an upper bound; only the size of a source is not known before
+// the layout.
 
 const (
 	// entryOverhead is what an entry of a Secret takes besides key and value: its
-	// framing in etcd, and its mark in the list of who manages which field.
+	// framing in etcd, and its place in the list of managed fields.
 	entryOverhead = 32
-	// digestSuffix is what a key can be longer than the name that it is made from.
+	// digestSuffix is how much longer a key can be than the name that it is made from.
 	digestSuffix = len("--0123456789abcdef")
 )
 
-// entrySize is what one entry takes of a Secret as it is stored. The key stands there
-// twice, since the list of managed fields names it again.
+// entrySize is the size of one entry in a stored Secret. The key counts twice, because
+// the list of managed fields contains it, too.
 func entrySize(key, value int) int { return value + 2*key + entryOverhead }
 
-// treeSize is what one value takes at most of the typed document: a key in quotes for
-// each segment, with its colon, braces and comma, and the empty key where the value
-// stands above others.
+// treeSize is the maximum size of one value in the typed document: a key in quotes for
+// each segment, with its colon, braces and comma, and the empty key if the value is
+// above others.
 func treeSize(path []string, value int) int {
 	n := value + 4
 	for _, s := range path {
@@ -38,7 +39,7 @@ func treeSize(path []string, value int) int {
 	return n
 }
 
-// escaped is how long a text is at most in JSON, without its quotes.
+// escaped is the maximum length of a text in JSON, without its quotes.
 func escaped(text string) int {
 	n := len(text)
 	for i := range len(text) {
@@ -49,15 +50,15 @@ func escaped(text string) int {
 	return n
 }
 
-// fileKeySize is how long the key of a file can be.
+// fileKeySize is the maximum length of the key of a file.
 func fileKeySize(name string) int { return min(len(name), maxKey) + digestSuffix }
 
-// UserUse returns what a UserSecret takes of its tenant's limits, projected or not.
+// UserUse returns what a UserSecret uses of its tenant's limits, projected or not.
 func UserUse(u *v1alpha1.UserSecret) limits.Use {
 	return UserUseOf(u, SizeOf(u.Spec.SealedValue))
 }
 
-// UserUseOf returns what a UserSecret would take with a value of a size.
+// UserUseOf returns what a UserSecret would use with a value of a given size.
 func UserUseOf(u *v1alpha1.UserSecret, size int) limits.Use {
 	use := limits.Use{Secrets: 1, ValueBytes: size}
 	if u.Spec.EnvName != "" {
@@ -70,8 +71,8 @@ func UserUseOf(u *v1alpha1.UserSecret, size int) limits.Use {
 	return use
 }
 
-// AgentUse returns what an AgentSecret takes of its tenant's limits. Its files bundle
-// holds the value twice: as a file and in the typed document.
+// AgentUse returns what an AgentSecret uses of its tenant's limits. Its files bundle
+// has the value twice: as a file and in the typed document.
 func AgentUse(a *v1alpha1.AgentSecret) limits.Use {
 	size := SizeOf(a.Spec.SealedValue)
 	use := limits.Use{Secrets: 1, ValueBytes: size}
@@ -85,7 +86,7 @@ func AgentUse(a *v1alpha1.AgentSecret) limits.Use {
 	return use
 }
 
-// SizeOf returns the plaintext bytes of a sealed value: 0 where it is empty or no
-// sealed value. It does not decode it, since every look at a tenant asks for the
-// sizes of all its values.
+// SizeOf returns the plaintext bytes of a sealed value: 0 if it is empty or not a
+// sealed value. It does not decode the value, because every evaluation of a tenant
+// needs the sizes of all values.
 func SizeOf(sealed string) int { return seal.SizeOf(sealed) }

@@ -21,14 +21,13 @@ type treeEntry struct {
 	Value json.RawMessage
 }
 
-// tree prints all secrets as one JSON document: an object per segment, keys
-// sorted bytewise, values as they are.
+// tree prints all secrets as one JSON document: an object per segment, keys sorted
+// bytewise, values unchanged.
 //
-// Where one path is the beginning of another, there is a value and an object
-// at the same place. The value then stands in the object under the empty key,
-// which no canonical path has: ["db"] and ["db","password"] become
-// {"db":{"":…,"password":…}}. So no value is lost, and the document depends on
-// nothing but the entries.
+// If one path is the beginning of another, a value and an object have the same place.
+// The value is then in the object under the empty key, which no canonical path has:
+// ["db"] and ["db","password"] become {"db":{"":…,"password":…}}. So no value is lost,
+// and the document depends only on the entries.
 func tree(entries []treeEntry) ([]byte, error) {
 	present := make([]treeEntry, 0, len(entries))
 	size := 2

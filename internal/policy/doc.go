@@ -1,9 +1,9 @@
 // Copyright The Latchkey Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package policy judges what a tenant may have: whether a change takes what another
-// object of the tenant holds, or more than the limits leave room for. Admission, the
-// store and the controllers ask it, so that all three give the same answer. Below it,
-// package claim says who holds what, package limits what the limits are, and package
-// rules what each field may hold. Pure: objects in, verdicts out.
+// Package policy decides what a tenant may have: whether a change conflicts with
+// another object of the tenant, or exceeds the limits. Admission, the store and the
+// controllers use it, so that all three give the same answer. Below it, package claim
+// decides which object holds a claim, package limits has the limits, and package rules
+// has the rules of each field. Pure: objects in, verdicts out.
 package policy

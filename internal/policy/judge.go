@@ -8,34 +8,34 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/policy/limits"
 )
 
-// Secret is one object of a tenant, reduced to what is judged.
+// Secret is one object of a tenant, reduced to what policies are applied to.
 type Secret struct {
 	// Claimant is what the object claims.
 	claim.Claimant
-	// Use is what it takes of the tenant's limits.
+	// Use is what it uses of the tenant's limits.
 	Use limits.Use
 }
 
-// Change is an object as a request wants it to be.
+// Change is an object in the state that a request asks for.
 type Change struct {
 	Secret
-	// Before is what the object was; nil for a new one. What it claimed already is not
-	// judged again, so that an object that lost a claim can still be changed.
+	// Before is the previous state; nil for a new object. Earlier claims are not
+	// checked again, so that an object that lost a claim can still be changed.
 	Before *Secret
 }
 
-// Conflict is a claim of a change that another object has.
+// Conflict is a claim of a change that another object holds.
 type Conflict struct {
 	// Index is the place of the change in the request.
 	Index int
-	// Claim is what both claim.
+	// Claim is the claim of both.
 	Claim claim.Claim
 	// Holder is the metadata.name of the other object; "" for one of the same request
-	// that has no name yet.
+	// without a name.
 	Holder string
 }
 
-// Verdict says what speaks against some changes. The zero Verdict allows them.
+// Verdict has the objections to some changes. The zero Verdict allows them.
 type Verdict struct {
 	// Conflicts are in the order of the changes, and of the claims of each.
 	Conflicts []Conflict
@@ -43,11 +43,11 @@ type Verdict struct {
 	Excess *limits.Excess
 }
 
-// Limit says which limit more use exceeds, or nil: [limits.User.Check] and
-// [limits.Agent.Check] are such.
+// Limit returns the limit that more use exceeds, or nil, such as [limits.User.Check]
+// and [limits.Agent.Check].
 type Limit func(was, is limits.Use) *limits.Excess
 
-// Judge compares changes, as a whole, with the tenant's other objects.
+// Judge checks changes, as a whole, against the tenant's other objects.
 func Judge(changes []Change, others []Secret, limit Limit) Verdict {
 	claimants := make([]claim.Claimant, 0, len(others))
 	for _, o := range others {
@@ -62,7 +62,7 @@ func Judge(changes []Change, others []Secret, limit Limit) Verdict {
 	}
 	is := was
 	var v Verdict
-	earlier := map[claim.Claim]string{} // what the changes before this one took
+	earlier := map[claim.Claim]string{} // the claims of the preceding changes
 	for i, c := range changes {
 		for _, cl := range c.Claims {
 			holder, taken := table.Holder(cl)

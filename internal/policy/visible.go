@@ -5,8 +5,8 @@ package policy
 
 import "github.com/latchkey-dev/latchkey/api/v1alpha1"
 
-// Visible leaves out the objects that are being deleted, and those of imports that are
-// not committed. What they claim, they claim nevertheless.
+// Visible leaves out objects that are being deleted, and those of imports that are not
+// committed. They still hold their claims.
 func Visible(items []v1alpha1.UserSecret) []*v1alpha1.UserSecret {
 	committed := map[string]bool{}
 	for i := range items {

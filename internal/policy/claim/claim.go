@@ -1,17 +1,17 @@
 // Copyright The Latchkey Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package claim decides who holds a name, a path, a variable or a file when
-// several objects of one tenant claim it: the one that claimed it first. The
-// admission path, the store and the controllers ask this package, so that they
-// all give the same answer. Pure: objects in, decisions out.
+// Package claim decides which object holds a name, a path, a variable or a file when
+// several objects of one tenant claim it: the one that claimed it first. Admission, the
+// store and the controllers use this package, so they all give the same answer. Pure:
+// objects in, decisions out.
 //
-// "First" is the order of the API server's resourceVersions, the one order that
-// every replica sees alike. The controllers write down in status.claims at which
-// resourceVersion they first saw a claim; a claim not yet written down counts as
-// made at the object's present resourceVersion, which can only be later than the
-// truth. Equal resourceVersions cannot belong to two objects; the UID breaks the
-// tie nevertheless, so that the order is total on any input.
+// "First" is the order of the API server's resourceVersions, the only order that is the
+// same for every replica. The controllers record in status.claims the resourceVersion
+// at which they first saw a claim. A claim that is not recorded counts from the
+// object's current resourceVersion, which can only be later. Two objects cannot have
+// equal resourceVersions; the UID breaks ties nevertheless, so that the order is total
+// on any input.
 package claim
 
 import (
@@ -28,7 +28,7 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/typedvalue/agentpath"
 )
 
-// Claim is something that at most one object of a tenant can have.
+// Claim is something that at most one object of a tenant can hold.
 type Claim struct {
 	// Kind is what is claimed.
 	Kind v1alpha1.ClaimKind
@@ -36,7 +36,7 @@ type Claim struct {
 	Value string
 }
 
-// Claimant is an object, reduced to what it claims.
+// Claimant is an object, reduced to its claims.
 type Claimant struct {
 	// Name is the object's metadata.name.
 	Name string
@@ -46,14 +46,14 @@ type Claimant struct {
 	ResourceVersion string
 	// Claims are what the object claims now, its name or path first.
 	Claims []Claim
-	// Recorded are the claims that its status has written down for it.
+	// Recorded are the claims that its status records.
 	Recorded []v1alpha1.Claim
 }
 
-// recorded returns the claims of a status that speaks of obj: one out of a backup
-// speaks of the object that was there before, or in another cluster. No claim is older
-// than the write that recorded it, so what is not below the object's own
-// resourceVersion is another cluster's too.
+// recorded returns the claims of a status that describes obj. A status from a backup
+// describes the object that existed before, or in another cluster. No claim is older
+// than the write that recorded it, so claims from the object's own resourceVersion on
+// come from another cluster, too.
 func recorded(obj metav1.Object, st v1alpha1.SecretStatus) []v1alpha1.Claim {
 	if st.ObservedUID != string(obj.GetUID()) {
 		return nil
@@ -74,7 +74,7 @@ func OfUser(u *v1alpha1.UserSecret) Claimant {
 	return h
 }
 
-// OfAgent returns what an AgentSecret claims. Its path is taken as canonical.
+// OfAgent returns what an AgentSecret claims. Its path must be canonical.
 func OfAgent(a *v1alpha1.AgentSecret) Claimant {
 	h := Claimant{Name: a.Name, UID: a.UID, ResourceVersion: a.ResourceVersion, Recorded: recorded(a, a.Status)}
 	h.add(v1alpha1.ClaimPath, strings.Join(a.Spec.Path, "."))
@@ -83,9 +83,9 @@ func OfAgent(a *v1alpha1.AgentSecret) Claimant {
 	return h
 }
 
-// AgentEnv returns the variable of an AgentSecret: spec.envName, else the one made
-// from its path, else "" where none can be made. One that would not be projected by
-// default is not made: a secret at ["path"] is not meant to take PATH from every container.
+// AgentEnv returns the variable of an AgentSecret: spec.envName, else the one derived
+// from its path, else "" if none can be derived. A variable that is refused by default
+// is not derived: a secret at ["path"] must not replace PATH in every container.
 func AgentEnv(a *v1alpha1.AgentSecret) string {
 	if a.Spec.EnvName != "" {
 		return a.Spec.EnvName
@@ -115,7 +115,7 @@ func (h *Claimant) add(kind v1alpha1.ClaimKind, value string) {
 // Has reports whether h claims c.
 func (h Claimant) Has(c Claim) bool { return slices.Contains(h.Claims, c) }
 
-// Since returns the resourceVersion from which h counts as claiming c.
+// Since returns the resourceVersion from which h claims c.
 func (h Claimant) Since(c Claim) string {
 	for _, r := range h.Recorded {
 		if r.Kind == c.Kind && r.Value == c.Value {
@@ -125,7 +125,7 @@ func (h Claimant) Since(c Claim) string {
 	return h.ResourceVersion
 }
 
-// Record returns what status.claims should say of h.
+// Record returns the claims to store in the status of h.
 func (h Claimant) Record() []v1alpha1.Claim {
 	out := make([]v1alpha1.Claim, 0, len(h.Claims))
 	for _, c := range h.Claims {
@@ -137,7 +137,7 @@ func (h Claimant) Record() []v1alpha1.Claim {
 // Before reports whether a claimed c before b did.
 func Before(c Claim, a, b Claimant) bool { return CompareClaims(a, c, b, c) < 0 }
 
-// CompareClaims orders a's claim ca and b's claim cb, earlier first.
+// CompareClaims orders a's claim ca and b's claim cb, the earlier first.
 func CompareClaims(a Claimant, ca Claim, b Claimant, cb Claim) int {
 	if n := compareVersions(a.Since(ca), b.Since(cb)); n != 0 {
 		return n
@@ -145,7 +145,7 @@ func CompareClaims(a Claimant, ca Claim, b Claimant, cb Claim) int {
 	return cmp.Compare(a.UID, b.UID)
 }
 
-// Compare orders two claimants by their first claim (name or path), earlier first.
+// Compare orders two claimants by their first claim (name or path), the earlier first.
 func Compare(a, b Claimant) int {
 	if len(a.Claims) == 0 || len(b.Claims) == 0 {
 		return cmp.Compare(len(b.Claims), len(a.Claims))
@@ -153,8 +153,8 @@ func Compare(a, b Claimant) int {
 	return CompareClaims(a, a.Claims[0], b, b.Claims[0])
 }
 
-// compareVersions orders two resourceVersions. What is no resourceVersion (an
-// object that was never stored) comes last.
+// compareVersions orders two resourceVersions. Invalid ones (of objects that were never
+// stored) come last.
 func compareVersions(a, b string) int {
 	n, err := resourceversion.CompareResourceVersion(a, b)
 	if err == nil {
@@ -180,11 +180,11 @@ type Loss struct {
 	Holder string
 }
 
-// Table says who holds what in one tenant.
+// Table has the holders of all claims of one tenant.
 type Table struct{ holders map[Claim]Claimant }
 
-// NewTable judges every claim by itself: the earliest object that makes it holds
-// it, whether or not that object lost another claim.
+// NewTable decides each claim on its own: the earliest object that makes it holds it,
+// even if that object lost another claim.
 func NewTable(all []Claimant) Table {
 	t := Table{holders: make(map[Claim]Claimant, 2*len(all))}
 	for _, h := range all {
@@ -204,9 +204,9 @@ func (t Table) Holder(c Claim) (string, bool) {
 }
 
 // Counts reports whether h counts toward its tenant's limits. An object that lost a
-// claim which is refused does not: of simultaneous creations all but one are about to
-// be taken back. An AgentSecret stays stored where others have its variable or file,
-// since both can be made from its path.
+// claim does not count if the loss refuses the write: of simultaneous creations, all
+// but one are about to be deleted. An AgentSecret stays stored if others hold its
+// variable or file, because both can be derived from its path.
 func (t Table) Counts(h Claimant) bool {
 	agent := len(h.Claims) > 0 && h.Claims[0].Kind == v1alpha1.ClaimPath
 	for _, l := range t.Losses(h) {
@@ -217,7 +217,7 @@ func (t Table) Counts(h Claimant) bool {
 	return true
 }
 
-// Losses returns the claims of h that others hold, in h's order.
+// Losses returns the claims of h that other objects hold, in h's order.
 func (t Table) Losses(h Claimant) []Loss {
 	var out []Loss
 	for _, c := range h.Claims {

@@ -5,9 +5,9 @@ package claim
 
 import "github.com/latchkey-dev/latchkey/api/v1alpha1"
 
-// Words are what one kind of claim is called.
+// Words are the names of one kind of claim.
 type Words struct {
-	// Noun is for people.
+	// Noun is the name in messages.
 	Noun string
 	// Field is the field of the object, Attribute that of the user-secrets REST contract.
 	Field, Attribute string
@@ -20,8 +20,8 @@ var words = map[v1alpha1.ClaimKind]Words{
 	v1alpha1.ClaimFile: {"file path", "spec.filePath", "file_path"},
 }
 
-// WordsOf returns what a kind of claim is called.
+// WordsOf returns the names of a kind of claim.
 func WordsOf(kind v1alpha1.ClaimKind) Words { return words[kind] }
 
-// InUse says, in the words of the REST contracts, that another secret has it.
+// InUse returns the text of the REST contracts for a claim that another secret holds.
 func (w Words) InUse() string { return w.Noun + " already in use" }

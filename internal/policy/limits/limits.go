@@ -9,25 +9,25 @@ import "fmt"
 
 // User limits the user secrets of one tenant.
 type User struct {
-	// Secrets is how many there may be.
+	// Secrets is the maximum number of secrets.
 	Secrets int `json:"secrets"`
-	// ValueBytes is the sum of all values, in plaintext bytes.
+	// ValueBytes is the maximum sum of all values, in plaintext bytes.
 	ValueBytes int `json:"valueBytes"`
-	// EnvValueBytes is the sum of the values that have a variable.
+	// EnvValueBytes is the maximum sum of the values that have a variable.
 	EnvValueBytes int `json:"envValueBytes"`
 }
 
 // Agent limits the agent secrets of one tenant.
 type Agent struct {
-	// Secrets is how many there may be.
+	// Secrets is the maximum number of secrets.
 	Secrets int `json:"secrets"`
-	// ValueBytes is the size of one value, in bytes of its canonical JSON.
+	// ValueBytes is the maximum size of one value, in bytes of its canonical JSON.
 	ValueBytes int `json:"valueBytes"`
-	// TotalValueBytes is the sum of all values.
+	// TotalValueBytes is the maximum sum of all values.
 	TotalValueBytes int `json:"totalValueBytes"`
 }
 
-// Limits are all of them, as they are published for clients.
+// Limits are all limits, as they are published for clients.
 type Limits struct {
 	// User and Agent are those of the two kinds.
 	User  User  `json:"user"`
@@ -51,13 +51,13 @@ func DefaultAgent() Agent {
 	return Agent{Secrets: 500, ValueBytes: 64 << 10, TotalValueBytes: 900 << 10}
 }
 
-// MaxBundleBytes is how much one native Secret of a tenant may take, counted as the
-// API server counts and stores it. Its own bounds are 1 MiB for the values of a Secret
-// and, in etcd, 1.5 MiB for the whole object; the rest is room for metadata, also for
-// what others write on it.
+// MaxBundleBytes is the maximum size of one native Secret of a tenant, computed as the
+// API server counts and stores it. The API server allows 1 MiB for the values of a
+// Secret, and etcd 1.5 MiB for the whole object. The rest is reserved for metadata,
+// also of other writers.
 const MaxBundleBytes = 960 << 10
 
-// Use is what some secrets take of a tenant's limits.
+// Use is what some secrets use of a tenant's limits.
 type Use struct {
 	// Secrets is their number.
 	Secrets int
@@ -65,8 +65,8 @@ type Use struct {
 	ValueBytes int
 	// EnvValueBytes is the sum of the values that have a variable.
 	EnvValueBytes int
-	// EnvBundle and FilesBundle are what they take at most of the native Secrets of
-	// variables and of files, as those are stored.
+	// EnvBundle and FilesBundle are upper bounds of what they take of the native
+	// Secrets of variables and of files, as stored.
 	EnvBundle, FilesBundle int
 }
 
@@ -80,7 +80,7 @@ func (u Use) Add(o Use) Use {
 	return u
 }
 
-// Exceeds reports whether u is more than o in anything.
+// Exceeds reports whether any part of u is more than in o.
 func (u Use) Exceeds(o Use) bool {
 	return u.Secrets > o.Secrets || u.ValueBytes > o.ValueBytes || u.EnvValueBytes > o.EnvValueBytes ||
 		u.EnvBundle > o.EnvBundle || u.FilesBundle > o.FilesBundle
@@ -99,21 +99,21 @@ const (
 	ValueBytes Kind = "ValueBytes"
 	// EnvValueBytes limits the sum of values that have a variable.
 	EnvValueBytes Kind = "EnvValueBytes"
-	// EnvBundle and FilesBundle limit what the native Secrets of variables and of files
-	// take.
+	// EnvBundle and FilesBundle limit the sizes of the native Secrets of variables and
+	// of files.
 	EnvBundle   Kind = "EnvBundle"
 	FilesBundle Kind = "FilesBundle"
 )
 
-// Excess is the error that a limit was exceeded; of several, the first is told.
+// Excess is the error of an exceeded limit; of several, it names the first.
 type Excess struct {
 	// Kind is the limit.
 	Kind Kind
-	// Max is its size; Would is what the tenant would have.
+	// Max is the limit; Would is what the tenant would use.
 	Max, Would int
 }
 
-// Error says which limit and how much is to be freed, in words for people.
+// Error names the limit, and how much must be freed.
 func (e *Excess) Error() string {
 	much := e.Would - e.Max
 	switch e.Kind {
@@ -132,9 +132,9 @@ func (e *Excess) Error() string {
 	}
 }
 
-// Check returns the first limit that a change of a tenant's use exceeds, or nil. What
-// does not grow exceeds nothing: a tenant above a limit, since it was lowered, can
-// still make itself smaller.
+// Check returns the first limit that a change of a tenant's use exceeds, or nil. A
+// value that does not grow exceeds nothing: a tenant that is above a lowered limit can
+// still reduce its use.
 func (l User) Check(was, is Use) *Excess {
 	return first(
 		check(Count, l.Secrets, was.Secrets, is.Secrets),
@@ -145,8 +145,8 @@ func (l User) Check(was, is Use) *Excess {
 	)
 }
 
-// Check returns the first limit that a change of a tenant's use exceeds, or nil. What
-// does not grow exceeds nothing.
+// Check returns the first limit that a change of a tenant's use exceeds, or nil. A
+// value that does not grow exceeds nothing.
 func (l Agent) Check(was, is Use) *Excess {
 	return first(
 		check(Count, l.Secrets, was.Secrets, is.Secrets),
@@ -156,7 +156,7 @@ func (l Agent) Check(was, is Use) *Excess {
 	)
 }
 
-// CheckValue returns the limit that a value of so many bytes exceeds, or nil. One that
+// CheckValue returns the limit that a value of this size exceeds, or nil. A value that
 // does not grow exceeds nothing.
 func (l Agent) CheckValue(was, is int) *Excess { return check(OneValueBytes, l.ValueBytes, was, is) }
 

@@ -3,14 +3,14 @@
 
 package rules
 
-// The lists below have one criterion: a loader, the C library, name services, a shell,
-// an interpreter or a developer's tool reads it before the program's own code, and
-// runs code by it, or picks by it which code runs. What a program reads as its own
-// data is not here, even where it may name a command (~/.kube/config, ~/.aws/config,
-// ~/.npmrc): that is where credentials are.
+// The lists below have one criterion: a loader, the C library, a name service, a shell,
+// an interpreter or a developer's tool reads the variable or file before the program's
+// own code, and runs code from it or uses it to choose which code runs. Data that a
+// program itself reads is not listed, even if it may name a command (~/.kube/config,
+// ~/.aws/config, ~/.npmrc): those files contain credentials.
 
-// refusedVariables are not projected, and neither are those that are reserved. Upper
-// case; an asterisk at one end stands for anything.
+// refusedVariables are not projected, and neither are the reserved ones. Upper case; an
+// asterisk at one end matches anything.
 var refusedVariables = []string{
 	// The loader, the C library and its name services. LD_, DYLD_ and LC_ are system prefixes.
 	"ASAN_OPTIONS", "GCONV_PATH", "GETCONF_DIR", "GLIBC_TUNABLES", "HOSTALIASES", "LIBPATH", "LOCALDOMAIN", "LOCPATH", "LSAN_OPTIONS",
@@ -54,16 +54,16 @@ var refusedVariables = []string{
 	"VK_DRIVER_FILES", "VK_ICD_FILENAMES", "VK_LAYER_PATH", "XDG_*",
 }
 
-// refusedNames are names of files and directories; nothing is projected there, or
-// below. Lower case.
+// refusedNames are names of files and directories. Nothing is projected at such a name
+// or below it. Lower case.
 var refusedNames = []string{
-	// Code that is found by its place.
+	// Code that is found by its location.
 	"autoload", "autostart", "bin", "cli-plugins", "dist-packages", "gems", "hooks", "lib", "lib64", "libexec", "node_modules", "nscd", "plugins", "sbin",
 	"site-packages", "site_perl", "systemd", "userdb", "vendor_perl",
 	// Shells, in every kind of session.
 	".bash_aliases", ".bash_completion", ".bash_login", ".bash_logout", ".bash_profile", ".kshenv", ".login", ".login_conf", ".logout", ".oh-my-zsh",
 	".pam_environment", ".profile", ".xprofile", ".xsession", ".zlogin", ".zlogout", ".zprofile", ".zshenv",
-	// Who may log in, and what runs then.
+	// Which users may log in, and what runs then.
 	".forward", ".k5login", ".k5users", ".rhosts", ".shosts", "authorized_keys", "authorized_keys2",
 	// Editors, debuggers, multiplexers, interpreters.
 	".emacs", ".erlang", ".gdbinit", ".ghci", ".guile", ".ipython", ".julia", ".jupyter", ".lessfilter", ".lesskey", ".lldbinit", ".ocamlinit", ".perldb",
@@ -93,19 +93,19 @@ var refusedBelow = map[string][]string{
 	},
 }
 
-// allowedNames hold credentials although their form is that of others which are run:
-// hidden files in "rc", and directories in ".d".
+// allowedNames contain credentials although they look like files that are run: hidden
+// files that end in "rc", and directories that end in ".d".
 var allowedNames = []string{
 	".condarc", ".curlrc", ".netrc", ".npmrc", ".pypirc", ".terraform.d", ".terraformrc", ".tofurc", ".wgetrc", "private-keys-v1.d",
 }
 
-// refusedSuffixes are those of files that are code. Lower case.
+// refusedSuffixes are the suffixes of files with code. Lower case.
 var refusedSuffixes = []string{
 	"._pth", ".bash", ".cjs", ".class", ".cts", ".desktop", ".dll", ".dylib", ".egg", ".el", ".elc", ".exe", ".exs", ".fish", ".gradle", ".jar", ".js", ".jsx",
 	".ksh", ".kts", ".lua", ".mjs", ".mts", ".node", ".phar", ".php", ".phtml", ".pl", ".pm", ".ps1", ".psd1", ".psm1", ".pth", ".py", ".pyc", ".pyd", ".pyo",
 	".pyw", ".pyz", ".rb", ".service", ".sh", ".so", ".tcl", ".ts", ".tsx", ".vim", ".war", ".wasm", ".whl", ".zsh", ".zwc",
 }
 
-// defaultRoots are where files may be: homes, and directories from which nobody but
-// the program itself reads.
+// defaultRoots are where files may be: homes, and directories from which only the
+// program itself reads.
 var defaultRoots = []string{"~", "/data", "/etc/secrets", "/home", "/mnt", "/root", "/run", "/secrets", "/srv", "/tmp", "/var/secrets"}

@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// links are directories that lead to another one in usual images. Where an image
-// has two directories instead of a link, taking them for one keeps a file out that
-// could have been there, and never puts one where it must not be.
+// links are directories that are links to another one in usual images. If an image has
+// two directories instead of a link, treating them as one refuses a file that would
+// have been possible, but never allows one that must be refused.
 var links = []struct{ from, to string }{
 	{"/bin", "/usr/bin"},
 	{"/sbin", "/usr/sbin"},
@@ -24,9 +24,9 @@ var links = []struct{ from, to string }{
 	{"/var/run", "/run"},
 }
 
-// Place returns where a path leads in usual images: clean, and with the links of
-// system directories followed. Two paths are one file if their places are equal. A
-// path below "~/" stays one, since the home is a container's.
+// Place returns where a path leads in usual images: clean, and with the links of system
+// directories followed. Two paths are the same file if their places are equal. A path
+// below "~/" stays as it is, because the home depends on the container.
 func Place(p string) string {
 	p = path.Clean(p)
 	for {

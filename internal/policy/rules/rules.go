@@ -1,15 +1,15 @@
 // Copyright The Latchkey Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package rules owns what each field of a user secret may hold, and which variables
+// Package rules owns what each field of a user secret may contain, and which variables
 // and files are projected into pods (Targets). It is pure and imports the standard
-// library only, so that the REST dialect and the admission webhook refuse the same
-// things with the same words.
+// library only, so that the REST dialect and admission refuse the same things with the
+// same texts.
 //
-// Every function returns "" for what is allowed and otherwise the first rule
-// that fails, as a sentence for the person who sent it. The order of the rules
-// and their words are the user-secrets REST contract's; clients show them as
-// they are. No sentence repeats a value.
+// Every function returns "" for what is allowed, and otherwise the first rule that
+// fails, as a sentence for the sender. The order of the rules and their texts are those
+// of the user-secrets REST contract; clients show them unchanged. No sentence repeats a
+// value.
 package rules
 
 import (
@@ -47,20 +47,19 @@ var reservedEnvNames = []string{
 // systemEnvPrefixes change how the locale or the dynamic linker behaves.
 var systemEnvPrefixes = []string{"LC_", "LD_", "DYLD_"}
 
-// reservedEnvPrefixes are these and git's.
+// reservedEnvPrefixes are these and that of git.
 var reservedEnvPrefixes = slices.Concat([]string{"GIT_"}, systemEnvPrefixes)
 
-// ReservedEnvNames returns the environment variable names that no secret may
-// take, in upper case and sorted. Names are compared in upper case. It returns
-// a copy: generators of documentation and of CEL rules may change it.
+// ReservedEnvNames returns the environment variable names that no secret may have, in
+// upper case and sorted. Names are compared in upper case. It returns a copy, which
+// callers may change.
 func ReservedEnvNames() []string { return slices.Clone(reservedEnvNames) }
 
 // ReservedEnvPrefixes returns the prefixes, besides CODER_, that no environment
 // variable name of a secret may have, in upper case.
 func ReservedEnvPrefixes() []string { return slices.Clone(reservedEnvPrefixes) }
 
-// Name checks the documented name of a secret, by which clients address it in
-// a path.
+// Name checks the documented name of a secret, which clients use in paths.
 func Name(name string) string {
 	trimmed := strings.TrimSpace(name)
 	switch {
@@ -82,8 +81,8 @@ func Name(name string) string {
 	return ""
 }
 
-// Value checks the value of a secret. On create an empty value means that the
-// caller forgot it; afterwards it is a value like any other.
+// Value checks the value of a secret. On create, an empty value means that the caller
+// forgot it; later it is allowed.
 func Value[T ~string | ~[]byte](value T, create bool) string {
 	if create && len(value) == 0 {
 		return "Value is required."
@@ -113,9 +112,9 @@ func EnvName(name string) string {
 	return reserved(strings.ToUpper(name))
 }
 
-// SystemEnvName reports whether a variable, in upper case, is one that programs depend on:
-// all that are reserved but for those that begin with GIT_ or CODER_, since for an agent
-// GIT_TOKEN is a secret like any other.
+// SystemEnvName reports whether programs depend on a variable, given in upper case.
+// These are all reserved variables except those that begin with GIT_ or CODER_: for an
+// agent, GIT_TOKEN is an ordinary secret.
 func SystemEnvName(upper string) bool {
 	return reservedName(upper) || slices.ContainsFunc(systemEnvPrefixes, func(p string) bool { return strings.HasPrefix(upper, p) })
 }
@@ -140,9 +139,9 @@ func reserved(upper string) string {
 	return ""
 }
 
-// FilePath checks the file that a secret claims; "" claims none. A path that
-// passes may still be one that no file can have, such as a directory: whoever
-// projects it says so.
+// FilePath checks the file that a secret claims; "" claims none. A valid path may still
+// be impossible as a file, for example if it is a directory; the projection reports
+// that.
 func FilePath(path string) string {
 	switch {
 	case path == "":

@@ -11,24 +11,24 @@ import (
 	"strings"
 )
 
-// Targets judges which variables and files are projected into pods: none by which
-// whoever writes a secret could run code in the pods of others. A secret that is not
-// projected is stored all the same. It is a choice of the installation; the controller
-// and the admission of pods must have the same one. A nil *Targets is the default.
+// Targets decides which variables and files are projected into pods: none through which
+// the author of a secret could run code in other users' pods. A secret that is not
+// projected is stored nevertheless. The installation chooses; the controller and the
+// admission of pods must have the same Targets. A nil *Targets is the default.
 type Targets struct {
 	roots   []string
 	refused patterns
 	allowed patterns
 }
 
-// TargetOptions are what an installation can choose.
+// TargetOptions are the choices of an installation.
 type TargetOptions struct {
 	// Roots are the directories in which files may be, instead of the default ones:
 	// absolute, or "~" and below. A root that is a refused file, or lies in a refused
 	// directory, allows it.
 	Roots []string
-	// Refused are variables that are refused besides those that always are; Allowed are
-	// exceptions from all of them. An asterisk at one end of a name stands for anything.
+	// Refused are variables that are refused in addition to the default ones. Allowed
+	// are exceptions from both. An asterisk at one end of a name matches anything.
 	Refused, Allowed []string
 }
 
@@ -39,7 +39,7 @@ func DefaultRoots() []string { return slices.Clone(defaultRoots) }
 
 var patternForm = regexp.MustCompile(`^(\*?[a-zA-Z_][a-zA-Z0-9_]*|[a-zA-Z_][a-zA-Z0-9_]*\*)$`)
 
-// NewTargets returns what the options come to.
+// NewTargets returns the Targets for the options.
 func NewTargets(o TargetOptions) (*Targets, error) {
 	t := &Targets{roots: defaultRoots, refused: newPatterns(slices.Concat(refusedVariables, o.Refused)), allowed: newPatterns(o.Allowed)}
 	for _, p := range slices.Concat(o.Refused, o.Allowed) {
@@ -67,8 +67,8 @@ func (t *Targets) orDefault() *Targets {
 	return t
 }
 
-// Env says why a variable is not projected; "" where it is. Case does not matter,
-// since some programs read names in either case.
+// Env returns why a variable is not projected, or "". Case does not matter, because
+// some programs read names in either case.
 func (t *Targets) Env(name string) (reason string) {
 	t = t.orDefault()
 	upper := strings.ToUpper(name)
@@ -78,8 +78,8 @@ func (t *Targets) Env(name string) (reason string) {
 	return upper + " is a variable that loaders, shells, interpreters or tools depend on"
 }
 
-// File says why a file is not projected, as far as the path that the user wrote says;
-// "" where it is.
+// File returns why a file is not projected, as far as that depends on the path that the
+// user wrote, or "".
 func (t *Targets) File(p string) (reason string) {
 	place := Place(p)
 	reason = "it lies outside of the directories for files"
@@ -98,9 +98,9 @@ func (t *Targets) File(p string) (reason string) {
 	return reason
 }
 
-// InHome says why a file that the user wrote as "~/rest" is not projected into a
-// container with a home; "" where it is. A home may be anywhere, where programs and
-// their configuration are too; there, hidden names alone are a home's own.
+// InHome returns why a file that the user wrote as "~/rest" is not projected into a
+// container with a home, or "". A home may be a directory that also contains programs
+// and their configuration; there, only hidden names belong to the home itself.
 func (t *Targets) InHome(home, rest string) (reason string) {
 	if rest = path.Clean(rest); strings.HasPrefix(rest, ".") {
 		return ""
@@ -114,7 +114,7 @@ var (
 	belowRefused = sets(refusedBelow)
 )
 
-// refusedName says why none of a clean relative path's names is projected.
+// refusedName returns why a name in a clean relative path is refused, or "".
 func refusedName(rest string) (reason string) {
 	names := strings.Split(strings.ToLower(rest), "/")
 	last := len(names) - 1
