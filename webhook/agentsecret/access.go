@@ -9,8 +9,8 @@ import (
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 )
 
-// reads is what an author needs to be able to do to read the value of an AgentSecret:
-// the right that REST asks for.
+// reads is the right that an author needs to read the value of an AgentSecret: the one
+// that REST requires.
 func reads(name string) []authorizationv1.ResourceAttributes {
 	return []authorizationv1.ResourceAttributes{{
 		Verb: "get", Group: v1alpha1.GroupVersion.Group, Version: v1alpha1.GroupVersion.Version,

@@ -13,12 +13,12 @@ import (
 	"github.com/latchkey-dev/latchkey/webhook/sealing"
 )
 
-// keepOut keeps the value, and every text in it, out of all that can be read of the
-// object. The words of its type can be read anyway.
+// keepOut keeps the value, and every text in it, out of all other readable parts of the
+// object. The words of its type are readable anyway.
 func (h *Handler) keepOut(ctx context.Context, r *request, review *sealing.Review) error {
 	exposed := sealing.Exposed{Object: r.obj, Old: r.old, Fields: fieldsOf(r.obj), Stored: fieldsOf(r.old)}
 	var finder *leak.Finder
-	// Without a path and a type there is no value.
+	// Without a path and a type, the object has no value.
 	if at, err := binding.Agent(r.namespace, r.obj.Name, r.obj.Spec.Path, r.typ); err == nil {
 		value, known, err := r.reader.Known(ctx, h.Keyring, at, r.obj.Spec.SealedValue, exposed)
 		if err != nil {

@@ -1,10 +1,10 @@
 // Copyright The Latchkey Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package agentsecret is the admission of AgentSecrets: it brings path and type
-// into canonical form, checks the value against the type and seals it, carries the
-// revision, and takes the value out of kubectl's annotation. It reads objects from
-// the cache.
+// Package agentsecret is the admission of AgentSecrets. It brings path and type into
+// canonical form, checks the value against the type and seals it, maintains the
+// revision, and removes the value from kubectl's annotation. It reads objects from the
+// cache.
 package agentsecret
 
 import (
@@ -32,34 +32,36 @@ import (
 type Handler struct {
 	// Reader reads the tenant's AgentSecrets from the cache.
 	Reader client.Reader
-	// Access asks what the author may do.
+	// Access checks the rights of the author.
 	Access sealing.Access
-	// Namespaces knows the UIDs that values may be sealed for; nil where none may.
+	// Namespaces has the UIDs that values may be sealed for; nil if that is not
+	// allowed.
 	Namespaces sealing.Namespaces
-	// Keyring seals and opens.
+	// Keyring seals and opens values.
 	Keyring sealing.Keyring
-	// Limits are the tenant's.
+	// Limits are the tenant's limits.
 	Limits limits.Agent
-	// Latchkey are its own processes, which alone write internal annotations; the
-	// server alone may raise a revision by itself.
+	// Latchkey has the user names of Latchkey's own processes. Only they may write
+	// internal annotations, and only the server may raise a revision without a new
+	// value.
 	Latchkey sealing.Latchkey
 }
 
-// request is one AgentSecret on its way in.
+// request is one AgentSecret to admit.
 type request struct {
 	obj, old *v1alpha1.AgentSecret
-	// namespace is where the object is.
+	// namespace is the object's namespace.
 	namespace string
 	create    bool
-	// hasValue reports whether spec.value is present, be it null.
+	// hasValue reports whether spec.value is present, even if it is null.
 	hasValue bool
-	// author is who asks.
+	// author is the user who sent the request.
 	author string
-	// reader knows whether the author may read the value.
+	// reader checks whether the author may read the value.
 	reader *sealing.Reader
 	// typ is the type of the value. Set by secretType.
 	typ *typedvalue.Type
-	// changed reports whether the value is another than before. Set by value.
+	// changed reports whether the value differs from the stored one. Set by value.
 	changed bool
 }
 
@@ -69,8 +71,8 @@ func (h *Handler) Handle(ctx context.Context, req admission.Request) admission.R
 	if err != nil {
 		return admission.Errored(http.StatusBadRequest, err)
 	}
-	// Only the stored object tells: on its way in, everybody can write that theirs is
-	// being deleted, and server-side apply removes that after admission.
+	// Only the stored object counts: a request can claim that its object is being
+	// deleted, and server-side apply removes that after admission.
 	review, own := &sealing.Review{}, h.Latchkey.Wrote(req)
 	if !r.old.DeletionTimestamp.IsZero() {
 		review.Annotations(r.obj.Annotations, r.old.Annotations, nil, own)
@@ -105,8 +107,8 @@ func (h *Handler) Handle(ctx context.Context, req admission.Request) admission.R
 	return review.Response()
 }
 
-// read reads the objects. A decoder's message can quote what it read, so it is not
-// passed on.
+// read decodes the objects. The decoder's message can quote what it read, so it is not
+// used.
 func read(req admission.Request) (*request, error) {
 	r := &request{
 		obj:       &v1alpha1.AgentSecret{},
@@ -128,8 +130,9 @@ func read(req admission.Request) (*request, error) {
 	return r, nil
 }
 
-// revision carries the revision: 0 at first, one more with every new value. Only
-// Latchkey's own server can raise it without one, as the REST contract wants.
+// revision sets the revision: 0 at first, one more with every new value. Only
+// Latchkey's own server can raise it without a new value, as the REST contract
+// requires.
 func (h *Handler) revision(r *request, review *sealing.Review) {
 	want := r.old.Spec.Revision
 	switch {
@@ -162,8 +165,8 @@ func (h *Handler) tenant(ctx context.Context, r *request, review *sealing.Review
 		before := bundle.OfAgent(r.old)
 		change.Before = &before
 	}
-	// A variable or file that is made from the path is not refused: the REST contract
-	// knows no such refusal. The later object's status says so.
+	// A variable or file that is derived from the path is not refused, because the REST
+	// contract has no such refusal. The status of the later object reports it.
 	change.Claims = slices.DeleteFunc(change.Claims, func(c claim.Claim) bool {
 		return c.Kind == v1alpha1.ClaimEnv && r.obj.Spec.EnvName == "" || c.Kind == v1alpha1.ClaimFile && r.obj.Spec.FilePath == ""
 	})

@@ -20,8 +20,8 @@ import (
 	"github.com/latchkey-dev/latchkey/webhook/sealing"
 )
 
-// path brings the path into canonical form, once: converting it again could change
-// it. The annotation remembers that it was done, so that a backup can be restored.
+// path brings the path into canonical form, once: converting it again could change it.
+// The annotation records the conversion, so that a backup can be restored.
 func (r *request) path(review *sealing.Review) {
 	const field = "spec.path"
 	if !r.create && slices.Equal(r.obj.Spec.Path, r.old.Spec.Path) {
@@ -49,9 +49,9 @@ func (r *request) path(review *sealing.Review) {
 	}
 }
 
-// canonical says whether the path that is stored is canonical, as it always is but where
-// it was stored without admission. What the path of a stored object says counts, not
-// its annotation: an update may have lost that while admission was away.
+// canonical returns the stored path if it is canonical, as it is unless the object was
+// stored without admission. The path itself is checked, not the annotation: an update
+// without admission may have removed that.
 func (r *request) canonical() string {
 	if agentpath.CheckCanonical(r.obj.Spec.Path) != nil {
 		return ""
@@ -59,7 +59,7 @@ func (r *request) canonical() string {
 	return "true"
 }
 
-// secretType brings the type into canonical form and holds it unchanged.
+// secretType brings the type into canonical form and keeps it unchanged.
 func (r *request) secretType(review *sealing.Review) {
 	const field = "spec.secretType"
 	t, err := typedvalue.ParseStoredType(r.obj.Spec.SecretType.Raw)
@@ -88,8 +88,8 @@ func (r *request) secretType(review *sealing.Review) {
 	}
 }
 
-// sameJSON reports whether two JSON texts differ in white space or the order of
-// members at most.
+// sameJSON reports whether two JSON texts are equal except for white space and the
+// order of members.
 func sameJSON(a, b []byte) bool {
 	normal := func(raw []byte) []byte {
 		var v any
@@ -154,13 +154,13 @@ func (h *Handler) value(ctx context.Context, r *request, review *sealing.Review)
 	return nil
 }
 
-// fits reports whether an opened value is of the type.
+// fits reports whether an opened value matches the type.
 func (r *request) fits(v seal.Value) bool {
 	_, err := typedvalue.CheckStored(r.typ, v.Reveal())
 	return err == nil
 }
 
-// causeOf tells a value of the wrong type from one that is no value at all.
+// causeOf distinguishes a value of the wrong type from an invalid value.
 func causeOf(err error) metav1.CauseType {
 	var mismatch *typedvalue.MismatchError
 	if errors.As(err, &mismatch) {

@@ -18,11 +18,11 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/projector"
 )
 
-// content returns what the tenant's bundles hold, or will hold in a moment: it is
-// worked out from the objects by the controller's own rules. Their status and the
-// bundles may be behind them, and the server has no right to see the bundles.
+// content returns what the tenant's bundles contain or will contain in a moment. It is
+// computed from the objects by the controller's own rules. Their status and the bundles
+// may be outdated, and the server has no right to read the bundles.
 func (h *Handler) content(ctx context.Context, namespace string) (projector.Content, error) {
-	// Only read: nothing below may change what the lists share with the cache.
+	// Read only: nothing below may change the lists, which share memory with the cache.
 	users, agents := &v1alpha1.UserSecretList{}, &v1alpha1.AgentSecretList{}
 	if err := h.Reader.List(ctx, users, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
 		return projector.Content{}, fmt.Errorf("list UserSecrets: %w", err)
@@ -35,8 +35,8 @@ func (h *Handler) content(ctx context.Context, namespace string) (projector.Cont
 		return projector.Content{}, err
 	}
 	var content projector.Content
-	// A bundle is named before there is anything in it, so that the first secret
-	// appears in the live directory of a pod that runs already.
+	// A bundle is named even if it is empty, so that the first secret appears in the
+	// live directory of a running pod.
 	visible := policy.Visible(users.Items)
 	if labels[v1alpha1.LabelUser] != "" || len(visible) > 0 {
 		content.UserEnv, content.UserFiles = v1alpha1.BundleUserEnv, v1alpha1.BundleUserFiles
@@ -48,12 +48,12 @@ func (h *Handler) content(ctx context.Context, namespace string) (projector.Cont
 	return content, nil
 }
 
-// approved reports whether a secret has a source that may be used.
+// approved reports whether a secret has a source that is approved.
 func (h *Handler) approved(u *v1alpha1.UserSecret) bool {
 	return u.Spec.ValueFrom != nil && h.Approved != nil && h.Approved(u)
 }
 
-// files returns the files that have paths of their own, the earliest claim first.
+// files returns the files with paths of their own, the earliest claim first.
 func (h *Handler) files(users []*v1alpha1.UserSecret) []projector.File {
 	items := make([]bundle.Item, 0, len(users))
 	for _, u := range users {
@@ -70,8 +70,8 @@ func (h *Handler) files(users []*v1alpha1.UserSecret) []projector.File {
 	return files
 }
 
-// labels returns the labels of a Namespace; none where it is so new that the cache
-// does not have it yet.
+// labels returns the labels of a Namespace; none if the cache does not have the
+// Namespace yet.
 func (h *Handler) labels(ctx context.Context, namespace string) (map[string]string, error) {
 	meta := namespaceMeta()
 	err := h.Reader.Get(ctx, client.ObjectKey{Name: namespace}, meta, client.UnsafeDisableDeepCopy)

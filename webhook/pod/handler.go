@@ -2,14 +2,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package pod is the admission of pods in namespaces that ask for injection: it
-// projects the tenant's bundles into them. It decides nothing about projection
-// (package projector does) and nothing about what is projected (package bundle
-// does); it brings the two together and phrases the difference as a JSON patch.
-// An update of a pod keeps what was projected into it, and gets nothing new.
+// projects the tenant's bundles into them. Package projector decides how to project,
+// package bundle decides what the bundles contain; this package combines the two and
+// expresses the difference as a JSON patch. An update of a pod keeps what was projected
+// into it and adds nothing.
 //
-// It reads UserSecrets, AgentSecrets and the labels of the Namespace from the
-// cache, never a value and never a Secret. It writes nothing, so a dry run is the
-// same. Which pods it is asked about is settled in the webhook's configuration.
+// It reads UserSecrets, AgentSecrets and the labels of the Namespace from the cache,
+// and never reads a value or a Secret. It writes nothing, so a dry run is the same. The
+// webhook's configuration selects the pods.
 package pod
 
 import (
@@ -36,9 +36,10 @@ type Handler struct {
 	// Reader reads from the cache, whose informers run already: a pod must not wait
 	// until every secret object of the cluster is listed.
 	Reader client.Reader
-	// Limits are those of a tenant's user secrets: what exceeds them is not projected.
+	// Limits are the limits of a tenant's user secrets. What exceeds them is not
+	// projected.
 	Limits limits.User
-	// Approved reports whether a secret's value may be taken from its source.
+	// Approved reports whether the source of a secret's value is approved.
 	Approved func(*v1alpha1.UserSecret) bool
 	// Options are the installation's choices about projection.
 	Options projector.Options
@@ -47,11 +48,12 @@ type Handler struct {
 }
 
 const (
-	// maxOperations bounds the patch, as the API server bounds those that it is sent:
-	// applying it takes the product of the operations and of the lists' lengths.
+	// maxOperations bounds the patch, as the API server bounds those of its clients:
+	// the cost of applying it is the product of the operations and of the lists'
+	// lengths.
 	maxOperations = 10_000
-	// aroundFiles is what a container gets at most beside its files: the variables and
-	// the live directories.
+	// aroundFiles is the maximum number of other additions to a container: the
+	// variables and the live directories.
 	aroundFiles = 4
 )
 
@@ -73,7 +75,7 @@ func (h *Handler) Handle(ctx context.Context, req admission.Request) admission.R
 	}
 	content, err := h.content(ctx, req.Namespace)
 	switch {
-	case errors.Is(err, caches.ErrNotServed): // nothing will ever be projected: there are no bundles
+	case errors.Is(err, caches.ErrNotServed): // the namespace is not served, so it will never have bundles
 		return admission.Allowed("").WithWarnings("the pod gets no secrets: " + err.Error())
 	case err != nil:
 		return admission.Errored(http.StatusServiceUnavailable, err)
@@ -89,13 +91,13 @@ func (h *Handler) Handle(ctx context.Context, req admission.Request) admission.R
 func decode(raw runtime.RawExtension) (*corev1.Pod, error) {
 	pod := &corev1.Pod{}
 	if err := json.Unmarshal(raw.Raw, pod); err != nil {
-		// A decoder's message can quote what it read, such as a variable's value.
+		// The decoder's message can quote what it read, such as a variable's value.
 		return nil, errors.New("pod cannot be read: check the types of its fields")
 	}
 	return pod, nil
 }
 
-// patched admits a pod with what makes it the other.
+// patched admits a pod with a patch from one state to the other.
 func patched(from, to *corev1.Pod) admission.Response {
 	resp := admission.Allowed("")
 	ops := difference(&from.Spec, &to.Spec)
@@ -105,7 +107,7 @@ func patched(from, to *corev1.Pod) admission.Response {
 	case len(ops) == 0:
 		return resp
 	}
-	// Put in whole: admission.Response.Patches would be marshalled twice.
+	// The patch is written here: admission.Response.Patches would be marshalled twice.
 	patch, err := json.Marshal(ops)
 	if err != nil {
 		return admission.Errored(http.StatusInternalServerError, errors.New("the patch cannot be written"))
@@ -114,7 +116,7 @@ func patched(from, to *corev1.Pod) admission.Response {
 	return resp
 }
 
-// tooLarge refuses a pod that is not like any that somebody means to run.
+// tooLarge refuses a pod that is larger than any realistic one.
 func tooLarge(why string) admission.Response {
 	return admission.Errored(http.StatusUnprocessableEntity,
 		errors.New("the pod is too large for secrets to be put into it: "+why+"; annotate it "+projector.AnnotationInject+`: "false" to have it without`))

@@ -16,13 +16,13 @@ import (
 // maxMemos bounds the tenants that are remembered; a few kilobytes each.
 const maxMemos = 10_000
 
-// seed keeps others from choosing what fingerprints come to.
+// seed prevents others from choosing fingerprints.
 var seed = maphash.MakeSeed()
 
-// memo remembers what the secrets of tenants came to, since working that out is
-// half of an admission and many pods are created between two changes of a secret.
-// It is never asked whether something is still true: what it knows is found under
-// the versions of the very objects that it was made from. Its zero value is ready.
+// memo remembers the files of tenants: computing them is half the work of an admission,
+// and many pods are created between two changes of a secret. An entry cannot be
+// outdated, because it is found by the versions of the objects that it was made from.
+// Its zero value is ready to use.
 type memo struct {
 	mu      sync.Mutex
 	tenants map[string]remembered
@@ -33,8 +33,8 @@ type remembered struct {
 	files []projector.File
 }
 
-// files returns what work returns for the objects, which are a tenant's. Nobody may
-// change the result.
+// files returns the result of work for a tenant's objects, or a remembered one. The
+// result must not be changed.
 func (m *memo) files(namespace string, users []*v1alpha1.UserSecret, approved func(*v1alpha1.UserSecret) bool, work func() []projector.File) []projector.File {
 	of := fingerprint(users, approved)
 	m.mu.Lock()
@@ -53,8 +53,8 @@ func (m *memo) files(namespace string, users []*v1alpha1.UserSecret, approved fu
 	return files
 }
 
-// fingerprint digests which objects there are, at which versions, in any order, and
-// which are approved: the key of the approvals may come later than the objects.
+// fingerprint digests the objects and their versions, in any order, and which of them
+// are approved: the key of the approvals may be loaded after the objects.
 func fingerprint(users []*v1alpha1.UserSecret, approved func(*v1alpha1.UserSecret) bool) uint64 {
 	type version struct {
 		uid      types.UID

@@ -12,19 +12,19 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 )
 
-// operation is one of a JSON patch (RFC 6902).
+// operation is one operation of a JSON patch (RFC 6902).
 type operation struct {
 	Op    string `json:"op"`
 	Path  string `json:"path"`
 	Value any    `json:"value,omitempty"`
 }
 
-// difference returns the JSON patch from one spec to the other, which differs in
-// the volumes and, per container, in envFrom and volumeMounts.
+// difference returns the JSON patch from one spec to another that differs in the
+// volumes and, for each container, in envFrom and volumeMounts.
 //
-// It is not made by comparing the two as JSON: that would write out whole elements
-// that only moved, and with them lose fields of a newer API than this binary knows.
-// An element that is in both lists is never touched.
+// It does not compare the two as JSON: such a patch would rewrite whole elements that
+// only moved, and so lose fields of a newer API than this binary knows. An element that
+// is in both lists is never touched.
 func difference(from, to *corev1.PodSpec) []operation {
 	var ops []operation
 	ops = list(ops, "/spec/volumes", from.Volumes, to.Volumes)
@@ -41,7 +41,7 @@ func containers(ops []operation, path string, from, to []corev1.Container) []ope
 	return ops
 }
 
-// list appends what makes one list the other.
+// list appends the operations that turn one list into the other.
 func list[T any](ops []operation, path string, from, to []T) []operation {
 	switch {
 	case len(from) == 0 && len(to) == 0:
@@ -73,12 +73,12 @@ func list[T any](ops []operation, path string, from, to []T) []operation {
 	return ops
 }
 
-// fewElements is up to how many elements a list is looked through instead, as the lists of
-// most pods are.
+// fewElements is the length up to which a list is searched directly. Most lists are
+// this short.
 const fewElements = 16
 
 // elements finds out whether an element is in the rest of a list. It reads the list
-// once, since a pod can have as many elements as fit a request.
+// once, because a pod can have as many elements as fit in a request.
 type elements[T any] struct {
 	of   []T
 	last map[string]int // the last index of each element; nil until it is needed
@@ -98,11 +98,11 @@ func (e *elements[T]) has(one T, from int) bool {
 	return there && last >= from
 }
 
-// text returns a text that two elements share only if they are equal.
+// text returns a text that is equal for two elements only if they are equal.
 func text(element any) string {
 	raw, err := json.Marshal(element)
 	if err != nil {
-		return "" // of the API's own types, each can be written
+		return "" // each of the API's own types can be encoded
 	}
 	return string(raw)
 }

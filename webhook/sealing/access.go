@@ -15,13 +15,13 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/seal"
 )
 
-// Access asks the cluster what the author of a request may do.
+// Access checks the rights of the author of a request.
 type Access interface {
-	// May reports whether the author may do it in the request's namespace.
+	// May reports whether the author may do this in the request's namespace.
 	May(ctx context.Context, req admission.Request, do authorizationv1.ResourceAttributes) (bool, error)
 }
 
-// Reviews asks by SubjectAccessReview.
+// Reviews checks rights by SubjectAccessReview.
 type Reviews struct {
 	// Client creates the reviews.
 	Client client.Writer
@@ -47,14 +47,14 @@ func (r Reviews) May(ctx context.Context, req admission.Request, do authorizatio
 	return review.Status.Allowed, nil
 }
 
-// Namespaces knows the namespaces that there are.
+// Namespaces has the existing namespaces.
 type Namespaces interface {
-	// UID returns the UID of a namespace as it is now.
+	// UID returns the current UID of a namespace.
 	UID(ctx context.Context, name string) (string, error)
 }
 
 // LiveNamespaces asks the API server: a cache could still have a namespace that was
-// deleted and made again.
+// deleted and created again.
 type LiveNamespaces struct {
 	// Reader reads from the API server.
 	Reader client.Reader
@@ -67,18 +67,18 @@ func (n LiveNamespaces) UID(ctx context.Context, name string) (string, error) {
 	return string(ns.UID), err
 }
 
-// Reader asks whether the author of one request may read the value of its object,
-// once.
+// Reader checks, once, whether the author of a request may read the value of its
+// object.
 type Reader struct {
-	// Access asks.
+	// Access checks rights.
 	Access Access
 	// Request is the request.
 	Request admission.Request
 	// Self is the name under which Latchkey's own server writes, or "".
 	Self string
-	// Submitted is the value where the author has sent it in plain, and so knows it.
+	// Submitted is the value if the author sent it in plain text, and so knows it.
 	Submitted *seal.Value
-	// Reads is all that an author needs to be able to do to read the value.
+	// Reads are the rights that an author needs to read the value.
 	Reads []authorizationv1.ResourceAttributes
 
 	asked, may bool
@@ -104,10 +104,10 @@ func (r *Reader) May(ctx context.Context) (bool, error) {
 }
 
 // Comparable returns the stored ciphertext that a new value may be compared with. The
-// answer to a dry run shows whether it stays, and so whether both values are equal; an
-// author who may not read the value could try guess after guess. To them it looks as if
-// every value were another. A write that is stored shows the same, but a wrong guess
-// replaces the value.
+// answer to a dry run shows whether the ciphertext stays, and so whether both values
+// are equal. An author who may not read the value could use that to test guesses. For
+// such an author, every value is treated as a new one. A write that is stored reveals
+// the same, but a wrong guess replaces the value.
 func (r *Reader) Comparable(ctx context.Context, old string) (string, error) {
 	if old == "" || r.Request.DryRun == nil || !*r.Request.DryRun {
 		return old, nil

@@ -13,10 +13,10 @@ import (
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 )
 
-// Internal are the annotations by which Latchkey speaks to itself, on both kinds.
-// Nobody else writes them: what others send is neither taken nor missed, whichever verb
-// brings it. Else somebody could hide an object, block another's update, have one
-// deleted, or use a right that was somebody else's.
+// Internal are the annotations for Latchkey's internal use, on both kinds. Only
+// Latchkey writes them: the values of other authors are ignored, and their absence,
+// too, whatever the verb. Otherwise anyone could hide an object, block another user's
+// update, have an object deleted, or use another user's right.
 var Internal = []string{
 	v1alpha1.AnnotationCanonicalPath,
 	v1alpha1.AnnotationCommitted,
@@ -25,9 +25,9 @@ var Internal = []string{
 	v1alpha1.AnnotationUpdatedAt,
 }
 
-// Latchkey are the user names of Latchkey's own processes.
+// Latchkey has the user names of Latchkey's own processes.
 type Latchkey struct {
-	// Server and Controller are those of the two commands.
+	// Server and Controller are the user names of the two commands.
 	Server, Controller string
 }
 
@@ -37,11 +37,11 @@ func (l Latchkey) Wrote(req admission.Request) bool {
 	return name != "" && (name == l.Server || name == l.Controller)
 }
 
-// Annotations gives an object the internal annotations that it is to have: those that
-// admission decided, "" for none; else what Latchkey itself sends (own); else what was
-// stored. A new object has none but those decided, so what comes along with a manifest
-// out of a backup does no harm and is no reason to refuse it. Is are the annotations
-// that were sent, was those stored. It returns all annotations that there will be.
+// Annotations sets the internal annotations of an object: those that admission decided
+// ("" for none), else those that Latchkey itself sends (own), else the stored ones. A
+// new object has only those decided, so annotations in a manifest from a backup do no
+// harm and are no reason to refuse it. is are the annotations that were sent, was the
+// stored ones. It returns all resulting annotations.
 func (r *Review) Annotations(is, was, decided map[string]string, own bool) map[string]string {
 	want := maps.Clone(is)
 	if want == nil {

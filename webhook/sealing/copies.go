@@ -16,11 +16,11 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/typedvalue"
 )
 
-// Copies takes the value out of annotations. Deploy tools keep a copy of the manifest in
-// one: kubectl's, and whatever else is a manifest of our kinds, is reduced to the fields
-// that the schema knows, since a misspelt one may hold the value, and no finder can know
-// a value that was never one. Any other annotation in which f finds the value is taken
-// out, with a warning, so that the tool goes on.
+// Copies removes the value from annotations. Deploy tools keep a copy of the manifest
+// in one. Such copies, kubectl's and any other manifest of our kinds, are reduced to
+// the fields of the schema, because a misspelt field may contain the value, and the
+// finder cannot know a value that was never in the right field. Any other annotation in
+// which f finds the value is removed with a warning, so that the tool can continue.
 func (r *Review) Copies(annotations map[string]string, f *leak.Finder) {
 	for _, name := range slices.Sorted(maps.Keys(annotations)) {
 		text := annotations[name]
@@ -40,8 +40,8 @@ func (r *Review) Copies(annotations map[string]string, f *leak.Finder) {
 	}
 }
 
-// isCopy reports whether a text is a manifest of one of our kinds. An annotation is
-// JSON for other reasons too, so it has to say so, or to have a value.
+// isCopy reports whether a text is a manifest of one of our kinds. Other annotations
+// are JSON, too, so the text must name the kind or have a value.
 func isCopy(text string) bool {
 	if !strings.HasPrefix(strings.TrimSpace(text), "{") {
 		return false
@@ -60,7 +60,7 @@ func isCopy(text string) bool {
 	return valued || group == v1alpha1.GroupVersion.Group || manifest.Kind == "UserSecret" || manifest.Kind == "AgentSecret"
 }
 
-// reduce returns a manifest with what may be kept of it.
+// reduce returns the parts of a manifest that may stay.
 func reduce(text string, f *leak.Finder) (string, bool) {
 	kept, ok := manifestShape(json.RawMessage(text), f)
 	if !ok {
@@ -70,11 +70,11 @@ func reduce(text string, f *leak.Finder) (string, bool) {
 	return string(out), err == nil
 }
 
-// shape returns what may be kept of a JSON value, and whether that is anything: not what
-// is of another form, and no text in which f finds the value.
+// shape returns the part of a JSON value that may stay, and whether there is any. It
+// drops values of another form, and texts in which f finds the value.
 type shape func(raw json.RawMessage, f *leak.Finder) (kept any, ok bool)
 
-// Both kinds in one: a field of the other kind is as harmless as one of its own.
+// One shape for both kinds: a field of the other kind is harmless.
 var manifestShape = objectOf(map[string]shape{
 	"apiVersion": textShape,
 	"kind":       textShape,
@@ -124,7 +124,7 @@ func scalarShape[T bool | int64 | string](raw json.RawMessage, _ *leak.Finder) (
 	return *value, true
 }
 
-// textsShape keeps labels and annotations, but for copies in copies.
+// textsShape keeps labels and annotations, except copies within copies.
 func textsShape(raw json.RawMessage, f *leak.Finder) (any, bool) {
 	var texts map[string]json.RawMessage
 	if json.Unmarshal(raw, &texts) != nil {
@@ -155,8 +155,8 @@ func listShape(raw json.RawMessage, f *leak.Finder) (any, bool) {
 	return kept, true
 }
 
-// typeShape keeps a type that is one, less what no type has. Its words are no secret,
-// although a value may be one of them.
+// typeShape keeps a valid type, without members that no type has. The words of a type
+// are not secret, even if a value equals one of them.
 func typeShape(raw json.RawMessage, _ *leak.Finder) (any, bool) {
 	t, err := typedvalue.ParseStoredType(raw)
 	if err != nil {

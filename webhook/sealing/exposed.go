@@ -18,23 +18,24 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/seal"
 )
 
-// freeTextBytes is how long a text has to be before the stored value is opened for it;
-// no value that is looked for is shorter.
+// freeTextBytes is the minimum length of a text for which the stored value is opened.
+// No shorter value is searched for.
 const freeTextBytes = 8
 
 const descriptionField = "spec.description"
 
-// Exposed is what everybody sees who may read an object.
+// Exposed has the parts of an object that everyone with read access sees.
 type Exposed struct {
-	// Object is the object, Old the one stored before, or an empty one.
+	// Object is the object, Old the stored one or an empty one.
 	Object, Old client.Object
-	// Fields are texts of its spec by their names, Stored those of Old.
+	// Fields are texts of its spec by name, Stored those of Old.
 	Fields, Stored map[string]string
 }
 
-// News reports whether somebody wrote free text in which a value may be: an annotation, a
-// label or a description. What Latchkey and kubectl write does not count, nor do names,
-// which every object has: asking for each would cost a request to the API server.
+// News reports whether the request adds free text that could contain a value: an
+// annotation, a label or a description. Text of Latchkey and kubectl does not count.
+// Nor do names, which every object has: checking each would cost a request to the API
+// server.
 func (e Exposed) News() bool {
 	description := e.Fields[descriptionField]
 	return len(description) >= freeTextBytes && description != e.Stored[descriptionField] || news(e.Object.GetLabels(), e.Old.GetLabels()) ||
@@ -51,10 +52,9 @@ func news(is, was map[string]string) bool {
 	return false
 }
 
-// Known returns the value of an object, for looking for it in texts: the one that its
-// author sent, or else the sealed one where there are new texts and the author may read
-// it. To somebody who may not read the value, whether a text holds
-// it would be an answer to a guess.
+// Known returns the value of an object, to search for it in texts: the one that the
+// author sent, or the sealed one if there are new texts and the author may read it. For
+// an author who may not read the value, the result of the search would confirm a guess.
 func (r *Reader) Known(ctx context.Context, k Keyring, at seal.Context, text string, e Exposed) (v seal.Value, ok bool, err error) {
 	if r.Submitted != nil {
 		return *r.Submitted, true, nil
@@ -71,8 +71,8 @@ func (r *Reader) Known(ctx context.Context, k Keyring, at seal.Context, text str
 	return v, true, nil
 }
 
-// KeepOut takes the value out of annotations and refuses it anywhere else that more
-// people see than may read it. It is called after all that sets annotations.
+// KeepOut removes the value from annotations, and refuses it anywhere else that more
+// people may read than the value. It must be called after all that sets annotations.
 func (r *Review) KeepOut(f *leak.Finder, e Exposed) {
 	r.Copies(e.Object.GetAnnotations(), f)
 	refuse := func(field string) {

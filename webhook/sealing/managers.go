@@ -15,21 +15,20 @@ import (
 )
 
 // Managers corrects metadata.managedFields, which the API server wrote before
-// admission. It is called last, when all other changes are known.
+// admission. It must be called last, when all other changes are known.
 //
-// Nobody manages what admission writes otherwise than it was sent. The value is not
-// stored, and its entries must not be either: where a value is an object, they hold its
-// keys, and the key of a variant is what is secret about it. A sealed value is replaced
-// after each rotation of the key, and path and type are stored in canonical form. Who
-// owned such a field would be in the way of everybody who applies the same manifest,
-// since that differs from what is stored. Nothing is lost: path and type are immutable,
-// and of two values the later is stored.
+// First, no manager owns a field that admission rewrites. The value is not stored, and
+// its entries must not be either: if a value is an object, they contain its keys, and
+// for a variant the key is the secret. A sealed value is replaced after each rotation
+// of the key, and path and type are stored in canonical form. A manager that owned such
+// a field would conflict with everyone who applies the same manifest, because that
+// differs from the stored object. Nothing is lost: path and type are immutable, and of
+// two values the later one is stored.
 //
-// And an update that changes nothing shall change nothing at all. A manifest with a
-// value differs from the stored object until admission takes the value out, so the
-// API server has noted that its manager changed something just now. That alone would
-// be a write and a new resourceVersion. Where nothing else differs, the stored
-// managers stay.
+// Second, an update that changes nothing must not be a write. A manifest with a value
+// differs from the stored object until admission removes the value, so the API server
+// has recorded that its manager changed something now. That alone would be a write with
+// a new resourceVersion. If nothing else differs, the stored managers stay.
 func (r *Review) Managers(req admission.Request) {
 	if r.Refused() {
 		return
@@ -45,28 +44,29 @@ func (r *Review) Managers(req admission.Request) {
 			cleaned, changed = stored, true
 		}
 	}
-	// An object may come without managers, such as one whose managers were cleared.
+	// An object can have no managers, for example if they were cleared.
 	if object != nil && changed && len(managers) > 0 {
 		r.Set("/metadata/managedFields", cleaned)
 	}
 }
 
-// leaves reports whether the object, as patched, is the stored one.
+// leaves reports whether the object, as patched, equals the stored one.
 func (r *Review) leaves(req admission.Request) bool {
 	is := r.patched(req)
 	was, _ := split(req.OldObject.Raw)
 	return is != nil && reflect.DeepEqual(is, was)
 }
 
-// LeavesSpec reports whether the spec, as patched so far, is the stored one. If so, the
-// API server does not raise the object's generation; else by one.
+// LeavesSpec reports whether the spec, as patched so far, equals the stored one. If it
+// does, the API server does not raise the object's generation; otherwise it raises it
+// by one.
 func (r *Review) LeavesSpec(req admission.Request) bool {
 	is := r.patched(req)
 	was, _ := split(req.OldObject.Raw)
 	return is != nil && reflect.DeepEqual(is["spec"], was["spec"])
 }
 
-// patched returns the object as patched so far; nil where that cannot be.
+// patched returns the object as patched so far, or nil if that is impossible.
 func (r *Review) patched(req admission.Request) map[string]any {
 	ops, err := json.Marshal(r.patches)
 	if err != nil {
@@ -84,8 +84,8 @@ func (r *Review) patched(req admission.Request) map[string]any {
 	return object
 }
 
-// split reads an object, without its status, which such a request cannot change, and
-// its managers.
+// split decodes an object into its managers and the rest, without its status, which
+// such a request cannot change.
 func split(raw []byte) (map[string]any, []metav1.ManagedFieldsEntry) {
 	var object map[string]any
 	var managed struct {
@@ -105,9 +105,10 @@ func split(raw []byte) (map[string]any, []metav1.ManagedFieldsEntry) {
 	return object, managed.Metadata.ManagedFields
 }
 
-// placeholder stands for managers of whom none is left. The API server takes an object
-// without any for one of before server-side apply, and has its first apply conflict with
-// all that is there. It says that spec is there, which nobody contests.
+// placeholder replaces an empty list of managers. The API server treats an object
+// without managers as older than server-side apply, so that its first apply conflicts
+// with everything. The placeholder owns only the existence of spec, which no one
+// contests.
 func placeholder(m metav1.ManagedFieldsEntry) metav1.ManagedFieldsEntry {
 	return metav1.ManagedFieldsEntry{
 		Manager: "latchkey", Operation: metav1.ManagedFieldsOperationUpdate, APIVersion: m.APIVersion, Time: m.Time,
@@ -115,11 +116,11 @@ func placeholder(m metav1.ManagedFieldsEntry) metav1.ManagedFieldsEntry {
 	}
 }
 
-// rewritten are the fields of spec that nobody manages.
+// rewritten are the fields of spec that no manager owns.
 var rewritten = []string{"f:value", "f:sealedValue", "f:path", "f:secretType", "f:revision"}
 
-// withoutRewritten returns managers without what they say of rewritten fields, and
-// whether they said anything. A manager of nothing else is left out.
+// withoutRewritten returns managers without the rewritten fields, and whether any were
+// removed. A manager that owns nothing else is dropped.
 func withoutRewritten(managers []metav1.ManagedFieldsEntry) (cleaned []metav1.ManagedFieldsEntry, changed bool) {
 	for _, m := range managers {
 		fields, found := ownedWithoutRewritten(m.FieldsV1)
@@ -134,8 +135,8 @@ func withoutRewritten(managers []metav1.ManagedFieldsEntry) (cleaned []metav1.Ma
 	return cleaned, changed
 }
 
-// ownedWithoutRewritten takes the rewritten fields out of a set of fields, where there
-// are any. It returns nil where nothing is left: an empty set would stand for its parent.
+// ownedWithoutRewritten removes the rewritten fields from a set of fields. It returns
+// nil if nothing is left: an empty set would stand for its parent.
 func ownedWithoutRewritten(owned *metav1.FieldsV1) (rest *metav1.FieldsV1, found bool) {
 	var fields, spec map[string]json.RawMessage
 	if owned == nil || json.Unmarshal(owned.GetRawBytes(), &fields) != nil || json.Unmarshal(fields["f:spec"], &spec) != nil {
@@ -151,8 +152,8 @@ func ownedWithoutRewritten(owned *metav1.FieldsV1) (rest *metav1.FieldsV1, found
 		return owned, false
 	}
 	delete(fields, "f:spec")
-	// That spec is there is nothing to own by itself; the API server forgets it with the
-	// next write of the status, and an unchanged manifest would bring it back.
+	// The existence of spec need not be owned: the API server forgets it with the next
+	// write of the status, and an unchanged manifest would add it again.
 	delete(spec, ".")
 	if len(spec) > 0 {
 		raw, err := json.Marshal(spec)
@@ -171,8 +172,8 @@ func ownedWithoutRewritten(owned *metav1.FieldsV1) (rest *metav1.FieldsV1, found
 	return metav1.NewFieldsV1(string(raw)), true
 }
 
-// sameManagers reports whether two lists differ in times and order at most. Each entry
-// is brought into one form once: a writer can have as many managers as fit a request.
+// sameManagers reports whether two lists are equal except for times and order. Each
+// entry is normalized once: a writer can have as many managers as fit in a request.
 func sameManagers(a, b []metav1.ManagedFieldsEntry) bool {
 	if len(a) != len(b) {
 		return false
@@ -195,8 +196,8 @@ func sameManagers(a, b []metav1.ManagedFieldsEntry) bool {
 	return true
 }
 
-// managerKey returns a text that two entries share if they differ in their time, and
-// in the order of their fields' members, at most. An entry without fields has none.
+// managerKey returns a text that is equal for two entries if they differ only in their
+// time and in the order of their fields' members. An entry without fields has none.
 func managerKey(m metav1.ManagedFieldsEntry) (key string, ok bool) {
 	if m.FieldsV1 == nil {
 		return "", false

@@ -9,8 +9,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 )
 
-// Noting returns handler, and has the namespaces of the writes that it admits noted: they
-// are about to be stored, and the cache does not have them yet.
+// Noting wraps handler and calls note with the namespace of each write that it admits:
+// the write is about to be stored, and the cache does not have it yet.
 func Noting(handler admission.Handler, note func(namespace string)) admission.Handler {
 	return admission.HandlerFunc(func(ctx context.Context, req admission.Request) admission.Response {
 		resp := handler.Handle(ctx, req)

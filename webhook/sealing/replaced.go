@@ -12,16 +12,16 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 )
 
-// WarnReplaced warns of fields of spec that hold U+FFFD. Clients and the API server put
-// it in the place of what is not text, such as bytes that are not UTF-8 or half of a
-// surrogate pair, before admission sees it: then what is stored is not what was sent.
-// Somebody may mean the character itself, so it is no refusal. What is stored already
-// was warned of.
+// WarnReplaced warns about fields of spec that contain U+FFFD. Clients and the API
+// server insert it in place of invalid text, such as bytes that are not UTF-8 or
+// unpaired surrogates, before admission: then the stored value differs from what was
+// sent. The character may also be intended, so it is not refused. Stored text causes no
+// new warning.
 func (r *Review) WarnReplaced(req admission.Request) {
 	is, was := specOf(req.Object.Raw), specOf(req.OldObject.Raw)
 	for _, field := range slices.Sorted(maps.Keys(is)) {
 		raw := is[field]
-		// As it is or escaped, as whoever wrote the JSON liked it better.
+		// Literal or escaped, depending on the writer of the JSON.
 		if !bytes.Contains(raw, []byte("\ufffd")) && !bytes.Contains(bytes.ToLower(raw), []byte(`\ufffd`)) {
 			continue
 		}

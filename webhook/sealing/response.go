@@ -12,22 +12,22 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 )
 
-// Causes of refusals, beside those of metav1.
+// Causes of refusals, in addition to those of metav1.
 const (
-	// CauseLimit says that a tenant's limit is exceeded.
+	// CauseLimit means that a tenant's limit is exceeded.
 	CauseLimit metav1.CauseType = "LimitExceeded"
-	// CauseTypeMismatch says that a value does not match its type.
+	// CauseTypeMismatch means that a value does not match its type.
 	CauseTypeMismatch metav1.CauseType = "TypeMismatch"
 )
 
-// Review collects what admission wants changed and why it refuses.
+// Review collects the changes that admission makes and the reasons to refuse.
 type Review struct {
 	patches  []jsonpatch.Operation
 	causes   []metav1.StatusCause
 	warnings []string
 }
 
-// Refuse adds a reason to refuse, on a field such as "spec.envName".
+// Refuse adds a reason to refuse because of a field such as "spec.envName".
 func (r *Review) Refuse(field string, cause metav1.CauseType, message string) {
 	r.causes = append(r.causes, metav1.StatusCause{Type: cause, Field: field, Message: message})
 }
@@ -65,7 +65,7 @@ func (r *Review) Response() admission.Response {
 	return resp
 }
 
-// Unavailable is the answer where nothing is wrong with the request.
+// Unavailable returns the answer for a failure that is not the fault of the request.
 func Unavailable(err error) admission.Response {
 	return admission.Errored(http.StatusServiceUnavailable, err)
 }

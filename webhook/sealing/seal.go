@@ -15,7 +15,7 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/seal"
 )
 
-// Keyring seals and opens. keyring.Ring is one.
+// Keyring seals and opens values. keyring.Ring is one.
 type Keyring interface {
 	// Seal seals a value for the object c with the newest key.
 	Seal(c seal.Context, v seal.Value) (string, error)
@@ -27,19 +27,19 @@ type Keyring interface {
 	NewestID() string
 }
 
-// Outcome is what is to be stored.
+// Outcome is the value to store.
 type Outcome struct {
 	// Text is the sealed value.
 	Text string
-	// Changed reports whether the value differs from the one stored before.
+	// Changed reports whether the value differs from the stored one.
 	Changed bool
 }
 
-// Value seals a value that came in plain. The ciphertext stored before stays where
-// it holds the same value, so that applying a manifest again changes nothing.
+// Value seals a value that was sent in plain text. If the stored ciphertext has the
+// same value, it stays, so that applying a manifest again changes nothing.
 func Value(ctx context.Context, k Keyring, c seal.Context, v seal.Value, old string) (Outcome, error) {
-	// Sealed before it is compared, so that the time which an answer takes does not show
-	// whether both are equal.
+	// Seal before comparing, so that the time of the answer does not reveal whether the
+	// values are equal.
 	text, err := k.Seal(c, v)
 	if err != nil {
 		return Outcome{}, fmt.Errorf("seal: %w", err)
@@ -52,13 +52,13 @@ func Value(ctx context.Context, k Keyring, c seal.Context, v seal.Value, old str
 	return Outcome{Text: text, Changed: true}, nil
 }
 
-// Sealed takes in a value that came sealed. It must open for its object. Of two
-// ciphertexts of the same value, the one of the newer key stays: a manifest in a
-// repository keeps its old ciphertext long after the stored one was sealed again.
-// What is taken is stored sealed with the newest key, see newest.
-// Fits reports whether the kind takes the value. Whether it does, or the text does not
-// open at all, is one answer: a finer one would be a question about a value that its
-// author may not know. Outcome is empty where review refuses.
+// Sealed accepts a value that was sent sealed. It must open for its object. Of two
+// ciphertexts of the same value, the one with the newer key stays: a manifest in a
+// repository keeps its old ciphertext long after the stored one was sealed again. An
+// accepted value is stored sealed with the newest key, see newest. fits reports whether
+// the kind accepts the value. A value that it does not accept and a text that does not
+// open get the same answer: otherwise the answer would reveal something about a value
+// that the author may not know. Outcome is empty if review refuses.
 func Sealed(ctx context.Context, k Keyring, namespaces Namespaces, c seal.Context, text, old string, fits func(seal.Value) bool, review *Review) (Outcome, error) {
 	if text == old {
 		return Outcome{Text: old}, nil
@@ -74,7 +74,7 @@ func Sealed(ctx context.Context, k Keyring, namespaces Namespaces, c seal.Contex
 		refuseUnfit(c, review)
 		return Outcome{}, nil
 	}
-	// Before it is compared, for the reason that Value has.
+	// Seal before comparing, for the same reason as in Value.
 	taken, err := newest(k, c, text, v)
 	if err != nil {
 		return Outcome{}, err
@@ -89,10 +89,10 @@ func Sealed(ctx context.Context, k Keyring, namespaces Namespaces, c seal.Contex
 	return Outcome{Text: old}, nil
 }
 
-// newest returns the text itself where it is of the key that seals, else its value
-// sealed with that key. So nothing is stored that would be sealed again soon, and a dry
-// run gives the author of a manifest the text to put into it: the author learns that
-// the old text is valid, which a refusal shows too, and nothing of its value.
+// newest returns the text itself if its key is the newest, else its value sealed with
+// the newest key. So nothing is stored that would soon be sealed again, and a dry run
+// gives the author the text for the manifest. The author learns that the old text is
+// valid, which a refusal also reveals, and nothing about its value.
 func newest(k Keyring, c seal.Context, text string, v seal.Value) (string, error) {
 	if keyID(text) == k.NewestID() {
 		return text, nil
@@ -104,10 +104,10 @@ func newest(k Keyring, c seal.Context, text string, v seal.Value) (string, error
 	return sealed, nil
 }
 
-// sealedForUID takes in a text that does not open as it is, but may for the very
-// namespace that there is now. It is sealed again for what everything else opens. If
-// its key is not the newest, a warning says so: whoever asks for a newer text gets one
-// that any later namespace of the name opens too.
+// sealedForUID accepts a text that does not open as it is, but was sealed for the
+// current namespace's UID. It seals the value again for the name, like all others. If
+// the text's key is not the newest, it warns: a newer text from a dry run also opens in
+// any later namespace with the same name.
 func sealedForUID(
 	ctx context.Context, k Keyring, namespaces Namespaces, c seal.Context, text, old string, fits func(seal.Value) bool, review *Review, plain error,
 ) (Outcome, error) {
@@ -149,7 +149,8 @@ func refuseSealed(c seal.Context, err error, review *Review) error {
 	return nil
 }
 
-// refuseUnfit refuses a text that does not open, or to what the kind does not take.
+// refuseUnfit refuses a text that does not open, or whose value the kind does not
+// accept.
 func refuseUnfit(c seal.Context, review *Review) {
 	const remedy = "seal a valid value for this one, or set value instead"
 	bound, rule := "object", "the rules of its fields"
@@ -168,7 +169,7 @@ func keyID(text string) string {
 	return s.KeyID()
 }
 
-// Named refuses an object without a name: its value could not be bound to it.
+// Named refuses an object without a name: its value could not be bound to the name.
 func Named(name, generateName string, review *Review) bool {
 	if name != "" {
 		return true

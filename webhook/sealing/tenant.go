@@ -12,9 +12,8 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/policy/claim"
 )
 
-// Tenant refuses a change that takes what another object of the tenant holds, or more
-// than the limits leave room for. A claim that stays as it was is the controllers' to
-// judge.
+// Tenant refuses a change that claims what another object of the tenant holds, or that
+// exceeds the limits. The controllers decide about claims that do not change.
 func Tenant(change policy.Change, others []policy.Secret, limit policy.Limit, review *Review) {
 	verdict := policy.Judge([]policy.Change{change}, others, limit)
 	for _, c := range verdict.Conflicts {

@@ -9,11 +9,11 @@ import (
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 )
 
-// getSecret is to get a Secret.
+// getSecret is the right to get a Secret.
 func getSecret(name string) authorizationv1.ResourceAttributes {
 	return authorizationv1.ResourceAttributes{Verb: "get", Version: "v1", Resource: "secrets", Name: name}
 }
 
-// reads is what an author needs to be able to do to read the value of a UserSecret. No
-// API shows it; both bundles do, wherever the object's targets put it.
+// reads are the rights that an author needs to read the value of a UserSecret. No API
+// returns it, but both bundles contain it, depending on the object's targets.
 var reads = []authorizationv1.ResourceAttributes{getSecret(v1alpha1.BundleUserEnv), getSecret(v1alpha1.BundleUserFiles)}

@@ -15,13 +15,13 @@ import (
 	"github.com/latchkey-dev/latchkey/webhook/sealing"
 )
 
-// approve returns the approval of the object's source, "" for none, and refuses a write
-// whose author may not let the source feed what the object names. Latchkey reads the
-// source with rights of its own, which must not become the author's.
+// approve returns the approval of the object's source, or "". It refuses a write if its
+// author may not use the source for the targets of the object. Latchkey reads the
+// source with its own rights, which must not become the author's.
 //
-// Latchkey's own processes are not asked for rights, since theirs are nobody's: the
-// server brings the approval of the REST caller along, and what the controller rewrites
-// stays approved if it was. It is called when all other changes of the spec are known.
+// It does not check the rights of Latchkey's own processes: the server sends the
+// approval of the REST caller, and an object that the controller rewrites stays
+// approved if it was. It must be called when all other changes of the spec are known.
 func (h *Handler) approve(ctx context.Context, req admission.Request, obj, old *v1alpha1.UserSecret, review *sealing.Review) (string, error) {
 	if obj.Spec.ValueFrom == nil {
 		return "", nil

@@ -12,7 +12,7 @@ import (
 	"github.com/latchkey-dev/latchkey/webhook/sealing"
 )
 
-// keepOut keeps the value out of all that can be read of the object.
+// keepOut keeps the value out of all other readable parts of the object.
 func (h *Handler) keepOut(ctx context.Context, reader *sealing.Reader, at seal.Context, obj, old *v1alpha1.UserSecret, review *sealing.Review) error {
 	exposed := sealing.Exposed{Object: obj, Old: old, Fields: fieldsOf(obj), Stored: fieldsOf(old)}
 	value, known, err := reader.Known(ctx, h.Keyring, at, obj.Spec.SealedValue, exposed)

@@ -1,10 +1,10 @@
 // Copyright The Latchkey Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package usersecret is the admission of UserSecrets: it seals the value, fills in
-// the name, takes the value out of kubectl's annotation, approves sources, and refuses
-// what could never become ready. It reads objects from the cache and asks the API server
-// whether the author may read the Secret that valueFrom names.
+// Package usersecret is the admission of UserSecrets. It seals the value, sets the
+// default name, removes the value from kubectl's annotation, approves sources, and
+// refuses objects that could never become ready. It reads objects from the cache and
+// asks the API server whether the author may read the Secret that valueFrom names.
 package usersecret
 
 import (
@@ -34,19 +34,21 @@ import (
 type Handler struct {
 	// Reader reads the tenant's UserSecrets from the cache.
 	Reader client.Reader
-	// Access asks what the author may do.
+	// Access checks the rights of the author.
 	Access sealing.Access
-	// Namespaces knows the UIDs that values may be sealed for; nil where none may.
+	// Namespaces has the UIDs that values may be sealed for; nil if that is not
+	// allowed.
 	Namespaces sealing.Namespaces
-	// Keyring seals and opens.
+	// Keyring seals and opens values.
 	Keyring sealing.Keyring
 	// DigestKey returns the key of the approvals of sources.
 	DigestKey func() (digest.Key, error)
-	// Latchkey are its own processes, which alone write internal annotations.
+	// Latchkey has the user names of Latchkey's own processes, which may write internal
+	// annotations.
 	Latchkey sealing.Latchkey
-	// Limits are the tenant's.
+	// Limits are the tenant's limits.
 	Limits limits.User
-	// Now tells the time.
+	// Now returns the time.
 	Now func() time.Time
 }
 
@@ -56,8 +58,8 @@ func (h *Handler) Handle(ctx context.Context, req admission.Request) admission.R
 	if err := decode(req, obj, old); err != nil {
 		return admission.Errored(http.StatusBadRequest, err)
 	}
-	// Only the stored object tells: on its way in, everybody can write that theirs is
-	// being deleted, and server-side apply removes that after admission.
+	// Only the stored object counts: a request can claim that its object is being
+	// deleted, and server-side apply removes that after admission.
 	review, own := &sealing.Review{}, h.Latchkey.Wrote(req)
 	if !old.DeletionTimestamp.IsZero() {
 		review.Annotations(obj.Annotations, old.Annotations, nil, own)
@@ -96,8 +98,8 @@ func (h *Handler) Handle(ctx context.Context, req admission.Request) admission.R
 	return review.Response()
 }
 
-// decode reads the objects. A decoder's message can quote what it read, so it is
-// not passed on.
+// decode decodes the objects. The decoder's message can quote what it read, so it is
+// not used.
 func decode(req admission.Request, obj, old *v1alpha1.UserSecret) error {
 	if err := json.Unmarshal(req.Object.Raw, obj); err != nil {
 		return fmt.Errorf("UserSecret cannot be read: check the types of its fields")
@@ -111,8 +113,8 @@ func decode(req admission.Request, obj, old *v1alpha1.UserSecret) error {
 	return nil
 }
 
-// fields checks the rules of the fields that changed. The CRD holds them too; here
-// they come all at once, with the others.
+// fields checks the rules of the fields that changed. The CRD has the same rules; here
+// all problems are reported at once.
 func (h *Handler) fields(obj, old *v1alpha1.UserSecret, review *sealing.Review) {
 	for _, f := range []struct {
 		field, is, was string

@@ -15,10 +15,10 @@ import (
 	"github.com/latchkey-dev/latchkey/webhook/sealing"
 )
 
-// source settles where the value comes from. A source that is new replaces one
-// that merely stayed: tools that merge a manifest into the stored object leave the
-// stored sealedValue beside a new valueFrom, and mean the new one. It reports whether
-// the value is another than before.
+// source decides where the value comes from. A new source replaces one that merely
+// stayed: tools that merge a manifest into the stored object leave the stored
+// sealedValue beside a new valueFrom, and mean the new one. It reports whether the
+// value differs from the stored one.
 func (h *Handler) source(ctx context.Context, reader *sealing.Reader, at seal.Context, obj, old *v1alpha1.UserSecret, review *sealing.Review) (changed bool, err error) {
 	hasValue := obj.Spec.Value != nil
 	newSealed := obj.Spec.SealedValue != "" && obj.Spec.SealedValue != old.Spec.SealedValue
@@ -28,7 +28,7 @@ func (h *Handler) source(ctx context.Context, reader *sealing.Reader, at seal.Co
 		if hasValue {
 			review.Remove("/spec/value")
 		}
-		obj.Spec.ValueFrom = nil // which of them is meant is not known
+		obj.Spec.ValueFrom = nil // it is unknown which one is meant
 		return false, nil
 	}
 	switch {
@@ -69,7 +69,7 @@ func count(conditions ...bool) int {
 	return n
 }
 
-// value seals a value that came in plain and takes it out of the object.
+// value seals a value that was sent in plain text and removes it from the object.
 func (h *Handler) value(ctx context.Context, reader *sealing.Reader, at seal.Context, obj, old *v1alpha1.UserSecret, review *sealing.Review) (changed bool, err error) {
 	review.Remove("/spec/value")
 	var text string
@@ -99,7 +99,7 @@ func (h *Handler) value(ctx context.Context, reader *sealing.Reader, at seal.Con
 	return got.Changed, nil
 }
 
-// set makes got the object's sealed value.
+// set stores the result of sealing in the object.
 func set(obj *v1alpha1.UserSecret, got sealing.Outcome, review *sealing.Review) {
 	if got.Text != obj.Spec.SealedValue {
 		review.Set("/spec/sealedValue", got.Text)
