@@ -6,6 +6,7 @@ package main
 import (
 	"net"
 	"path/filepath"
+	"slices"
 	"testing"
 )
 
@@ -58,5 +59,16 @@ func TestPortIsFree(t *testing.T) {
 	}
 	if err := listener.Close(); err != nil || !portIsFree(number) {
 		t.Errorf("a port that nobody listens on is not called free: %v", err)
+	}
+}
+
+func TestServer_WithREST_HasItsPort(t *testing.T) {
+	s := &stack{root: "/src", ports: 20000}
+	for _, rest := range []bool{false, true} {
+		s.rest = rest
+		argv := s.server(1).Argv
+		if !slices.Contains(argv, "--webhook-bind-address=127.0.0.1:20011") || slices.Contains(argv, "--secure-bind-address=127.0.0.1:20012") != rest {
+			t.Errorf("with REST %t: %q", rest, argv)
+		}
 	}
 }

@@ -144,12 +144,17 @@ func TestEnsure_ProcessThatRuns_IsRestartedWhereItChanged(t *testing.T) {
 	if second := ensured(t, k, p, "already running"); second.PID != first.PID {
 		t.Error("a process that runs was started again")
 	}
+	ensured(t, k, player(k, "later", "polite"), "ready")
 	write("two", time.Unix(2, 0))
 	third := ensured(t, k, p, "changed, restarted")
 	p.Argv = append(p.Argv, "another argument")
 	ensured(t, k, p, "changed, restarted")
 	if !gone(first.PID) || !gone(third.PID) {
 		t.Error("a process with the old input or the old arguments still runs")
+	}
+	// What was started later needs what was started before, and is ended first.
+	if list, err := k.List(t.Context()); err != nil || len(list) != 2 || list[0].Name != "player" {
+		t.Errorf("the processes are %v, %v, want them in the order in which they were first started", list, err)
 	}
 }
 
