@@ -16,28 +16,30 @@ import (
 )
 
 const (
-	// MaxBody is the largest body that is let in. Every object that can be stored can
-	// be updated and deleted: etcd takes at most 1.5 MiB, a question holds the object
-	// as it is and as it was, and the rest is left for what describes the request.
+	// MaxBody is the largest body that is accepted. Every object that can be stored can
+	// also be updated and deleted: etcd stores at most 1.5 MiB, an admission request
+	// contains the old and the new object, and the rest is for the description of the
+	// request.
 	MaxBody = 4 << 20
-	// MaxElements is how many members and items the JSON of a body may have. What
-	// takes memory is their number, not their size: an empty object takes three bytes
-	// of a body and a hundred once it is read.
+	// MaxElements is how many members and items the JSON of a body may have. Their
+	// number, not their size, determines the memory: an empty object takes three bytes
+	// of a body and a hundred once it is decoded.
 	MaxElements = 50_000
-	// MaxBytes is how much the bodies of all requests that are served at once may
-	// have together; who comes later waits in line.
+	// MaxBytes is the total size of the bodies that are served at once; further
+	// requests wait.
 	MaxBytes = 8 << 20
-	// minCharge is what the smallest request counts as, which bounds their number too.
+	// minCharge is what the smallest request counts as, which bounds the number of
+	// requests, too.
 	minCharge = 32 << 10
 )
 
-// read returns the body of a request, once the budget has room for it.
+// read returns the body of a request, after it has waited for room in the budget.
 func read(ctx context.Context, w http.ResponseWriter, r *http.Request, share *budget.Share) ([]byte, *refusal) {
 	size := r.ContentLength
 	if size > MaxBody {
 		return nil, tooLarge(fmt.Sprintf("%d bytes, and at most %d", size, MaxBody))
 	}
-	if size < 0 { // not said
+	if size < 0 { // the length is not declared
 		size = MaxBody
 	}
 	if share.Await(ctx, max(size, minCharge)) != nil {
@@ -50,7 +52,7 @@ func read(ctx context.Context, w http.ResponseWriter, r *http.Request, share *bu
 	if r.ContentLength > 0 {
 		body.Grow(int(size) + bytes.MinRead) // in one piece
 	}
-	// Where the length is said, net/http ends the body there.
+	// If the length is declared, net/http ends the body there.
 	if _, err := body.ReadFrom(http.MaxBytesReader(w, r.Body, size)); err != nil {
 		return nil, &refusal{
 			why: reasonSize, code: http.StatusBadRequest, reason: metav1.StatusReasonBadRequest,
@@ -63,7 +65,7 @@ func read(ctx context.Context, w http.ResponseWriter, r *http.Request, share *bu
 	return body.Bytes(), nil
 }
 
-// elements counts what a JSON text has of members and items, or a few more.
+// elements counts the members and items of a JSON text, or slightly more.
 func elements(text []byte) int {
 	n, quoted := 0, false
 	for i := 0; i < len(text); i++ {
@@ -79,7 +81,7 @@ func elements(text []byte) int {
 	return n
 }
 
-// refusal is an answer to the API server, which passes the message on to its caller.
+// refusal is an answer to the API server, which forwards the message to its client.
 type refusal struct {
 	why     string
 	code    int32

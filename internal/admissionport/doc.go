@@ -1,18 +1,18 @@
 // Copyright The Latchkey Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package admissionport is the port at which the API server asks about objects, and
-// keeps everybody else out.
+// Package admissionport is the port at which the API server asks for admission, and
+// refuses all other clients.
 //
-// An API server proves nothing about itself to a webhook unless its administrator
-// configures that. So what it asks begins with a path segment that nobody can guess:
-// the controller writes it into a Secret of Latchkey's own namespace, which every
-// server replica watches, and then into the webhook configuration. Without it a
-// request is answered 404, whatever else it asks for, before its body is read. Where
-// the API server can present a client certificate, one can be demanded as well.
+// An API server does not authenticate to a webhook unless its administrator configures
+// that. So the path of an admission request begins with a segment that cannot be
+// guessed. The controller writes it into a Secret of Latchkey's own namespace, which
+// every server replica watches, and then into the webhook configuration. A request
+// without it is answered 404, before its body is read. If the API server can present a
+// client certificate, the port can require one as well.
 //
-// Requests that may come in share a budget of bytes, so that their bodies and what is
-// made of them fit the memory of the process.
+// Accepted requests share a budget of bytes, so that their bodies and the decoded
+// objects fit into the memory of the process.
 //
-// The package reads the Secret. Package admissionpath, the controller's, writes it.
+// The package reads the Secret. Package admissionpath, of the controller, writes it.
 package admissionport

@@ -14,20 +14,19 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/budget"
 )
 
-// limit is how long a request may take, its body included: as long as an API server can
-// be told to wait.
+// limit is how long a request may take, including its body: the longest timeout that
+// can be configured for a webhook.
 const limit = 30 * time.Second
 
-// Guard passes the API server's questions on to hooks, within the budget, and answers
-// everybody else 404.
+// Guard passes the API server's requests to hooks, within the budget, and answers all
+// others 404.
 type Guard struct {
 	paths *Paths
 	hooks map[string]http.Handler
 	bytes *budget.Budget
 }
 
-// NewGuard returns a guard of hooks, which are given by where they are below the
-// segment.
+// NewGuard returns a guard of hooks, which are given by their paths below the segment.
 func NewGuard(paths *Paths, hooks map[string]http.Handler) *Guard {
 	return &Guard{paths: paths, hooks: hooks, bytes: budget.New(MaxBytes, 0)}
 }
@@ -42,7 +41,7 @@ func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), limit)
 	defer cancel()
 	deadline, _ := ctx.Deadline()
-	_ = http.NewResponseController(w).SetReadDeadline(deadline) // what is no connection is not slow
+	_ = http.NewResponseController(w).SetReadDeadline(deadline) // without a connection there is no slow client
 	share := g.bytes.Share("")
 	defer share.Release()
 	body, no := read(ctx, w, r, share)
@@ -55,7 +54,7 @@ func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	hook.ServeHTTP(w, r)
 }
 
-// hook returns who answers a request; nil where it is nobody.
+// hook returns the handler of a request, or nil.
 func (g *Guard) hook(r *http.Request) http.Handler {
 	text, name, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 	honoured := g.paths.Honours(text)
@@ -66,8 +65,8 @@ func (g *Guard) hook(r *http.Request) http.Handler {
 	return hook
 }
 
-// notFound is the answer to all who do not know the path, and the same for all. The
-// connection is closed, so that the rest of a body is not even read to be thrown away.
+// notFound answers every client that does not know the path, and always in the same
+// way. It closes the connection, so that the rest of a body is not read.
 func notFound(w http.ResponseWriter) {
 	refused.WithLabelValues(reasonPath).Inc()
 	w.Header().Set("Connection", "close")

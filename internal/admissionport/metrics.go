@@ -8,7 +8,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 )
 
-// Why a request is not passed on to a hook.
+// The reasons for which a request is not passed to a hook.
 const (
 	reasonPath = "path"
 	reasonSize = "size"
@@ -23,6 +23,6 @@ var refused = prometheus.NewCounterVec(prometheus.CounterOpts{
 func init() {
 	metrics.Registry.MustRegister(refused)
 	for _, reason := range []string{reasonPath, reasonSize, reasonBusy} {
-		refused.WithLabelValues(reason) // the series is there before there is anything to say
+		refused.WithLabelValues(reason) // the series exists from the start
 	}
 }

@@ -17,15 +17,15 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/seal"
 )
 
-// Paths knows the segments that are honoured at the moment. Its zero value is ready
-// for use and knows none.
+// Paths has the segments that are accepted. Its zero value is ready to use and has
+// none.
 type Paths struct {
 	honoured atomic.Pointer[[]seal.Value]
 }
 
-// Watch keeps p in step with the Secret, as seen through c. A Secret that is deleted,
-// or that cannot be read, leaves the segments as they were: admission goes on until
-// the controller has made it again.
+// Watch updates p with the Secret, as seen through c. If the Secret is deleted or
+// invalid, the segments stay: admission continues until the controller has written the
+// Secret again.
 func (p *Paths) Watch(ctx context.Context, c cache.Cache) error {
 	informer, err := c.GetInformer(ctx, &corev1.Secret{}, cache.BlockUntilSynced(false))
 	if err != nil {
@@ -48,7 +48,7 @@ func (p *Paths) Watch(ctx context.Context, c cache.Cache) error {
 	return err
 }
 
-// set takes over what the Secret holds, and reports whether it could.
+// set uses the data of the Secret, and reports whether it is valid.
 func (p *Paths) set(data map[string][]byte) bool {
 	state, ok := ParseState(data)
 	if !ok {
@@ -62,21 +62,21 @@ func (p *Paths) set(data map[string][]byte) bool {
 	return true
 }
 
-// Honours reports whether text is a segment that is honoured, in a time that does not
-// depend on how much of it is right.
+// Honours reports whether text is an accepted segment. Its time does not depend on how
+// much of text is right.
 func (p *Paths) Honours(text string) bool {
 	honoured := p.honoured.Load()
 	if honoured == nil {
 		return false
 	}
 	asked, found := seal.ValueOf(text), false
-	for _, s := range *honoured { // all of them: which one it is shows nowhere
+	for _, s := range *honoured { // compare with all, so that the time does not reveal which one matched
 		found = s.Equal(asked) || found
 	}
 	return found
 }
 
-// errNoPath is why nobody is answered before the controller has run once.
+// errNoPath is the error before the controller has run for the first time.
 var errNoPath = errors.New("no path of admission yet: the latchkey controller makes it; check that it runs")
 
 // Ready returns an error while no segment is known.

@@ -15,14 +15,14 @@ import (
 // SecretName is the Secret, in Latchkey's own namespace, that holds the segments.
 const SecretName = "latchkey-admission-path"
 
-// Where each hook is, below the segment.
+// The paths of the hooks, below the segment.
 const (
 	UserSecretHook  = "/admit-usersecret"
 	AgentSecretHook = "/admit-agentsecret"
 	PodHook         = "/inject-pod"
 )
 
-// Hooks returns where the hooks are, by their names in the webhook configuration.
+// Hooks returns the paths of the hooks, by their names in the webhook configuration.
 func Hooks() map[string]string {
 	return map[string]string{
 		"usersecrets.latchkey.dev":    UserSecretHook,
@@ -33,15 +33,15 @@ func Hooks() map[string]string {
 	}
 }
 
-// State is what the Secret holds.
+// State is the content of the Secret.
 type State struct {
-	// Current is the segment that the webhook configuration names, or is about to.
+	// Current is the segment that the webhook configuration names, or will name.
 	Current seal.Value
-	// Previous is the one before; it may be empty. It is honoured as well.
+	// Previous is the segment before; it may be empty. It is accepted as well.
 	Previous seal.Value
 	// Since is when Current was made.
 	Since time.Time
-	// Certificate is a digest of the serving certificate of that time.
+	// Certificate is a digest of the serving certificate when Current was made.
 	Certificate string
 }
 
@@ -59,8 +59,7 @@ var segment = regexp.MustCompile(`^[a-z2-7]{26,}$`)
 // NewSegment returns a segment of at least 128 random bits.
 func NewSegment() seal.Value { return seal.ValueOf(strings.ToLower(rand.Text())) }
 
-// ParseSegment returns the segment of a path that leads to hook; empty where the path
-// has none.
+// ParseSegment returns the segment of a path that leads to hook, or the empty value.
 func ParseSegment(path, hook string) seal.Value {
 	found, ok := strings.CutSuffix(strings.TrimPrefix(path, "/"), hook)
 	if !ok || !segment.MatchString(found) {
@@ -72,7 +71,7 @@ func ParseSegment(path, hook string) seal.Value {
 // Path returns the path of a hook below a segment. It is as secret as the segment.
 func Path(of seal.Value, hook string) string { return "/" + string(of.Reveal()) + hook }
 
-// ParseState reads a Secret's data. It is not ok where there is no segment.
+// ParseState parses a Secret's data. ok is false if it has no segment.
 func ParseState(data map[string][]byte) (s State, ok bool) {
 	if !segment.Match(data[currentKey]) {
 		return State{}, false
@@ -81,12 +80,12 @@ func ParseState(data map[string][]byte) (s State, ok bool) {
 	if segment.Match(data[previousKey]) {
 		s.Previous = seal.NewValue(data[previousKey])
 	}
-	// A time that cannot be read is long ago: the segment gets a successor.
+	// An invalid time counts as long ago, so that the segment is replaced.
 	s.Since, _ = time.Parse(time.RFC3339, string(data[sinceKey]))
 	return s, true
 }
 
-// Data returns what the Secret is to hold.
+// Data returns the data of the Secret.
 func (s State) Data() map[string][]byte {
 	return map[string][]byte{
 		currentKey:     s.Current.Reveal(),

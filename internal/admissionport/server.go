@@ -25,19 +25,19 @@ const (
 	idleTimeout   = 90 * time.Second
 	// maxHeader is far above what an API server sends.
 	maxHeader = 32 << 10
-	// drainTimeout is how long a server that ends waits for what it answers.
+	// drainTimeout is how long a stopping server waits for its open requests.
 	drainTimeout = limit
 )
 
 // Server serves a handler over TLS. It is a runnable of a manager, on every replica.
 type Server struct {
-	// Address is where to listen.
+	// Address is the address to listen on.
 	Address string
-	// Certificate returns what to serve.
+	// Certificate returns the certificate to serve.
 	Certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
-	// ClientCA signs the certificates of those who may connect; nil asks for none.
+	// ClientCA signs the accepted client certificates; nil requires none.
 	ClientCA *dynamiccertificates.DynamicFileCAContent
-	// Handler answers.
+	// Handler answers the requests.
 	Handler http.Handler
 
 	listening atomic.Bool
@@ -54,7 +54,7 @@ func (s *Server) Ready() error {
 	return nil
 }
 
-// Start serves until ctx ends, and then answers what has come already.
+// Start serves until ctx ends, and then completes the open requests.
 func (s *Server) Start(ctx context.Context) error {
 	log := ctrl.LoggerFrom(ctx).WithName("admission")
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.Address)
@@ -71,7 +71,7 @@ func (s *Server) Start(ctx context.Context) error {
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
 		BaseContext:       func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
-		// Anybody can make it speak, by a handshake that fails.
+		// Anyone can cause these messages, by a handshake that fails.
 		ErrorLog: slog.NewLogLogger(logr.ToSlogHandler(log.V(1)), slog.LevelInfo),
 	}
 	ended := make(chan error, 1)
@@ -88,15 +88,15 @@ func (s *Server) Start(ctx context.Context) error {
 	return server.Shutdown(drain)
 }
 
-// tls returns how to speak. With a CA of clients, it is looked at for every
-// connection, since the file may have changed.
+// tls returns the TLS configuration. The CA of clients is read for every connection,
+// because the file may have changed.
 func (s *Server) tls() *tls.Config {
 	config := &tls.Config{MinVersion: tls.VersionTLS13, GetCertificate: s.Certificate, NextProtos: []string{"h2", "http/1.1"}}
 	if s.ClientCA == nil {
 		return config
 	}
 	config.ClientAuth = tls.RequireAndVerifyClientCert
-	config.SessionTicketsDisabled = true // a resumed session would outlive the CA that let it in
+	config.SessionTicketsDisabled = true // a resumed session would outlive the CA that admitted it
 	config.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
 		options, ok := s.ClientCA.VerifyOptions()
 		if !ok {

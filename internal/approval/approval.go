@@ -1,12 +1,12 @@
 // Copyright The Latchkey Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package approval judges what a UserSecret may take from the Secret that its
-// valueFrom names. Latchkey reads that Secret with rights of its own, so it copies the
-// value only for an object that carries an approval: a digest under a key that tenants
-// do not have, over all that decides what the source feeds. Admission and the REST API
-// make one for callers who may get the Secret; the controller and the projection into
-// pods ask for it every time. Pure: objects in, judgements out.
+// Package approval decides what a UserSecret may take from the Secret that its
+// valueFrom names. Latchkey reads that Secret with its own rights. So it copies the
+// value only for an object with an approval: a digest, with a key that tenants do not
+// have, of all that decides where the value goes. Admission and the REST API make
+// approvals for callers who may get the Secret. The controller and the projection into
+// pods check them every time. Pure: objects in, decisions out.
 package approval
 
 import (
@@ -18,24 +18,24 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/digest"
 )
 
-// An approval is bound to one state of one object, so that none can be used a second
-// time. For an object that is there, that is its UID and generation: every change of
-// the spec raises the generation, and no generation comes twice. A new object has no
-// UID yet when admission looks at it. Its approval is bound to the time instead, which
-// must be the time of the object's creation; both are told by a clock of the cluster.
+// An approval is bound to one state of one object, so that it cannot be used again. For
+// a stored object, that is its UID and generation: every change of the spec raises the
+// generation, and no generation occurs twice. A new object has no UID yet during
+// admission. Its approval is bound to the time instead, which must be the time of the
+// object's creation; both times come from clocks of the cluster.
 const (
 	formCreated = "c"
 	formUpdated = "u"
 )
 
-// skew is how far the server's clock may be from the API server's, the time that a
-// creation takes included.
+// skew is the maximum difference between the server's and the API server's clocks,
+// including the duration of a creation.
 const skew = 5 * time.Minute
 
-// firstGeneration is that of every new object.
+// firstGeneration is the generation of every new object.
 const firstGeneration = 1
 
-// Valid reports whether u carries an approval of what it is now. An object without a
+// Valid reports whether u has an approval of its current state. An object without a
 // source needs none and has none.
 func Valid(key digest.Key, u *v1alpha1.UserSecret) bool {
 	text := u.Annotations[v1alpha1.AnnotationSourceApproval]
@@ -67,17 +67,17 @@ func created(key digest.Key, u *v1alpha1.UserSecret, seconds int64) string {
 	return formCreated + "." + made + "." + sum(key, u, formCreated, made)
 }
 
-// sum digests what a source feeds, in the object and state that are named.
+// sum digests the targets of a source, for an object and its state.
 func sum(key digest.Key, u *v1alpha1.UserSecret, state ...string) string {
 	source := u.Spec.ValueFrom.SecretKeyRef
 	return key.Sum(digest.PurposeApproval, u.Namespace, append(state,
 		u.Name, u.SecretName(), source.Name, source.Key, u.Spec.EnvName, u.Spec.FilePath, strconv.FormatBool(u.IsEnabled()))...)
 }
 
-// Widens reports whether a source feeds something in after that it did not feed in
-// before: it is another source, is turned on, or has another target. A target counts
-// while the secret is disabled too, so that whoever turns it on again does not turn on
-// somebody else's choice.
+// Widens reports whether a source has a use in after that it did not have in before:
+// another source, an enabled secret, or another target. A target counts even while the
+// secret is disabled, so that a user who enables the secret does not enable a target
+// that another user chose.
 func Widens(before, after *v1alpha1.UserSecret) bool {
 	if after.Spec.ValueFrom == nil {
 		return false
@@ -93,7 +93,7 @@ func Widens(before, after *v1alpha1.UserSecret) bool {
 type Change struct {
 	// Before is the stored object; nil for a new one.
 	Before *v1alpha1.UserSecret
-	// After is the object as it is to be stored.
+	// After is the object as it will be stored.
 	After *v1alpha1.UserSecret
 	// Generation is the generation that it will have.
 	Generation int64
@@ -101,12 +101,11 @@ type Change struct {
 	Now time.Time
 }
 
-// Approve returns the approval for After, "" where it gets none, and whether the write
-// may happen at all. May reports whether its author may get the source; it is asked
-// only where that matters. What was approved and is not widened stays approved,
-// whoever writes: to disable a secret, to take a target from it or to describe it needs
-// no right on its source. Where the approval is missing, any write by somebody who may
-// get the source makes it good.
+// Approve returns the approval for After, or "", and whether the write is allowed. may
+// reports whether the author may get the source; it is called only if that matters. An
+// approval that is not widened stays valid for any author: disabling a secret, removing
+// a target or changing the description needs no right on the source. If the approval is
+// missing, any write by an author who may get the source adds it.
 func (c Change) Approve(key digest.Key, may func() (bool, error)) (text string, ok bool, err error) {
 	if c.After.Spec.ValueFrom == nil {
 		return "", true, nil
@@ -137,8 +136,8 @@ func (c Change) text(key digest.Key) string {
 	return updated(key, &u, c.Generation)
 }
 
-// Holds reports whether After, as it is to be stored, carries an approval already. So
-// the server's own writes are judged, which bring theirs along.
+// Holds reports whether After, as it will be stored, already has an approval. The
+// server's own writes are checked in this way, because they include it.
 func (c Change) Holds(key digest.Key) bool {
 	u := *c.After
 	u.Generation = c.Generation

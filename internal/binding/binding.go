@@ -1,8 +1,8 @@
 // Copyright The Latchkey Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package binding says what the value of each kind of object is sealed for. Everything
-// that seals or opens asks it, so that there is one answer. It is pure.
+// Package binding defines what the value of each kind of object is sealed for. All code
+// that seals or opens uses it. It is pure.
 package binding
 
 import (
@@ -18,9 +18,9 @@ const (
 	agentKind = "AgentSecret"
 )
 
-// WarningOlderForUID is the warning of admission where a sealedValue was sealed for its
-// namespace's UID as well, with an older key: Latchkey stores it for the name alone, so
-// only its author can seal it again for the UID.
+// WarningOlderForUID is the warning of admission for a sealedValue that was sealed for
+// its namespace's UID as well, with an older key. Latchkey stores it for the name
+// alone, so only its author can seal it again for the UID.
 const WarningOlderForUID = "spec.sealedValue was sealed for the namespace's UID with an older key: seal the value again for that UID"
 
 // User returns what the value of a UserSecret is sealed for.

@@ -1,10 +1,10 @@
 // Copyright The Latchkey Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package budget bounds what requests may hold at once: bytes of bodies, or turns to
-// be served. A Budget has a total for everybody and, where callers are known, a cap
-// for each of them, so that one caller cannot use up what all share. It counts; it
-// reads no body and knows no protocol.
+// Package budget bounds what requests may hold at once: bytes of bodies, or turns to be
+// served. A Budget has a total and, if callers are known, a cap for each caller, so
+// that no caller can use up what all share. It only counts: it reads no body and knows
+// no protocol.
 package budget
 
 import (
@@ -16,14 +16,13 @@ import (
 )
 
 var (
-	// ErrFull says that others hold so much that the total does not suffice.
+	// ErrFull reports that others hold so much that the total does not suffice.
 	ErrFull = errors.New("budget: used up by all callers together")
-	// ErrCaller says that the caller would hold more than one caller may.
+	// ErrCaller reports that the caller would hold more than one caller may.
 	ErrCaller = errors.New("budget: used up by this caller")
 )
 
-// Budget is an amount that is handed out and taken back. It is safe for concurrent
-// use.
+// Budget is an amount that is handed out and returned. It is safe for concurrent use.
 type Budget struct {
 	size, perCaller int64
 	total           *semaphore.Weighted
@@ -32,13 +31,13 @@ type Budget struct {
 	callers map[string]int64 // only those that hold something
 }
 
-// New returns a budget of size, of which each caller may hold perCaller at once; 0 is
-// no cap.
+// New returns a budget of size, of which each caller may hold perCaller at once; 0
+// means no cap.
 func New(size, perCaller int64) *Budget {
 	return &Budget{size: size, perCaller: perCaller, total: semaphore.NewWeighted(size), callers: map[string]int64{}}
 }
 
-// Share returns what caller holds for one request: nothing yet. It must be released.
+// Share returns an empty share of caller for one request. It must be released.
 func (b *Budget) Share(caller string) *Share { return &Share{budget: b, caller: caller} }
 
 // Held returns how much a caller holds in all its requests.
@@ -55,8 +54,8 @@ type Share struct {
 	held   int64
 }
 
-// Take takes n more, such as for each part of a body that arrives, or returns ErrFull
-// or ErrCaller at once.
+// Take takes n more, for example for each part of a body that arrives, or returns
+// ErrFull or ErrCaller at once.
 func (s *Share) Take(n int64) error {
 	if err := s.charge(n); err != nil {
 		return err
@@ -69,12 +68,12 @@ func (s *Share) Take(n int64) error {
 	return nil
 }
 
-// Await is Take, but waits in line until others have released enough, or returns
-// ctx's error. Take all that a request needs in one call: shares that wait while they
-// hold something can wait for each other.
+// Await is Take, but waits until others have released enough, or returns ctx's error.
+// Take all that a request needs in one call: shares that wait while they hold something
+// can wait for each other forever.
 func (s *Share) Await(ctx context.Context, n int64) error {
 	if n > s.budget.size {
-		return ErrFull // nobody ever releases that much
+		return ErrFull // so much will never be free
 	}
 	if err := s.charge(n); err != nil {
 		return err
@@ -87,7 +86,7 @@ func (s *Share) Await(ctx context.Context, n int64) error {
 	return nil
 }
 
-// Release gives everything back. A second call does nothing.
+// Release returns everything. A second call does nothing.
 func (s *Share) Release() {
 	if s.held == 0 {
 		return

@@ -1,9 +1,9 @@
 // Copyright The Latchkey Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package caches says what Latchkey's processes hold in memory of the cluster. It
-// is a security boundary: a cache holds sealed values, never opened ones, and of
-// foreign Secrets nothing but name and version.
+// Package caches defines what Latchkey's processes hold in memory of the cluster. It is
+// a security boundary: a cache holds sealed values, never opened ones, and only the
+// names and versions of foreign Secrets.
 package caches
 
 import (
@@ -27,8 +27,8 @@ import (
 // lastApplied is where kubectl keeps the manifest that it applied last.
 const lastApplied = corev1.LastAppliedConfigAnnotation
 
-// Only returns the choice of namespaces that a cache sees: those named, or all where
-// none is named.
+// Only returns the namespaces that a cache sees: those named, or all if namespaces is
+// empty.
 func Only(namespaces []string) map[string]cache.Config {
 	if len(namespaces) == 0 {
 		return nil
@@ -77,8 +77,7 @@ func Keys(cfg *rest.Config, scheme *runtime.Scheme, namespace string, w *Watches
 	}))
 }
 
-// Named returns a cache of one object of a kind; namespace is empty for a kind without
-// namespaces.
+// Named returns a cache of one object; namespace is empty for kinds without namespaces.
 func Named(cfg *rest.Config, scheme *runtime.Scheme, kind client.Object, namespace, name string, w *Watches) (cache.Cache, error) {
 	options := cache.Options{
 		Scheme:   scheme,
@@ -102,13 +101,13 @@ func Endpoints(cfg *rest.Config, scheme *runtime.Scheme, namespace, service stri
 }
 
 // Own returns a cache of the names of Secrets and ConfigMaps in Latchkey's own
-// namespace, for noticing that one is gone. It asks the API server for metadata only and
-// keeps no more than it needs.
+// namespace, to notice a deletion. It reads metadata only and stores only what it
+// needs.
 func Own(cfg *rest.Config, scheme *runtime.Scheme, namespace string) (cache.Cache, error) {
 	return cache.New(cfg, cache.Options{Scheme: scheme, DefaultTransform: nameAndVersion, DefaultNamespaces: Only([]string{namespace})})
 }
 
-// slim drops what nobody reads.
+// slim drops the parts of an object that are not used.
 func slim(obj any) (any, error) {
 	o, ok := obj.(client.Object)
 	if !ok {
@@ -158,7 +157,7 @@ func nameAndVersion(obj any) (any, error) {
 	return m, nil
 }
 
-// mustSelect returns the selector of objects that have a label.
+// mustSelect returns the selector of objects with a label.
 func mustSelect(label string) labels.Selector {
 	s, err := labels.Parse(label)
 	if err != nil {

@@ -24,22 +24,23 @@ const (
 )
 
 // follower is what an informer lists and watches with. To the informer, a watch never
-// ends: where it does, it is begun again where it was, and where the API server does not
-// know that place any more, as after its restart, it sends all objects and the informer is
-// told the difference. The library does the same, but waits up to a minute in between,
-// longer each time. The informer calls it from one goroutine.
+// ends. When it ends, the follower starts another one at the same place. If the API
+// server no longer knows that place, as after a restart, it sends all objects, and the
+// follower passes the difference to the informer. The library does the same, but waits
+// up to a minute in between, longer each time. The informer calls the follower from one
+// goroutine.
 type follower struct {
 	inner   toolscache.ListerWatcherWithContext
 	example runtime.Object
 	report  func(up bool)
 	up      bool // of Watches
-	// known are the resourceVersions of the objects that the informer has been told of, by
-	// key; last is how far it has been told.
+	// known are the resourceVersions of the objects that the informer knows, by key;
+	// last is the version up to which it is informed.
 	known map[string]string
 	last  string
 }
 
-// list lists, for as long as it takes until the API server answers.
+// list lists, and repeats that until the API server answers.
 func (f *follower) list(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
 	f.report(false)
 	var list runtime.Object
@@ -59,7 +60,7 @@ func (f *follower) list(ctx context.Context, o metav1.ListOptions) (runtime.Obje
 	})
 }
 
-// watch begins a watch that goes on until the informer stops it.
+// watch starts a watch that continues until the informer stops it.
 func (f *follower) watch(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
 	f.report(false)
 	s := &stream{follower: f, options: o, out: make(chan watch.Event), done: make(chan struct{})}
@@ -85,7 +86,7 @@ func (f *follower) begin(ctx context.Context, o metav1.ListOptions) (inner watch
 	return inner, err
 }
 
-// persist tries until the API server answers, and says something that time does not mend.
+// persist tries until the API server answers, or returns an error that will not pass.
 func (f *follower) persist(ctx context.Context, try func() error) error {
 	pauses := wait.Backoff{Duration: firstPause, Factor: 2, Jitter: 0.25, Steps: 100, Cap: longestPause}
 	for first := true; ; first = false {
@@ -106,17 +107,18 @@ func (f *follower) persist(ctx context.Context, try func() error) error {
 	}
 }
 
-// decisive reports whether the API server will say the same again. A restarted one refuses
-// with all kinds of reasons while it reads what it stored, its rules of access included.
+// decisive reports whether the API server will give the same answer again. A restarted
+// one refuses for all kinds of reasons while it loads what it stored, including its
+// access rules.
 func decisive(err error) bool {
 	return forgotten(err) || apierrors.IsInvalid(err) || apierrors.IsBadRequest(err) || apierrors.IsMethodNotSupported(err) ||
 		apierrors.IsNotAcceptable(err) || apierrors.HasStatusCause(err, metav1.CauseTypeResourceVersionTooLarge)
 }
 
-// forgotten reports whether the API server does not know a resourceVersion any more.
+// forgotten reports whether the API server no longer knows a resourceVersion.
 func forgotten(err error) bool { return apierrors.IsResourceExpired(err) || apierrors.IsGone(err) }
 
-// learn notes that the informer is told of an object.
+// learn records that the informer knows an object.
 func (f *follower) learn(obj runtime.Object) {
 	if key, err := toolscache.MetaNamespaceKeyFunc(obj); err == nil {
 		f.known[key] = versionOf(obj)

@@ -12,12 +12,12 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// behind is for how long a cache may not have a write yet that was admitted. It is far
-// longer than a watch takes.
+// behind is how long a cache may lack an admitted write. It is far longer than a watch
+// takes.
 const behind = 2 * time.Second
 
-// Writes remembers in which namespaces a write was admitted a moment ago, by this process.
-// Its zero value is ready for use.
+// Writes remembers the namespaces in which this process admitted a write a moment ago.
+// Its zero value is ready to use.
 type Writes struct {
 	mu    sync.Mutex
 	at    map[string]time.Time
@@ -51,14 +51,15 @@ func (w *Writes) recent(namespace string) bool {
 	return ok && time.Since(at) <= behind
 }
 
-// patience is for how long the API server is asked for a list because the cache may be old.
+// patience is how long to wait for a list from the API server, when the cache may be
+// outdated.
 const patience = time.Second
 
-// Fresh returns a reader that has what was written a moment ago: it reads from the cache,
-// but asks the API server for lists of a namespace in which this process has just admitted
-// a write, for lists while the cache does not follow the API server, and for what the cache
-// does not have. An old list is better than none: it is the answer where the cache does
-// not follow and the API server does not answer.
+// Fresh returns a reader that has what was written a moment ago. It reads from the
+// cache. It asks the API server for lists of a namespace in which this process has just
+// admitted a write, for lists while the cache does not follow the API server, and for
+// objects that the cache does not have. If the cache does not follow and the API server
+// does not answer, it returns the outdated list.
 func Fresh(cached, live client.Reader, w *Writes, follows func() bool) client.Reader {
 	return fresh{cached, live, w, follows}
 }

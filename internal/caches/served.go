@@ -12,11 +12,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// ErrNotServed is the answer about a namespace that is no tenant.
+// ErrNotServed is the error for a namespace that is not a tenant.
 var ErrNotServed = errors.New("not served by Latchkey: it is none of --tenant-namespaces, or Latchkey has no rights there")
 
-// Served returns a reader of a cache that has the tenants only: about objects of other
-// namespaces it says ErrNotServed. With no tenant named, all namespaces are tenants.
+// Served returns a reader of a cache that has only the tenants. For objects of other
+// namespaces, it returns ErrNotServed. If tenants is empty, all namespaces are tenants.
 func Served(r client.Reader, tenants []string) client.Reader {
 	if len(tenants) == 0 {
 		return r
@@ -45,7 +45,7 @@ func (s served) List(ctx context.Context, list client.ObjectList, opts ...client
 	return s.Reader.List(ctx, list, opts...)
 }
 
-// check refuses a namespace that is named and no tenant.
+// check refuses a namespace that is not a tenant.
 func (s served) check(namespace string) error {
 	if namespace == "" || slices.Contains(s.tenants, namespace) {
 		return nil

@@ -10,8 +10,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
 
-// View returns a view of what is known. A controller watches it as a source: requests says
-// what to reconcile when a Secret changed that was asked for, or whose name also names.
+// View returns a view of the known versions. A controller watches it as a source.
+// requests returns what to reconcile when a Secret changed that was asked for, or for
+// which also returns true.
 func (v *Versions) View(also func(name string) bool, requests func(namespace, name string) []reconcile.Request) *View {
 	return &View{of: v, also: also, requests: requests, known: map[string]map[string]*found{}}
 }

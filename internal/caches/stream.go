@@ -21,17 +21,18 @@ import (
 	"k8s.io/utils/ptr"
 )
 
-// A watch that ends within shortWatch is begun again after shortPause.
+// A watch that ends within shortWatch is started again after shortPause.
 const (
 	shortWatch = time.Second
 	shortPause = 100 * time.Millisecond
 )
 
-// stream is one watch of the informer, made of as many of the API server's as it takes.
+// stream is one watch of the informer, made of any number of the API server's watches.
 type stream struct {
 	*follower
 	options metav1.ListOptions
-	// initial says that the informer asked for all objects and has not been sent all.
+	// initial is true while the informer has asked for all objects and not received
+	// all.
 	initial bool
 	out     chan watch.Event
 	ctx     context.Context //nolint:containedctx // of the watch, which is a value to the informer
@@ -76,7 +77,7 @@ func (s *stream) run(inner watch.Interface) {
 	}
 }
 
-// pause keeps watches that end at once from being begun all the time.
+// pause prevents watches that end at once from being restarted in a tight loop.
 func (s *stream) pause() {
 	timer := time.NewTimer(shortPause)
 	defer timer.Stop()
@@ -86,14 +87,14 @@ func (s *stream) pause() {
 	}
 }
 
-// from are the options of a watch that goes on where another ended.
+// from returns the options of a watch that continues where another ended.
 func (s *stream) from(version string) metav1.ListOptions {
 	o := s.options
 	o.ResourceVersion, o.ResourceVersionMatch, o.SendInitialEvents, o.AllowWatchBookmarks = version, "", nil, true
 	return o
 }
 
-// relay passes events on until the watch ends.
+// relay forwards events until the watch ends.
 func (s *stream) relay(inner watch.Interface) error {
 	if !s.initial {
 		s.report(true)
@@ -118,10 +119,10 @@ func (s *stream) relay(inner watch.Interface) error {
 	}
 }
 
-// pass sends one event to the informer and remembers what it was told.
+// pass sends one event to the informer and records it.
 func (s *stream) pass(event watch.Event) bool {
 	key, err := toolscache.MetaNamespaceKeyFunc(event.Object)
-	version := versionOf(event.Object) // the object is the informer's once it is sent
+	version := versionOf(event.Object) // the informer owns the object once it is sent
 	if !s.send(event) {
 		return false
 	}
@@ -145,9 +146,9 @@ func (s *stream) send(event watch.Event) bool {
 	}
 }
 
-// again begins a watch that has the API server send all objects first, and passes on how
-// they differ from what the informer has: what is gone, then what changed, in the order in
-// which it did. So whoever has seen a version has seen all that came before it.
+// again starts a watch that begins with all objects, and sends the differences from
+// what the informer has: first the deletions, then the changes in their order. So an
+// informer that has a version has all versions before it.
 func (s *stream) again() (watch.Interface, error) {
 	o := s.from("")
 	o.SendInitialEvents, o.ResourceVersionMatch = ptr.To(true), metav1.ResourceVersionMatchNotOlderThan
@@ -169,7 +170,7 @@ func (s *stream) again() (watch.Interface, error) {
 	}
 }
 
-// initialOf reads all objects that a watch begins with, by key.
+// initialOf reads the initial objects of a watch, by key.
 func initialOf(inner watch.Interface) (there map[string]watch.Event, end watch.Event, err error) {
 	there = map[string]watch.Event{}
 	for event := range inner.ResultChan() {
@@ -186,7 +187,8 @@ func initialOf(inner watch.Interface) (there map[string]watch.Event, end watch.E
 	return nil, end, errors.New("the watch ended before it had sent all objects")
 }
 
-// tell sends the informer the difference; where it is stopped meanwhile, it lists anew.
+// tell sends the differences to the informer. If the informer is stopped meanwhile, it
+// lists again.
 func (s *stream) tell(there map[string]watch.Event, end watch.Event) {
 	var news []watch.Event
 	for key, version := range s.known {
@@ -211,7 +213,7 @@ func (s *stream) tell(there map[string]watch.Event, end watch.Event) {
 	}
 }
 
-// goneObject stands for an object that is gone: nothing but its name is known.
+// goneObject stands for a deleted object of which only the name is known.
 func (s *stream) goneObject(key, version string) runtime.Object {
 	obj := s.example.DeepCopyObject()
 	if m, err := meta.Accessor(obj); err == nil {

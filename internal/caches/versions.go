@@ -27,17 +27,18 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
 
-// Versions knows the versions of those Secrets of tenants that somebody has asked for. Each
-// is looked up once, by name. Then the API server's events about all Secrets' metadata say
-// how it changes, and nothing else of them is kept: memory grows with the Secrets that
-// objects take values from, and not with those that others have.
+// Versions knows the versions of those Secrets of tenants that were asked for. Each is
+// looked up once, by name. Afterwards the events of all Secrets' metadata show its
+// changes; nothing else of them is stored. So memory grows with the Secrets that
+// objects take values from, and not with other Secrets.
 //
-// That no change is missed rests on this order: a name is noted before it is looked up, and
-// it is looked up only while events are followed from an earlier time on. So a change after
-// the look-up finds the name noted. Where events were missed, all is looked up again.
+// No change is missed because of this order: a name is recorded before it is looked up,
+// and it is looked up only while events are followed from an earlier time. So a change
+// after the lookup finds the recorded name. If events were missed, all names are looked
+// up again.
 type Versions struct {
 	client client.WithWatch
-	// scopes are the namespaces of the tenants; all where the only one is "".
+	// scopes are the namespaces of the tenants; a single "" means all.
 	scopes []string
 	// synced is closed once all scopes are followed.
 	synced chan struct{}
@@ -45,11 +46,11 @@ type Versions struct {
 	mu       sync.Mutex
 	views    []*View
 	followed map[string]bool // by scope
-	all      bool            // once all are
+	all      bool            // true once all are
 }
 
-// NewVersions returns what knows of the Secrets of the tenants, which are the namespaces
-// named, or all where none is named. The caller runs Start.
+// NewVersions returns the Versions of the Secrets of the tenants, which are the
+// namespaces named, or all if tenants is empty. The caller runs Start.
 func NewVersions(cfg *rest.Config, scheme *runtime.Scheme, tenants []string) (*Versions, error) {
 	c, err := client.NewWithWatch(cfg, client.Options{Scheme: scheme})
 	if err != nil {
@@ -66,7 +67,7 @@ func newVersions(c client.WithWatch, tenants []string) *Versions {
 	return v
 }
 
-// errNotFollowed says that it is too early to look up anything.
+// errNotFollowed reports that it is too early to look up anything.
 var errNotFollowed = errors.New("events of Secrets are not followed yet")
 
 // Start follows the API server until ctx ends.
@@ -96,7 +97,7 @@ func (v *Versions) Start(ctx context.Context) error {
 	return nil
 }
 
-// follow follows one scope from now on, for as long as the API server can tell what comes.
+// follow follows one scope from now on, until the API server ends the watch for good.
 func (v *Versions) follow(ctx context.Context, scope string) error {
 	list := secretList()
 	if err := v.client.List(ctx, list, client.InNamespace(scope), client.Limit(1)); err != nil {
@@ -129,8 +130,8 @@ func secretList() *metav1.PartialObjectMetadataList {
 	return list
 }
 
-// begin forgets what is known of a scope that is followed from now on: what came before is
-// not. Whoever asked is told to ask again.
+// begin forgets what is known about a scope, because earlier events were missed. Askers
+// are told to ask again.
 func (v *Versions) begin(scope string) {
 	v.mu.Lock()
 	v.followed[scope] = true
@@ -156,7 +157,7 @@ func (v *Versions) begin(scope string) {
 	}
 }
 
-// observe notes how a Secret is now.
+// observe records the current state of a Secret.
 func (v *Versions) observe(m metav1.Object, gone bool) {
 	v.mu.Lock()
 	var tell []*View
@@ -180,20 +181,20 @@ func (v *Versions) isFollowed(namespace string) bool {
 	return v.followed[metav1.NamespaceAll] || v.followed[namespace]
 }
 
-// found is what is known of one Secret.
+// found is what is known about one Secret.
 type found struct {
-	// version is its resourceVersion, or that of its deletion; "" where it is not known to
-	// have been there.
+	// version is its resourceVersion, or that of its deletion; "" if it is not known to
+	// have existed.
 	version string
 	gone    bool
-	// looked: it was looked up.
+	// looked is true after the lookup.
 	looked bool
 }
 
-// become takes in what was seen, unless something later was seen before.
+// become records a state, unless a later one is known.
 func (f *found) become(version string, gone bool) {
 	if newer, err := resourceversion.CompareResourceVersion(version, f.version); err != nil || newer > 0 {
-		f.version, f.gone = version, gone // the error is that there is no version yet
+		f.version, f.gone = version, gone // the only possible error is that no version is known yet
 	}
 }
 
@@ -204,19 +205,19 @@ func (f *found) get() string {
 	return f.version
 }
 
-// View is what one asker knows.
+// View is the knowledge of one asker.
 type View struct {
 	of       *Versions
 	also     func(name string) bool
 	requests func(namespace, name string) []reconcile.Request
-	// tell is called when a Secret changed that was asked for, or that also names. Set by
-	// Start.
+	// tell is called when a Secret changed that was asked for, or for which also
+	// returns true. Set by Start.
 	tell func(namespace, name string)
 	// known are the Secrets asked for, by namespace and name.
 	known map[string]map[string]*found
 }
 
-// Of returns the version of a Secret, or "" where it does not exist.
+// Of returns the version of a Secret, or "" if it does not exist.
 func (w *View) Of(ctx context.Context, namespace, name string) (string, error) {
 	w.of.mu.Lock()
 	if !w.of.isFollowed(namespace) {
@@ -248,13 +249,13 @@ func (w *View) Of(ctx context.Context, namespace, name string) (string, error) {
 	if err == nil {
 		f.become(m.ResourceVersion, false)
 	}
-	// Events can have been faster: then they know better. If all was forgotten meanwhile,
-	// nobody asks what this knows, and the asker was told to ask again.
+	// An event can have arrived first; then it is newer. If all was forgotten
+	// meanwhile, this entry is not used any more, and the asker was told to ask again.
 	f.looked = true
 	return f.get(), nil
 }
 
-// Keep forgets all Secrets of a namespace but those named.
+// Keep forgets all Secrets of a namespace except those named.
 func (w *View) Keep(namespace string, names []string) {
 	w.of.mu.Lock()
 	defer w.of.mu.Unlock()

@@ -32,8 +32,8 @@ type Watches struct {
 	changed chan struct{}
 }
 
-// follow has the caches made with o followed, under a name, or under the names of their
-// kinds where it is empty. Without w, the library's own watches are used.
+// follow makes Watches follow the caches made with o, under name, or under the names of
+// their kinds if it is empty. If w is nil, the library's own watches are used.
 func (w *Watches) follow(name string, o cache.Options) cache.Options {
 	if w == nil {
 		return o
@@ -93,8 +93,8 @@ func (w *Watches) isLive(name string) bool {
 	return len(w.caches[name]) > 0 && !slices.ContainsFunc(w.caches[name], func(f *follower) bool { return !f.up })
 }
 
-// Live reports whether the caches named follow the API server, and returns what is closed
-// when any cache begins or ceases to.
+// Live reports whether the named caches follow the API server, and returns a channel
+// that is closed when any cache starts or stops following.
 func (w *Watches) Live(names ...string) (all bool, changed <-chan struct{}) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

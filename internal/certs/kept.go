@@ -17,14 +17,14 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// Kept is the certificate's Secret as it was last seen, so that it can be put back
-// when it is deleted. The rotation library does nothing about a Secret that is gone.
+// Kept is the certificate's Secret as last seen, so that it can be restored when it is
+// deleted. The rotation library does not restore a deleted Secret.
 type Kept struct {
 	mu   sync.Mutex
 	data map[string][]byte
 }
 
-// Watch keeps k in step with the Secret, as seen through c.
+// Watch updates k with the Secret, as seen through c.
 func (k *Kept) Watch(ctx context.Context, c cache.Cache) error {
 	informer, err := c.GetInformer(ctx, &corev1.Secret{}, cache.BlockUntilSynced(false))
 	if err != nil {
@@ -48,9 +48,9 @@ func (k *Kept) set(data map[string][]byte) {
 	k.data = maps.Clone(data)
 }
 
-// PutBack makes the Secret again with what it held: servers go on with the certificate
-// that the API server trusts. One that this process has never seen is made empty, and
-// the rotator fills it.
+// PutBack creates the Secret again with its last content, so that servers continue with
+// the certificate that the API server trusts. A Secret that this process has never seen
+// is created empty, and the rotator fills it.
 func (k *Kept) PutBack(ctx context.Context, c client.Client, namespace string) error {
 	k.mu.Lock()
 	data := maps.Clone(k.data)
@@ -58,7 +58,7 @@ func (k *Kept) PutBack(ctx context.Context, c client.Client, namespace string) e
 	return createSecret(ctx, c, namespace, data)
 }
 
-// createSecret makes the Secret, unless it is there.
+// createSecret creates the Secret unless it exists.
 func createSecret(ctx context.Context, c client.Client, namespace string, data map[string][]byte) error {
 	err := c.Create(ctx, &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{

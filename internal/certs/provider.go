@@ -20,12 +20,12 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 )
 
-// Provider holds the certificate that the Secret holds at the moment. Its zero value
-// is ready for use and holds none.
+// Provider has the current certificate of the Secret. Its zero value is ready to use
+// and has none.
 //
-// It serves both kinds of server that there are: a tls.Config through
-// GetCertificate, and k8s.io/apiserver as a CertKeyContentProvider that tells its
-// listeners of a renewed certificate.
+// It serves both kinds of server: a tls.Config through GetCertificate, and
+// k8s.io/apiserver as a CertKeyContentProvider that notifies its listeners of a renewed
+// certificate.
 type Provider struct {
 	current atomic.Pointer[pair]
 
@@ -35,13 +35,13 @@ type Provider struct {
 
 var _ dynamiccertificates.CertKeyContentProvider = &Provider{}
 
-// pair is a certificate and its key, parsed and as they were in the Secret.
+// pair is a certificate and its key, parsed and as stored in the Secret.
 type pair struct {
 	parsed        tls.Certificate
 	cert, key, ca []byte
 }
 
-// Watch keeps p in step with the Secret, as seen through c.
+// Watch updates p with the Secret, as seen through c.
 func (p *Provider) Watch(ctx context.Context, c cache.Cache) error {
 	informer, err := c.GetInformer(ctx, &corev1.Secret{}, cache.BlockUntilSynced(false))
 	if err != nil {
@@ -54,7 +54,8 @@ func (p *Provider) Watch(ctx context.Context, c cache.Cache) error {
 			return
 		}
 		if err := p.set(secret.Data); err != nil {
-			// Not passed on: what crypto/tls says of a broken key may quote it.
+			// The error is not logged: the message of crypto/tls for a broken key may
+			// quote it.
 			log.Info("Serving certificate is not usable yet, waiting for the controller")
 		}
 	}
@@ -65,8 +66,7 @@ func (p *Provider) Watch(ctx context.Context, c cache.Cache) error {
 	return err
 }
 
-// set takes over what the Secret holds. A pair that cannot be used leaves the one
-// before it in place.
+// set uses the data of the Secret. An unusable pair leaves the previous one in place.
 func (p *Provider) set(data map[string][]byte) error {
 	next := &pair{
 		cert: bytes.Clone(data[corev1.TLSCertKey]),
@@ -80,7 +80,7 @@ func (p *Provider) set(data map[string][]byte) error {
 	last := p.current.Swap(next)
 	expiry.Set(float64(next.parsed.Leaf.NotAfter.Unix()))
 	if last != nil && bytes.Equal(last.cert, next.cert) && bytes.Equal(last.key, next.key) {
-		return nil // the Secret changed in something else, or was only listed again
+		return nil // something else in the Secret changed, or it was only listed again
 	}
 	p.mu.Lock()
 	listeners := slices.Clone(p.listeners)
@@ -91,10 +91,10 @@ func (p *Provider) set(data map[string][]byte) error {
 	return nil
 }
 
-// errNoCertificate is what clients meet before the controller has run once.
+// errNoCertificate is the error before the controller has run for the first time.
 var errNoCertificate = errors.New("no serving certificate yet: the latchkey controller makes it; check that it runs")
 
-// GetCertificate serves tls.Config.
+// GetCertificate is for tls.Config.
 func (p *Provider) GetCertificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	current := p.current.Load()
 	if current == nil {
@@ -103,8 +103,8 @@ func (p *Provider) GetCertificate(*tls.ClientHelloInfo) (*tls.Certificate, error
 	return &current.parsed, nil
 }
 
-// CA returns the certificate, in PEM, that signed the one served; nil before there is
-// any.
+// CA returns the certificate, in PEM, that signed the one served, or nil if none is
+// served yet.
 func (p *Provider) CA() []byte {
 	current := p.current.Load()
 	if current == nil {
@@ -121,7 +121,7 @@ func (p *Provider) Ready() error {
 	return nil
 }
 
-// Wait returns as soon as there is a certificate, or with ctx's error.
+// Wait returns as soon as a certificate exists, or with ctx's error.
 func (p *Provider) Wait(ctx context.Context) error {
 	changed := make(signal, 1)
 	p.AddListener(changed)
@@ -143,7 +143,7 @@ type signal chan struct{}
 func (s signal) Enqueue() {
 	select {
 	case s <- struct{}{}:
-	default: // it is signalled already
+	default: // already signalled
 	}
 }
 
@@ -151,7 +151,7 @@ func (s signal) Enqueue() {
 func (p *Provider) Name() string { return SecretName }
 
 // CurrentCertKeyContent implements dynamiccertificates.CertKeyContentProvider: the
-// certificate and its key in PEM, nothing while there is none.
+// certificate and its key in PEM, or nil if none exists.
 func (p *Provider) CurrentCertKeyContent() (cert, key []byte) {
 	current := p.current.Load()
 	if current == nil {
@@ -160,8 +160,8 @@ func (p *Provider) CurrentCertKeyContent() (cert, key []byte) {
 	return current.cert, current.key
 }
 
-// AddListener implements dynamiccertificates.Notifier. The listener hears of every
-// certificate that differs from the one before it.
+// AddListener implements dynamiccertificates.Notifier. It notifies the listener of
+// every certificate that differs from the previous one.
 func (p *Provider) AddListener(l dynamiccertificates.Listener) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

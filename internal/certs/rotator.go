@@ -1,11 +1,11 @@
 // Copyright The Latchkey Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package certs keeps Latchkey's serving certificate. The controller makes and
+// Package certs maintains Latchkey's serving certificate. The controller makes and
 // rotates it, with the cert-controller library, in a Secret of Latchkey's own
-// namespace, and puts its CA into the webhook configurations and APIServices; every
-// server replica watches that Secret and serves what it holds, without a restart and
-// without a mounted file.
+// namespace, and writes its CA into the webhook configuration and the APIServices.
+// Every server replica watches that Secret and serves the certificate in it, without a
+// restart or a mounted file.
 package certs
 
 import (
@@ -25,26 +25,27 @@ const (
 	// SecretName is the Secret that holds the certificate.
 	SecretName = "latchkey-server-tls"
 	// WebhookConfiguration is the MutatingWebhookConfiguration whose caBundle is
-	// kept.
+	// maintained.
 	WebhookConfiguration = "latchkey"
 )
 
-// APIServices returns the names of Latchkey's APIServices, whose caBundle is kept.
+// APIServices returns the names of Latchkey's APIServices, whose caBundle is
+// maintained.
 func APIServices() []string { return []string{"v2.coder.latchkey.dev", "v1.golem.latchkey.dev"} }
 
-// services are the Services under whose names the servers are reached.
+// services are the Services under whose names clients reach the servers.
 var services = []string{"latchkey-webhook", "latchkey-server"}
 
-// EnsureSecret makes the empty Secret that the rotator fills.
+// EnsureSecret creates the empty Secret that the rotator fills.
 func EnsureSecret(ctx context.Context, c client.Client, namespace string) error {
 	return createSecret(ctx, c, namespace, nil)
 }
 
-// AddRotator makes mgr's leader keep the certificate. Dir is a directory of the
+// AddRotator makes mgr's leader maintain the certificate. dir is a directory of the
 // process's own, such as os.MkdirTemp returns.
 func AddRotator(mgr ctrl.Manager, namespace, dir string) error {
-	// The library waits for its certificate to be mounted, and ends the process if
-	// it is not. Nothing is mounted here: the servers watch the Secret.
+	// The library waits for its certificate to be mounted, and ends the process if it
+	// is not. Nothing is mounted here: the servers watch the Secret.
 	if err := os.WriteFile(filepath.Join(dir, corev1.TLSCertKey), nil, 0o600); err != nil {
 		return fmt.Errorf("prepare %s: %w", dir, err)
 	}

@@ -1,10 +1,10 @@
 // Copyright The Latchkey Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package digest makes the keyed digests that Latchkey publishes where tenants can
-// read them. Each is bound to a purpose and a namespace, so that equal content gives
-// unlike digests in two places: who can make content of their own cannot compare it
-// with somebody else's. It is pure: bytes in, bytes out.
+// Package digest makes the keyed digests that Latchkey publishes where tenants can read
+// them. Each is bound to a purpose and a namespace, so equal content has different
+// digests in two places: a tenant cannot compare its own content with another tenant's.
+// It is pure: bytes in, bytes out.
 package digest
 
 import (
@@ -46,7 +46,7 @@ func (Key) GoString() string { return "[redacted]" }
 // Purpose separates the uses of a key: digests of two purposes are unrelated.
 type Purpose string
 
-// The purposes that there are.
+// The purposes.
 const (
 	// PurposeBundle is the content of a bundle, in an annotation of it and in caches.
 	PurposeBundle Purpose = "bundle content v3"
@@ -70,28 +70,28 @@ const (
 )
 
 // Sum returns the digest of parts for a purpose in a namespace, as unpadded URL-safe
-// base64: HMAC-SHA256 over purpose, namespace and parts, each behind its length, so
-// that no two lists of parts give the same digest.
+// base64. It is HMAC-SHA256 over purpose, namespace and parts, each preceded by its
+// length, so that no two lists of parts have the same input.
 func (k Key) Sum(purpose Purpose, namespace string, parts ...string) string {
 	sum := k.mac(purpose, namespace, parts)
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
-// ShortLen is the length of a short digest in bytes: nobody without the key finds what
-// gives one that is wanted.
+// ShortLen is the length of a short digest in bytes. It suffices against a search for
+// content with a given digest, which needs the key.
 const ShortLen = 12
 
-// Short is a digest for where there are many.
+// Short is a digest for places with many digests.
 type Short [ShortLen]byte
 
-// Short returns the digest that Sum returns, cut off.
+// Short returns the digest that Sum returns, truncated.
 func (k Key) Short(purpose Purpose, namespace string, parts ...string) Short {
 	sum := k.mac(purpose, namespace, parts)
 	return Short(sum[:ShortLen])
 }
 
 func (k Key) mac(purpose Purpose, namespace string, parts []string) (sum [sha256.Size]byte) {
-	d := k.digesters.Get().(*digester) //nolint:errcheck // it holds nothing else
+	d := k.digesters.Get().(*digester) //nolint:errcheck // it contains nothing else
 	defer k.digesters.Put(d)
 	d.hash.Reset()
 	d.write(string(purpose))
@@ -103,14 +103,14 @@ func (k Key) mac(purpose Purpose, namespace string, parts []string) (sum [sha256
 	return sum
 }
 
-// digester is what making a digest needs, for the next one: a tenant's change takes
+// digester is the state for making a digest, which is reused: a tenant's change takes
 // thousands.
 type digester struct {
 	hash    hash.Hash
 	scratch [512]byte
 }
 
-// write writes a part behind its length. Parts can be values, so none stays in scratch.
+// write writes a part after its length. Parts can be values, so none stays in scratch.
 func (d *digester) write(part string) {
 	binary.BigEndian.PutUint64(d.scratch[:], uint64(len(part)))
 	n := 8

@@ -22,8 +22,7 @@ import (
 )
 
 const (
-	// LabelDigestKey marks the Secret with the key of the digests; its value is
-	// "true".
+	// LabelDigestKey marks the Secret with the key of the digests; its value is "true".
 	LabelDigestKey = "latchkey.dev/digest-key"
 
 	// TypeDigestKey is the type of that Secret.
@@ -35,11 +34,11 @@ const (
 	digestDataKey = "key"
 )
 
-// EnsureDigestKey returns the key of the digests that tenants can read, and makes it
-// if there is none.
+// EnsureDigestKey returns the key of the digests that tenants can read, and creates it
+// if it does not exist.
 //
-// A plain hash of a short secret could be guessed by trying. The key outlives restarts because otherwise each one
-// would make every digest differ and write every bundle again.
+// A plain hash of a short secret could be guessed. The key is stored because a new key
+// at each restart would change every digest and rewrite every bundle.
 func (s *Store) EnsureDigestKey(ctx context.Context) (digest.Key, error) {
 	key, err := s.readDigestKey(ctx)
 	if !apierrors.IsNotFound(err) {
@@ -50,7 +49,7 @@ func (s *Store) EnsureDigestKey(ctx context.Context) (digest.Key, error) {
 	key, _ = digest.NewKey(b)
 	err = s.PutBackDigestKey(ctx, key)
 	if apierrors.IsAlreadyExists(err) {
-		// Somebody else was faster; theirs is the one.
+		// Another replica created it first; use that one.
 		return s.readDigestKey(ctx)
 	}
 	if err != nil {
@@ -59,7 +58,7 @@ func (s *Store) EnsureDigestKey(ctx context.Context) (digest.Key, error) {
 	return key, nil
 }
 
-// PutBackDigestKey stores a key whose Secret was deleted. With another one, every
+// PutBackDigestKey stores a key whose Secret was deleted. With another key, every
 // digest would differ.
 func (s *Store) PutBackDigestKey(ctx context.Context, key digest.Key) error {
 	immutable := true
@@ -99,13 +98,13 @@ func decodeDigestKey(secret *corev1.Secret) (digest.Key, error) {
 	return key, nil
 }
 
-// ErrNoDigestKey says that the key of the digests is not known yet: the controller makes
-// it when it starts.
+// ErrNoDigestKey reports that the key of the digests is not known yet: the controller
+// makes it when it starts.
 var ErrNoDigestKey = errors.New("the key of the digests is not there yet: the latchkey controller makes it; check that it runs")
 
-// DigestKey follows the Secret that the controller made, for the process that only reads
-// it. A key that goes stays known: the controller has it in memory too. Its zero value
-// is ready for use and holds none.
+// DigestKey follows the Secret that the controller made, for the process that only
+// reads it. If the Secret is deleted, the key stays known: the controller has it in
+// memory, too. Its zero value is ready to use and has none.
 type DigestKey struct{ current atomic.Pointer[digest.Key] }
 
 // Key returns the key, or ErrNoDigestKey.
@@ -117,7 +116,7 @@ func (k *DigestKey) Key() (digest.Key, error) {
 	return *current, nil
 }
 
-// Watch keeps k in step with the Secret in namespace, as seen through c.
+// Watch updates k with the Secret in namespace, as seen through c.
 func (k *DigestKey) Watch(ctx context.Context, c cache.Cache, namespace string) error {
 	informer, err := c.GetInformer(ctx, &corev1.Secret{}, cache.BlockUntilSynced(false))
 	if err != nil {

@@ -14,19 +14,19 @@ import (
 )
 
 const (
-	// reloadInterval is the least time between the beginnings of two reloads.
+	// reloadInterval is the minimum time between the starts of two reloads.
 	reloadInterval = time.Second
 
-	// reloadTimeout bounds one reload, the wait for its turn included. It is
-	// below the 10 s that the API server gives an admission webhook by default.
+	// reloadTimeout bounds one reload, including the wait for its turn. It is below the
+	// 10 s that the API server gives an admission webhook by default.
 	reloadTimeout = 8 * time.Second
 
-	// absentFor is how long a key id that a reload did not find is taken to
-	// be unknown without asking again. It ends so that a key restored from a
-	// backup is found even if no watch runs.
+	// absentFor is how long a key id that a reload did not find counts as unknown
+	// without another reload. It ends so that a key restored from a backup is found
+	// even if no watch runs.
 	absentFor = 30 * time.Second
 
-	// maxAbsent bounds the memory that made-up key ids can take.
+	// maxAbsent bounds the memory for invented key ids.
 	maxAbsent = 1024
 )
 
@@ -91,7 +91,7 @@ func (r *refresher) refresh(ctx context.Context) error {
 	}
 }
 
-// isAbsent says whether a recent reload did not find the key.
+// isAbsent reports whether a recent reload did not find the key.
 func (r *refresher) isAbsent(id string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -99,8 +99,8 @@ func (r *refresher) isAbsent(id string) bool {
 	return ok && time.Since(since) < absentFor
 }
 
-// setAbsent notes that a reload did not find the key. A full memory is cleared:
-// it saves work and decides nothing.
+// setAbsent records that a reload did not find the key. A full memory is cleared: it
+// only saves work.
 func (r *refresher) setAbsent(id string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

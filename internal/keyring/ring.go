@@ -71,8 +71,8 @@ func NewRing(reload func(context.Context) error) *Ring {
 	return r
 }
 
-// Replace sets the keys to those that the watch sees. Keys it no longer sees
-// are forgotten. Keys that a live read found and the watch has never seen stay.
+// Replace sets the keys to those that the watch sees. It forgets keys that the watch no
+// longer sees. Keys that a live read found and the watch has never seen stay.
 func (r *Ring) Replace(keys []Key) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -87,9 +87,9 @@ func (r *Ring) Replace(keys []Key) {
 
 // Learn adds keys that a live read found.
 //
-// It never takes any away: reads and the watch are not ordered, and forgetting
-// a key too early would make values unreadable, while remembering a deleted one
-// too long merely opens what nobody stores any more.
+// It never removes any: reads and the watch are not ordered. Forgetting a key too early
+// would make values unreadable; remembering a deleted one too long only opens values
+// that are no longer stored.
 func (r *Ring) Learn(keys []Key) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -120,8 +120,8 @@ func (r *Ring) rebuild() {
 	}
 }
 
-// Notify has tell called after every key that comes or goes, when Open knows of it, and
-// when a successor of one is asked for. It must not block and must not call the Ring.
+// Notify calls tell after a key was added or removed, when Open knows about it, and
+// when a successor is requested. tell must not block and must not call the Ring.
 func (r *Ring) Notify(tell func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -138,8 +138,8 @@ func byID(keys []Key) map[string]Key {
 	return m
 }
 
-// Seal seals v for c with the newest key and returns the text. It returns
-// [ErrNoKey] if there is none.
+// Seal seals v for c with the newest key and returns the text. It returns [ErrNoKey] if
+// no key exists.
 func (r *Ring) Seal(c seal.Context, v seal.Value) (string, error) {
 	keys := r.view.Load().newestFirst
 	if len(keys) == 0 {
@@ -152,8 +152,8 @@ func (r *Ring) Seal(c seal.Context, v seal.Value) (string, error) {
 	return sealed.String(), nil
 }
 
-// Open opens text for c. A text that names a key which the Ring does not know
-// makes it reload; that may take a second, because reloads are rationed.
+// Open opens text for c. If the Ring does not know the key of text, it reloads; that
+// may take a second, because reloads are rate-limited.
 //
 // Errors that say that the text will never open wrap [ErrUnknownKey],
 // unseal.ErrOpen, or one of the errors of seal.Parse. Any other error, such as
@@ -170,8 +170,9 @@ func (r *Ring) Open(ctx context.Context, c seal.Context, text string) (seal.Valu
 	return key.Private.Open(c, sealed)
 }
 
-// Knows reports whether there is the key that text names, without opening it. It reloads
-// as Open does. Of a text that is no sealed value it says true: Open has to judge it.
+// Knows reports whether the key that text names exists, without opening text. It
+// reloads as Open does. For a text that is not a sealed value it returns true: Open has
+// to judge it.
 func (r *Ring) Knows(ctx context.Context, text string) (bool, error) {
 	id := seal.KeyIDOf(text)
 	if id == "" {
@@ -198,8 +199,8 @@ func (r *Ring) find(ctx context.Context, id string) (Key, error) {
 	}
 	switch {
 	case errors.Is(err, ErrBrokenKey):
-		// All keys that can be read were read. The broken one may be the one
-		// we need, so say so.
+		// All readable keys were read. The broken one may be the one that is needed, so
+		// report it.
 		unknown = fmt.Errorf("%w (while loading the keys: %w)", unknown, err)
 	case err != nil:
 		return Key{}, fmt.Errorf("look for sealing key %s: %w", id, err)
@@ -208,7 +209,7 @@ func (r *Ring) find(ctx context.Context, id string) (Key, error) {
 	return Key{}, unknown
 }
 
-// NewestID returns the id of the key that seals, or "" if there is none.
+// NewestID returns the id of the key that seals, or "" if no key exists.
 func (r *Ring) NewestID() string {
 	if keys := r.view.Load().newestFirst; len(keys) > 0 {
 		return keys[0].ID
@@ -216,7 +217,7 @@ func (r *Ring) NewestID() string {
 	return ""
 }
 
-// Infos returns the public side of all keys, newest first.
+// Infos returns the public parts of all keys, newest first.
 func (r *Ring) Infos() []KeyInfo {
 	keys := r.view.Load().newestFirst
 	infos := make([]KeyInfo, len(keys))
@@ -226,8 +227,8 @@ func (r *Ring) Infos() []KeyInfo {
 	return infos
 }
 
-// Newer says whether the key with id a is newer than the key with id b. It is
-// false if either is not in the Ring.
+// Newer reports whether the key with id a is newer than the key with id b. It is false
+// if either is not in the Ring.
 func (r *Ring) Newer(a, b string) bool {
 	keys := r.view.Load().byID
 	keyA, okA := keys[a]

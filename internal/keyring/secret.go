@@ -23,7 +23,7 @@ const (
 	// TypeSealingKey is the type of those Secrets.
 	TypeSealingKey corev1.SecretType = v1alpha1.SecretTypeSealingKey
 
-	// AnnotationCreated says when a key was made.
+	// AnnotationCreated is when a key was made.
 	AnnotationCreated = v1alpha1.AnnotationCreated
 
 	// AnnotationRotateRequested asks for a successor of the newest key.
@@ -59,10 +59,10 @@ func EncodeSecret(k Key, namespace string) *corev1.Secret {
 	}
 }
 
-// DecodeSecret reads the Secret that EncodeSecret made. It accepts nothing in
-// which the name, the public and the private half are not of one key, so that a
-// mixed-up restore is reported instead of sealing values that nobody can open.
-// Its errors wrap [ErrBrokenKey] and hold no data.
+// DecodeSecret decodes the Secret that EncodeSecret made. It accepts a Secret only if
+// the name, the public and the private half belong to one key. So a mixed-up restore is
+// reported, instead of sealing values that cannot be opened. Its errors wrap
+// [ErrBrokenKey] and contain no data.
 func DecodeSecret(s *corev1.Secret) (Key, error) {
 	broken := func(what string) (Key, error) {
 		return Key{}, fmt.Errorf("secret %s/%s: %s: %w", s.Namespace, s.Name, what, ErrBrokenKey)
@@ -84,12 +84,12 @@ func DecodeSecret(s *corev1.Secret) (Key, error) {
 	if s.Name != secretName(private.ID()) {
 		return broken("the name does not belong to the key")
 	}
-	// A request that cannot be read is none: the key is as good as before.
+	// An invalid request is ignored: the key itself is valid.
 	requested, _ := rotateRequested(s)
 	return Key{ID: private.ID(), Created: created.UTC(), RotateRequested: requested, Private: private}, nil
 }
 
-// rotateRequested returns when a successor of the key was asked for, zero for never.
+// rotateRequested returns when a successor of the key was requested; zero for never.
 func rotateRequested(s *corev1.Secret) (time.Time, error) {
 	text, has := s.Annotations[AnnotationRotateRequested]
 	if !has {

@@ -16,24 +16,24 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/policy/limits"
 )
 
-// Store keeps sealing keys in Secrets, one each, in Latchkey's own namespace.
+// Store stores sealing keys in Secrets, one each, in Latchkey's own namespace.
 type Store struct {
-	// Reader reads live, from the API server and not from a cache: what Ring
-	// promises rests on it.
+	// Reader reads live, from the API server and not from a cache: the guarantee of
+	// Ring depends on it.
 	Reader client.Reader
-	// Writer creates and deletes; it is not read from.
+	// Writer creates and deletes; it does not read.
 	Writer client.Client
 	// Namespace is Latchkey's own namespace.
 	Namespace string
-	// Limits and Version are published beside the keys. Only who publishes needs them.
+	// Limits and Version are published with the keys. Only a process that publishes
+	// needs them.
 	Limits  limits.Limits
 	Version string
 }
 
-// Load reads all keys, newest first. A Secret that is labelled as a key and
-// holds none does not hide the others: they are returned together with an error
-// that wraps [ErrBrokenKey] and names the broken ones. With any other error no
-// keys are returned.
+// Load reads all keys, newest first. A Secret with the label of keys but without a key
+// does not hide the others: they are returned together with an error that wraps
+// [ErrBrokenKey] and names the broken ones. With any other error, no keys are returned.
 func (s *Store) Load(ctx context.Context) ([]Key, error) {
 	var list corev1.SecretList
 	err := s.Reader.List(ctx, &list, client.InNamespace(s.Namespace), client.MatchingLabels{LabelSealingKey: labelTrue})
@@ -54,8 +54,8 @@ func (s *Store) Load(ctx context.Context) ([]Key, error) {
 	return keys, errors.Join(broken...)
 }
 
-// LoadInto reads all keys and passes them to ring. Its errors are those of
-// Load; with one that wraps [ErrBrokenKey] ring has learnt the other keys.
+// LoadInto reads all keys and passes them to ring. Its errors are those of Load; with
+// one that wraps [ErrBrokenKey], ring has learnt the other keys.
 func (s *Store) LoadInto(ctx context.Context, ring *Ring) error {
 	keys, err := s.Load(ctx)
 	ring.Learn(keys)
