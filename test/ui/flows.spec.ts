@@ -164,3 +164,26 @@ test('changes made elsewhere appear; what is typed, opened and focused stays', a
   await expect(page.locator('#f-value')).toHaveCount(0);
   await nowhere(page);
 });
+
+test('a secret that somebody else changed since its form was opened is not changed back', async ({ page, serve }) => {
+  const ns = tenant();
+  latchkey(ns, canary, 'set', 'shared', '--env', 'BEFORE');
+  await open(page, await serve(ns));
+  await page.getByRole('link', { name: 'shared', exact: true }).click();
+  const edit = async () => {
+    await page.locator('#edit').click();
+    await page.locator('#f-description').fill('mine');
+  };
+  const save = () => page.getByRole('button', { name: 'Save' }).click();
+  await edit();
+  kubectl('', '-n', ns, 'patch', 'usersecret', 'shared', '--type=merge', '-p', '{"spec":{"envName":"THEIRS"}}');
+  await save();
+  await expect(page.locator('#e-form')).toContainText('was changed after this form was opened');
+  await expect(page.locator('#e-form')).toBeFocused();
+  await expect(page.locator('#f-description')).toHaveValue('mine');
+  await page.keyboard.press('Escape');
+  await edit();
+  await save();
+  await expect(page.locator('#said')).toContainText('was changed');
+  expect(kubectl('', '-n', ns, 'get', 'usersecret', 'shared', '-o', 'jsonpath={.spec.envName} {.spec.description}')).toBe('THEIRS mine');
+});

@@ -6,6 +6,7 @@ package ui
 import (
 	"context"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
@@ -19,6 +20,8 @@ type form struct {
 	Namespace, Object                  string
 	Name, Env, File, Description, From string
 	Disabled                           bool
+	// Generation is that of the object as the form shows it.
+	Generation int64
 }
 
 // form shows the form of a new secret, or of one that is there.
@@ -34,6 +37,7 @@ func (s *Server) form(w http.ResponseWriter, r *http.Request) {
 		spec := item.User.Spec
 		f.Name, f.Env, f.File, f.Description = item.Known(), spec.EnvName, spec.FilePath, spec.Description
 		f.Disabled = spec.Enabled != nil && !*spec.Enabled
+		f.Generation = item.Meta().Generation
 		if spec.ValueFrom != nil {
 			f.From = spec.ValueFrom.SecretKeyRef.Name + "/" + spec.ValueFrom.SecretKeyRef.Key
 		}
@@ -97,6 +101,11 @@ func (s *Server) update(w http.ResponseWriter, r *http.Request) {
 	defer cancel()
 	item := s.find(ctx, r, func(err error) { s.refuse(w, err) })
 	if item == nil {
+		return
+	}
+	// A form holds every field: one that somebody else has changed since would be changed back.
+	if r.PostFormValue("generation") != strconv.FormatInt(item.Meta().Generation, 10) {
+		s.say(w, http.StatusConflict, item.Known()+" was changed after this form was opened. Copy what you typed, close the form and open it again.")
 		return
 	}
 	draft := draftOf(r)

@@ -68,6 +68,7 @@ document.addEventListener('htmx:afterSettle', (e) => {
   if (e.target === main && document.activeElement !== at('namespace')) main.focus({ preventScroll: true });
   if (e.target === body && !dialog.open && body.childElementCount) {
     dialog.showModal();
+    trouble('');
     (body.querySelector('[autofocus], form input:not([type=hidden]), form textarea, form button') || dialog).focus();
     take();
   }
@@ -94,7 +95,10 @@ document.addEventListener('saved', (e) => {
   if (leave) go(leave, true); else refresh();
   setTimeout(() => at('said').replaceChildren(), 8000);
 });
+// What is wrong with a form is said in the dialog, as long as it is open.
+const trouble = (id) => { const outside = at('trouble')?.firstElementChild; if (outside) outside.id = id; };
 dialog.addEventListener('close', () => {
+  trouble('e-form');
   clearTimeout(hide);
   body.replaceChildren(); // with whatever was typed or revealed
   (at(opener) || main).focus();
