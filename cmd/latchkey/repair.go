@@ -30,11 +30,11 @@ func addRepair(ctx context.Context, mgr ctrl.Manager, o *controllerOptions, live
 		}},
 		{Kind: "ConfigMap", Name: keyring.PublicKeysName, PutBack: func(ctx context.Context) error {
 			err := store.Publish(ctx, ring.Infos())
-			if errors.Is(err, keyring.ErrNoKey) {
-				return nil // it is published with the first key
+			if errors.Is(err, keyring.ErrNoKey) || errors.Is(err, keyring.ErrForeign) {
+				return nil // it is published with the first key; of another's, the next round says so
 			}
 			return client.IgnoreAlreadyExists(err)
-		}},
+		}, Corrects: true}, // people seal with what stands there
 	}}
 	if o.certificate {
 		certificate, err := caches.Named(mgr.GetConfig(), mgr.GetScheme(), &corev1.Secret{}, o.namespace, certs.SecretName, nil)

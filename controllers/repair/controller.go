@@ -2,8 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package repair restores the objects of Latchkey's own namespace that are deleted
-// while Latchkey runs. A restored object has the same content as before, as far as the
-// process still has it, so the deletion has no effect on users.
+// while Latchkey runs, and corrects those that others rely on when somebody changes them.
+// A restored object has the same content as before, as far as the process still has it,
+// so the deletion has no effect on users.
 //
 // The package reads the names of the Secrets and ConfigMaps of that namespace from a
 // cache. Each [Item] knows how to restore itself. An uninstall needs no special
@@ -37,6 +38,9 @@ type Item struct {
 	Name string
 	// PutBack creates it again. It returns nil if it exists already.
 	PutBack func(context.Context) error
+	// Corrects reports whether PutBack also corrects one that is there, so that it is
+	// called when somebody has changed it. It writes nothing where nothing is wrong.
+	Corrects bool
 }
 
 type request struct{ kind, name string }
@@ -52,21 +56,25 @@ type Controller struct {
 	Items []Item
 }
 
-// Reconcile restores an item that is missing.
+// Reconcile restores an item that is missing, or corrects it.
 func (c *Controller) Reconcile(ctx context.Context, r request) (ctrl.Result, error) {
 	item, ok := c.item(r)
 	if !ok {
 		return ctrl.Result{}, nil
 	}
 	err := c.Objects.Get(ctx, client.ObjectKey{Namespace: c.Namespace, Name: item.Name}, metadata(item.Kind))
-	if err == nil {
+	there := err == nil
+	switch {
+	case there && !item.Corrects:
 		return ctrl.Result{}, nil
-	}
-	if !apierrors.IsNotFound(err) {
+	case !there && !apierrors.IsNotFound(err):
 		return ctrl.Result{}, fmt.Errorf("look for %s %s: %w", item.Kind, item.Name, err)
 	}
 	if err := item.PutBack(ctx); err != nil {
 		return ctrl.Result{}, fmt.Errorf("restore %s %s: %w", item.Kind, item.Name, err)
+	}
+	if there {
+		return ctrl.Result{}, nil // PutBack alone knows whether anything was wrong
 	}
 	ctrl.LoggerFrom(ctx).Info("Restored a deleted object", "kind", item.Kind, "name", item.Name)
 	return ctrl.Result{}, nil
@@ -96,7 +104,7 @@ func (c *Controller) SetupWithManager(mgr ctrl.Manager, objects cache.Cache) err
 			return nil
 		}))
 	for _, kind := range []string{"Secret", "ConfigMap"} {
-		// Items that are deleted.
+		// Items that are deleted or changed.
 		b = b.WatchesRawSource(source.TypedKind(objects, metadata(kind), handler.TypedEnqueueRequestsFromMapFunc(
 			func(_ context.Context, m *metav1.PartialObjectMetadata) []request {
 				r := request{kind: kind, name: m.Name}

@@ -20,6 +20,7 @@ func TestReconcile_Item_IsPutBackWhereItIsMissing(t *testing.T) {
 	broken := errors.New("broken")
 	for name, tc := range map[string]struct {
 		there       client.Object
+		corrects    bool
 		read, write error
 		asked       request
 		wantPutBack int
@@ -27,6 +28,8 @@ func TestReconcile_Item_IsPutBackWhereItIsMissing(t *testing.T) {
 	}{
 		"it is gone":                           {asked: request{"Secret", "ours"}, wantPutBack: 1},
 		"it is there":                          {asked: request{"Secret", "ours"}, there: &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "own", Name: "ours"}}},
+		"it is there, and may have been changed": {asked: request{"Secret", "ours"}, corrects: true, wantPutBack: 1,
+			there: &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "own", Name: "ours"}}},
 		"a namesake of another kind is there":  {asked: request{"Secret", "ours"}, there: &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "own", Name: "ours"}}, wantPutBack: 1},
 		"a namesake of another tenant's":       {asked: request{"Secret", "ours"}, there: &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "alice", Name: "ours"}}, wantPutBack: 1},
 		"something else is gone":               {asked: request{"Secret", "theirs"}},
@@ -47,7 +50,7 @@ func TestReconcile_Item_IsPutBackWhereItIsMissing(t *testing.T) {
 				b.WithObjects(tc.there)
 			}
 			got := 0
-			c := &Controller{Objects: b.Build(), Namespace: "own", Items: []Item{{Kind: "Secret", Name: "ours", PutBack: func(context.Context) error {
+			c := &Controller{Objects: b.Build(), Namespace: "own", Items: []Item{{Kind: "Secret", Name: "ours", Corrects: tc.corrects, PutBack: func(context.Context) error {
 				got++
 				return tc.write
 			}}}}

@@ -72,6 +72,21 @@ var _ = Describe("What is deleted from Latchkey's own namespace", Ordered, func(
 		Entry("the record of restarts", configMap(rollout.RecordName)),
 	)
 
+	// People seal with the public keys that stand there, and the API server and the servers
+	// need the certificate: neither waits for the next round.
+	DescribeTable("is corrected at once where somebody changes it", func(ctx SpecContext, o client.Object, patch string, broken func(map[string]string) bool) {
+		was := contentOf(ctx, o)
+		Expect(broken(was)).To(BeFalse())
+		Expect(api.Patch(ctx, o, client.RawPatch(types.MergePatchType, []byte(patch)))).To(Succeed())
+		Eventually(ctx, func() bool { return broken(contentOf(ctx, o)) }, 10*time.Second).Should(BeFalse())
+		Expect(cluster.AwaitAdmission(ctx)).To(Succeed())
+	},
+		Entry("the public keys", configMap(keyring.PublicKeysName), `{"data":{"public.b64":"AAAA","keys.json":"[]"}}`,
+			func(c map[string]string) bool { return c[keyring.PublicKeyBase64] == "AAAA" || c[keyring.PublicKeysJSON] == "[]" }),
+		Entry("the certificate", secret(certs.SecretName), `{"data":{"tls.crt":"YnJva2Vu"}}`,
+			func(c map[string]string) bool { return len(c[corev1.TLSCertKey]) < 100 }),
+	)
+
 	It("leaves a server that starts meanwhile waiting for a moment only", func(ctx SpecContext) {
 		Expect(api.Delete(ctx, secret(certs.SecretName))).To(Succeed())
 		Expect(server.Restart(ctx)).To(Succeed(), "it gets ready")
