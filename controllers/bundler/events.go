@@ -67,11 +67,11 @@ func (r *Reconciler) announce(obj client.Object, before, after []metav1.Conditio
 	case is == nil, was != nil && was.Reason == is.Reason && was.Status == is.Status:
 	case is.Status == metav1.ConditionFalse:
 		if news.first(news.told, is.Reason) {
-			r.Events.Eventf(obj, nil, corev1.EventTypeWarning, is.Reason, "Project", "%s", note(is.Message))
+			r.Events.Eventf(obj, nil, corev1.EventTypeWarning, is.Reason, "Project", "%s", bounded(is.Message, maxNote))
 		}
 	case was != nil && was.Status == metav1.ConditionFalse:
 		if news.first(news.healed, was.Reason) {
-			r.Events.Eventf(obj, nil, corev1.EventTypeNormal, is.Reason, "Project", "%s", note(is.Message))
+			r.Events.Eventf(obj, nil, corev1.EventTypeNormal, is.Reason, "Project", "%s", bounded(is.Message, maxNote))
 		}
 	}
 }
@@ -79,10 +79,10 @@ func (r *Reconciler) announce(obj client.Object, before, after []metav1.Conditio
 // maxNote is the API server's limit for the note of an event, in bytes.
 const maxNote = 1024
 
-// note shortens a message to the length of an event's note.
-func note(message string) string {
-	if len(message) <= maxNote {
-		return message
+// bounded shortens a text to a number of bytes.
+func bounded(text string, most int) string {
+	if len(text) <= most {
+		return text
 	}
-	return strings.ToValidUTF8(message[:maxNote-3], "") + "..."
+	return strings.ToValidUTF8(text[:most-3], "") + "..."
 }

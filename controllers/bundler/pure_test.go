@@ -212,20 +212,30 @@ func TestAnnounce_BundleRefused_IsToldOnce(t *testing.T) {
 	}
 }
 
-func TestNote(t *testing.T) {
+func TestBounded(t *testing.T) {
 	for name, tt := range map[string]struct{ in, want string }{
-		"a short message is the note":       {"hello", "hello"},
+		"a short text stays":                {"hello", "hello"},
 		"1024 bytes fit":                    {strings.Repeat("x", 1024), strings.Repeat("x", 1024)},
 		"more are cut":                      {strings.Repeat("x", 1025), strings.Repeat("x", 1021) + "..."},
 		"characters are cut whole":          {strings.Repeat("x", 1020) + strings.Repeat("é", 9), strings.Repeat("x", 1020) + "..."},
 		"bytes are counted, not characters": {strings.Repeat("é", 600), strings.Repeat("é", 510) + "..."},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := note(tt.in)
+			got := bounded(tt.in, 1024)
 			if got != tt.want || len(got) > 1024 || !utf8.ValidString(got) {
-				t.Errorf("note has %d bytes: %q, want %q", len(got), got, tt.want)
+				t.Errorf("bounded has %d bytes: %q, want %q", len(got), got, tt.want)
 			}
 		})
+	}
+}
+
+// A refusal that nobody sees: the API server takes no longer message, so it would take no
+// status at all.
+func TestSetStatus_AMessageTooLong_IsCut(t *testing.T) {
+	st := &v1alpha1.SecretStatus{}
+	setStatus(st, 1, bundle.Item{}, bundle.Outcome{Reason: v1alpha1.ReasonTypeMismatch, Message: strings.Repeat("x", 40<<10)})
+	if got := len(st.Conditions[0].Message); got != 32768 {
+		t.Errorf("the message has %d bytes, want the 32768 that the definition lets in", got)
 	}
 }
 

@@ -83,6 +83,11 @@ func valueOf(m Member) *v1alpha1.ValueStatus {
 	return m.Status.Value
 }
 
+// maxMessage is the longest message that the API server accepts in a condition. A value
+// with many faults deep in its type can have a longer one, and the object would have no
+// status.
+const maxMessage = 32 << 10
+
 // setStatus computes the whole status and never reads its own condition. It discards a
 // status that describes another object.
 func setStatus(st *v1alpha1.SecretStatus, generation int64, it bundle.Item, o bundle.Outcome) {
@@ -107,6 +112,6 @@ func setStatus(st *v1alpha1.SecretStatus, generation int64, it bundle.Item, o bu
 		Status:             status,
 		ObservedGeneration: generation,
 		Reason:             o.Reason,
-		Message:            o.Message,
+		Message:            bounded(o.Message, maxMessage),
 	})
 }
