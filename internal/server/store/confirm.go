@@ -70,12 +70,17 @@ func (c *core) judge(changes []policy.Change, all []policy.Secret) error {
 // learn its outcome.
 var errUnjudged = errors.New("written, but it is unknown whether the write may stay")
 
-// unlessUnjudged undoes a write for the reason err, unless that is errUnjudged.
+// unlessUnjudged undoes a write for the reason err, unless that is errUnjudged. If the
+// write cannot be undone, it may still be stored, so the client is not told that the
+// write was refused.
 func unlessUnjudged(err error, undo func() error) error {
 	if errors.Is(err, errUnjudged) {
 		return err
 	}
-	return errors.Join(err, undo())
+	if failed := undo(); failed != nil {
+		return fmt.Errorf("%w: it may still be there, although %v: %w", ErrUnavailable, err, failed) //nolint:errorlint // that it was refused is not the answer
+	}
+	return err
 }
 
 // confirm decides, after changes were written, whether they may stay. version is the

@@ -54,3 +54,30 @@ func TestWrites_ClientLeavesBeforeTheAnswer_AreNotUndone(t *testing.T) {
 		}
 	})
 }
+
+// An answer that says that nothing was done, where something was, would be a lie: what
+// is refused and cannot be taken back is not known to be gone.
+func TestUnlessUnjudged_WhatCannotBeUndone_IsNotRefused(t *testing.T) {
+	conflict := &ConflictError{Conflicts: []Conflict{{Claim: v1alpha1.ClaimPath}}}
+	away := errors.New("the API server is away")
+	for name, tt := range map[string]struct {
+		err, undo     error
+		wantRefused   bool
+		wantAvailable bool
+	}{
+		"what is undone was refused":          {conflict, nil, true, true},
+		"what is not undone may be there":     {conflict, away, false, false},
+		"what nobody looked at is not undone": {errUnjudged, away, false, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := unlessUnjudged(tt.err, func() error { return tt.undo })
+			var refused *ConflictError
+			if is := errors.As(got, &refused); is != tt.wantRefused {
+				t.Errorf("refused: %t, want %t", is, tt.wantRefused)
+			}
+			if is := !errors.Is(got, ErrUnavailable); is != tt.wantAvailable {
+				t.Errorf("available: %t, want %t", is, tt.wantAvailable)
+			}
+		})
+	}
+}
