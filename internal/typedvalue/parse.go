@@ -36,12 +36,33 @@ func parseType(text []byte, stored bool) (*Type, error) {
 	limit := MaxTypeBytes
 	if stored {
 		limit += MaxTypeBytes / 8 // quotes around resource ids
+		limit += len(text) - plainLen(text)
 	}
 	v, err := decode(root, text, limit, maxTypeDepth)
 	if err != nil {
 		return nil, err
 	}
 	return typeParser{stored: stored}.typ(v, root, 0)
+}
+
+// plainLen returns how long a JSON text is without the escapes by which the Kubernetes
+// API makes it up to six times as long: of characters that mean something in HTML or
+// JavaScript. Who may store a type must be able to read it again.
+func plainLen(text []byte) int {
+	n := len(text)
+	for i := 0; i < len(text); i++ {
+		if text[i] != '\\' {
+			continue
+		}
+		switch escape := text[i:min(i+6, len(text))]; string(escape) {
+		case `\u003c`, `\u003e`, `\u0026`:
+			n -= len(escape) - 1
+		case `\u2028`, `\u2029`:
+			n -= len(escape) - len("\u2028")
+		}
+		i++ // the next is escaped, be it a backslash
+	}
+	return n
 }
 
 type typeParser struct{ stored bool }
