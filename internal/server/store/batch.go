@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -42,14 +43,19 @@ func (s *Users) createBatch(ctx context.Context, namespace string, secrets []New
 		return nil, errors.Join(err, s.takeAllBack(ctx, out))
 	}
 	if err := mark(ctx, s.Live, out[0], v1alpha1.AnnotationPending, v1alpha1.AnnotationCommitted); err != nil {
+		err = refused("commit the import", err)
+		if no := (*RefusedError)(nil); errors.As(err, &no) {
+			return nil, unlessUnjudged(err, func() error { return s.takeAllBack(ctx, out) })
+		}
 		// It is unknown whether the write succeeded. The controller will find out.
-		return nil, refused("commit the import", err)
+		return nil, err
 	}
 	// The first object is finished last: its mark makes the controller finish the
 	// others after a crash.
 	for _, obj := range append(slices.Clone(out[1:]), out[0]) {
 		if err := finish(ctx, s.Live, obj); err != nil {
-			return nil, refused("finish the import", err)
+			// It is decided, so it was not refused: the controller finishes it.
+			return nil, fmt.Errorf("%w: %v", ErrUnavailable, refused("finish the import", err)) //nolint:errorlint // see above
 		}
 	}
 	return out, s.waitForCache(ctx, versionMark(out[0]))

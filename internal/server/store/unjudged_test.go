@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
@@ -77,6 +78,41 @@ func TestUnlessUnjudged_WhatCannotBeUndone_IsNotRefused(t *testing.T) {
 			}
 			if is := !errors.Is(got, ErrUnavailable); is != tt.wantAvailable {
 				t.Errorf("available: %t, want %t", is, tt.wantAvailable)
+			}
+		})
+	}
+}
+
+// A refusal that is misread: of an import that the cluster does not let be committed nothing
+// stays, else its names would be taken by what nobody sees. One that is committed was not
+// refused.
+func TestCreate_AnImportThatIsRefused_LeavesNothing(t *testing.T) {
+	for name, tt := range map[string]struct {
+		refuse      int // the number of the patch from which on they are refused
+		wantRefused bool
+		wantLeft    int
+	}{
+		"before it is committed": {1, true, 0},
+		"when it is committed":   {2, false, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			api, users := startUsers(t, limits.DefaultUser())
+			patches := 0
+			api.refuse = func(verb string, obj client.Object) error {
+				if verb == "patch" {
+					if patches++; patches >= tt.refuse {
+						return apierrors.NewForbidden(group, obj.GetName(), errors.New("a policy"))
+					}
+				}
+				return nil
+			}
+			_, err := users.Create(t.Context(), "alice", []NewUser{{Name: "a"}, {Name: "b"}})
+			var refused *RefusedError
+			if is := errors.As(err, &refused); is != tt.wantRefused || errors.Is(err, ErrUnavailable) == is {
+				t.Errorf("the import is answered with %v", err)
+			}
+			if left := api.users(); len(left) != tt.wantLeft {
+				t.Errorf("%d objects are left, want %d", len(left), tt.wantLeft)
 			}
 		})
 	}
