@@ -111,6 +111,27 @@ var _ = Describe("A pod that was projected into", func() {
 		}),
 	)
 
+	// Of an envFrom of its own, the stored list is not what anybody applied.
+	It("is applied by several managers, whoever made it", func(ctx SpecContext) {
+		one := []string{"apply", "--server-side", "--field-manager=one", "-f", "-"}
+		two := []string{"apply", "--server-side", "--field-manager=two", "-f", "-"}
+		for name, first := range map[string][]string{"client": {"apply", "-f", "-"}, "server": one} {
+			manifest := podManifest(tenant, name, "true", "1")
+			kubectl(ctx, manifest, first...)
+			before := get(ctx, name)
+			kubectl(ctx, manifest, two...)
+			kubectl(ctx, manifest, one...)
+			kubectl(ctx, manifest, append([]string{"diff", "--server-side"}, two[2:]...)...)
+			after := get(ctx, name)
+			Expect(after.Spec).To(Equal(before.Spec))
+			for _, again := range [][]string{one, two, one} {
+				kubectl(ctx, manifest, again...)
+				Expect(get(ctx, name).ResourceVersion).To(Equal(after.ResourceVersion), "nothing changed")
+			}
+			kubectl(ctx, podManifest(tenant, name, "true", "2"), append(two, "--force-conflicts")...) // the image is one's
+		}
+	})
+
 	It("keeps its secrets where it opts out afterwards, and gets none where it opts in", func(ctx SpecContext) {
 		kubectl(ctx, podManifest(tenant, "in", "true", "1"), "apply", "-f", "-")
 		kubectl(ctx, podManifest(tenant, "out", "false", "1"), "apply", "-f", "-")

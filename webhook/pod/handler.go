@@ -71,7 +71,7 @@ func (h *Handler) Handle(ctx context.Context, req admission.Request) admission.R
 		if err != nil {
 			return admission.Errored(http.StatusBadRequest, err)
 		}
-		return patched(pod, projector.Keep(stored, pod))
+		return patched(pod, projector.Keep(stored, pod), stored)
 	}
 	content, err := h.content(ctx, req.Namespace)
 	switch {
@@ -85,7 +85,7 @@ func (h *Handler) Handle(ctx context.Context, req admission.Request) admission.R
 		return tooLarge(fmt.Sprintf("it has %d containers, into each of which %d things would be put", count, each))
 	}
 	result := projector.Project(pod, content, h.Options)
-	return patched(pod, result.Pod).WithWarnings(result.Warnings...)
+	return patched(pod, result.Pod, nil).WithWarnings(result.Warnings...)
 }
 
 func decode(raw runtime.RawExtension) (*corev1.Pod, error) {
@@ -97,10 +97,11 @@ func decode(raw runtime.RawExtension) (*corev1.Pod, error) {
 	return pod, nil
 }
 
-// patched admits a pod with a patch from one state to the other.
-func patched(from, to *corev1.Pod) admission.Response {
+// patched admits a pod with a patch from one state to the other. stored is the pod that
+// is replaced, or nil.
+func patched(from, to, stored *corev1.Pod) admission.Response {
 	resp := admission.Allowed("")
-	ops := difference(&from.Spec, &to.Spec)
+	ops := owners(difference(&from.Spec, &to.Spec), from, to, stored)
 	switch {
 	case len(ops) > maxOperations:
 		return tooLarge("it has too many mounts or volumes with Latchkey's names")

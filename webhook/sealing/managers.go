@@ -40,7 +40,7 @@ func (r *Review) Managers(req admission.Request) {
 	}
 	if req.Operation == admissionv1.Update {
 		_, stored := split(req.OldObject.Raw)
-		if sameManagers(cleaned, stored) && r.leaves(req) {
+		if SameManagers(cleaned, stored) && r.leaves(req) {
 			cleaned, changed = stored, true
 		}
 	}
@@ -172,9 +172,9 @@ func ownedWithoutRewritten(owned *metav1.FieldsV1) (rest *metav1.FieldsV1, found
 	return metav1.NewFieldsV1(string(raw)), true
 }
 
-// sameManagers reports whether two lists are equal except for times and order. Each
+// SameManagers reports whether two lists are equal except for times and order. Each
 // entry is normalized once: a writer can have as many managers as fit in a request.
-func sameManagers(a, b []metav1.ManagedFieldsEntry) bool {
+func SameManagers(a, b []metav1.ManagedFieldsEntry) bool {
 	if len(a) != len(b) {
 		return false
 	}
