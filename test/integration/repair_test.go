@@ -82,7 +82,9 @@ var _ = Describe("What is deleted from Latchkey's own namespace", Ordered, func(
 		Expect(cluster.AwaitAdmission(ctx)).To(Succeed())
 	},
 		Entry("the public keys", configMap(keyring.PublicKeysName), `{"data":{"public.b64":"AAAA","keys.json":"[]"}}`,
-			func(c map[string]string) bool { return c[keyring.PublicKeyBase64] == "AAAA" || c[keyring.PublicKeysJSON] == "[]" }),
+			func(c map[string]string) bool {
+				return c[keyring.PublicKeyBase64] == "AAAA" || c[keyring.PublicKeysJSON] == "[]"
+			}),
 		Entry("the certificate", secret(certs.SecretName), `{"data":{"tls.crt":"YnJva2Vu"}}`,
 			func(c map[string]string) bool { return len(c[corev1.TLSCertKey]) < 100 }),
 	)
