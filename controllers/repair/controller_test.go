@@ -26,8 +26,8 @@ func TestReconcile_Item_IsPutBackWhereItIsMissing(t *testing.T) {
 		wantPutBack int
 		wantErr     bool
 	}{
-		"it is gone":                           {asked: request{"Secret", "ours"}, wantPutBack: 1},
-		"it is there":                          {asked: request{"Secret", "ours"}, there: &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "own", Name: "ours"}}},
+		"it is gone":  {asked: request{"Secret", "ours"}, wantPutBack: 1},
+		"it is there": {asked: request{"Secret", "ours"}, there: &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "own", Name: "ours"}}},
 		"it is there, and may have been changed": {asked: request{"Secret", "ours"}, corrects: true, wantPutBack: 1,
 			there: &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "own", Name: "ours"}}},
 		"a namesake of another kind is there":  {asked: request{"Secret", "ours"}, there: &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "own", Name: "ours"}}, wantPutBack: 1},
