@@ -94,8 +94,8 @@ func (o *controllerOptions) validate() error {
 	return errors.Join(errs...)
 }
 
-// keys returns the choices for the sealing keys. Whoever does not see every object
-// cannot know that nothing needs a key any more, and keeps it.
+// keys returns the options for the sealing keys. A controller that does not see every
+// object cannot know whether a key is still needed, and so retires none.
 func (o *controllerOptions) keys() keyrotation.Options {
 	keys := o.rotation
 	if len(o.tenants) > 0 {
@@ -187,8 +187,9 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, o *controllerOptions,
 	if err != nil {
 		return fmt.Errorf("set up what knows the versions of Secrets: %w", err)
 	}
-	// The keys are on every replica, also on one that does not lead: it is ready to. The
-	// Secrets are not, of which there is nothing to be known before somebody asks.
+	// The keys are on every replica, also on one that does not lead, so that it is
+	// ready to lead. The Secrets are not: nothing is known about them before they are
+	// asked for.
 	if err := errors.Join(mgr.Add(runnable(keys.Start)), mgr.Add(secrets)); err != nil {
 		return err
 	}
@@ -247,8 +248,8 @@ func addAggregation(ctx context.Context, mgr ctrl.Manager, o *controllerOptions,
 	return r.SetupWithManager(ctx, mgr, slices)
 }
 
-// keyEvents tells of every change of the sealing keys, when the ring knows of it. An
-// event that nobody has taken yet stands for all that follow.
+// keyEvents sends an event after every change of the sealing keys, when the ring knows
+// it. An event that was not received yet stands for all that follow.
 func keyEvents(ring *keyring.Ring) <-chan event.GenericEvent {
 	out := make(chan event.GenericEvent, 1)
 	ring.Notify(func() {

@@ -47,9 +47,10 @@ func addChecks(mgr ctrl.Manager, ring *keyring.Ring, more map[string]func() erro
 	return err
 }
 
-// addWatchChecks has /readyz?verbose, and only that, name the caches that do not follow the
-// API server. A replica stays ready without them: admission goes on from what it knows, and
-// after an outage all replicas would leave their Services at once. See docs/decisions.
+// addWatchChecks makes /readyz?verbose, and only that, name the caches that do not
+// follow the API server. A replica stays ready without them: admission continues with
+// what it knows, and after an outage all replicas would leave their Services at once.
+// See docs/decisions.
 func addWatchChecks(mgr ctrl.Manager, watches *caches.Watches) error {
 	var err error
 	for _, name := range watches.Names() {

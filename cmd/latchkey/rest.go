@@ -97,10 +97,10 @@ var readFrom = []string{"UserSecret", "AgentSecret", "Namespace"}
 // finishWithin is how long requests may take that are open when no more are accepted.
 const finishWithin = 2 * time.Second
 
-// serve answers REST, as the active server whenever nobody else is, until ctx ends. Told to
-// stop, it goes on for a while and has clients connect again for their next request; then
-// it accepts no more connections, answers what is open, hands over, and only then stops:
-// so nobody is told that it stops.
+// serve answers REST, as the active server whenever no other is active, until ctx ends.
+// When told to stop, it continues for a while and makes clients open a new connection
+// for their next request. Then it accepts no more connections, answers the open
+// requests, hands over, and only then stops. So clients do not notice that it stops.
 func serve(ctx context.Context, server *apiserver.Server, elector *active.Elector, tenure *active.Tenure, delay time.Duration) error {
 	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
 	contending, handOver := context.WithCancel(serving)

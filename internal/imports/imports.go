@@ -110,9 +110,9 @@ const bom = "\ufeff"
 // its line, JSON allows it as an escape alone, and YAML takes it for the end of a line.
 var lineEnds = strings.NewReplacer("\r\n", "\n", "\r", "\n")
 
-// plain takes off what editors and systems add to a text and nobody means: one byte
-// order mark at the start, and other ends of lines. A text in another encoding than
-// UTF-8 is refused, since its values would not be those that its author sees.
+// plain removes what editors and systems add to a text without the author's intention:
+// one byte order mark at the start, and other line endings. It refuses text that is not
+// UTF-8, because its values would differ from those that its author sees.
 func plain(content string) (string, error) {
 	if isUTF16(content) {
 		return "", errorf("secrets file is not UTF-8 text; it looks like UTF-16: save it as UTF-8")

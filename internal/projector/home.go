@@ -27,7 +27,7 @@ func newHomes(pod *corev1.Pod, fallback string, warn *warnings) homes {
 	return h
 }
 
-// of returns the home of the container. It is guessed if the container has a HOME that nobody knows at admission.
+// of returns the home of the container. It is guessed if the container has a HOME that is unknown during admission.
 func (h homes) of(c *corev1.Container) (home string, guessed bool) {
 	if h.annotated != "" {
 		return h.annotated, false

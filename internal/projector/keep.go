@@ -8,10 +8,11 @@ import (
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
 )
 
-// Keep returns a copy of a pod that is about to replace the stored one, with what was projected into that. Volumes,
-// mounts and envFrom of a stored pod cannot change, and whoever applies a manifest again sends it without them. Nothing
-// else is added, whatever the tenant's secrets and the pod's annotations say now. Where nothing but that is different,
-// the lists are the stored ones, in their order.
+// Keep returns a copy of a pod that will replace the stored one, with what was
+// projected into the stored pod. Volumes, mounts and envFrom of a stored pod cannot
+// change, and a client that applies a manifest again sends it without them. Nothing
+// else is added, whatever the tenant's secrets and the pod's annotations are now. If
+// nothing else differs, the lists are the stored ones, in their order.
 func Keep(stored, pod *corev1.Pod) *corev1.Pod {
 	out := pod.DeepCopy()
 	before, after := foreignVolumes(stored.Spec.Volumes), foreignVolumes(out.Spec.Volumes)

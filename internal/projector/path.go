@@ -52,7 +52,7 @@ func placed(p string) (place, reason string) {
 	if reason := malformed(p); reason != "" {
 		return "", reason
 	}
-	// /proc is refused for what it is, whatever a path in it leads to.
+	// /proc itself is refused, whatever a path in it leads to.
 	clean := path.Clean(p)
 	if reason := special(clean); reason != "" {
 		return "", reason
@@ -89,7 +89,7 @@ func malformed(p string) (reason string) {
 	return ""
 }
 
-// special says why a place is none that Latchkey would mount over.
+// special returns why Latchkey does not mount over a place, or "".
 func special(p string) string {
 	for _, place := range reserved {
 		if p == place || isBelow(p, place) {

@@ -29,7 +29,7 @@ type projection struct {
 
 	// env is what every envFrom begins with.
 	env []corev1.EnvFromSource
-	// directories are the live ones that can be had.
+	// directories are the live directories that are possible in this pod.
 	directories []directory
 	// files are those whose paths can be files, the earliest claim first.
 	files []File

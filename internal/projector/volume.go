@@ -24,7 +24,8 @@ const (
 	modeAll   int32 = 0o444
 )
 
-// absentField is a field that is the empty string in every pod: an annotation that nobody sets.
+// absentField is a field that is the empty string in every pod: an annotation that is
+// never set.
 const absentField = "metadata.annotations['latchkey.dev/absent']"
 
 // foreign is the set of reserved volume names that the pod uses for volumes of its own.
@@ -51,8 +52,9 @@ func isReserved(name string) bool {
 	return name == UserVolume || name == UserPathsVolume || name == AgentVolume
 }
 
-// isOurVolume tells a volume that Project has added by its name and its source. The mode and the list of paths are
-// left out: an earlier admission of the pod may have chosen others.
+// isOurVolume reports whether Project added a volume, by its name and its source. It
+// ignores the mode and the list of paths: an earlier admission of the pod may have
+// chosen others.
 func isOurVolume(v *corev1.Volume) bool {
 	switch v.Name {
 	case UserVolume:

@@ -1,8 +1,8 @@
 // Copyright The Latchkey Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package recheck bounds how often what a cache does not have is looked up at its
-// source. It owns the pace of the lookups and knows nothing of what they look for.
+// Package recheck limits how often objects that a cache does not have are looked up at
+// their source. It owns the pace of the lookups and does not know what they look for.
 package recheck
 
 import (
@@ -23,10 +23,10 @@ const (
 	width = 8
 )
 
-// Lookups looks things up on behalf of many callers. Whoever asks gets the result of a
-// lookup that began after they asked; all who ask while one is under way share the
-// next one. So a miss is always answered by the truth, and however many misses there
-// are, the source sees one lookup after the other for each key, with pauses.
+// Lookups looks things up for many callers. A caller gets the result of a lookup that
+// began after its call; all callers that arrive during a lookup share the next one. So
+// a miss always gets a current answer, and however many misses there are, the source
+// sees one lookup after the other for each key, with pauses.
 type Lookups[K comparable, T any] struct {
 	look   func(context.Context, K) (T, error)
 	places chan struct{}
@@ -62,8 +62,8 @@ func WithPauser(ctx context.Context, p Pauser) context.Context {
 	return context.WithValue(ctx, pauserKey{}, p)
 }
 
-// Paused waits while what ctx has a Pauser for is others' to use. Whoever waits for
-// somebody who may need it must give it up, or both wait for ever.
+// Paused calls wait while others may use what ctx has a Pauser for. A caller that waits
+// for another one that may need it must give it up, or both wait for ever.
 func Paused(ctx context.Context, wait func() error) error {
 	p, ok := ctx.Value(pauserKey{}).(Pauser)
 	if !ok {

@@ -83,7 +83,7 @@ func Localise(manifests string, ports map[string]int) (string, error) {
 	}
 }
 
-// member returns a member that is an object; nil, which is empty, where there is none.
+// member returns a member that is an object, or nil, which reads as an empty one.
 func member(object map[string]any, name string) map[string]any {
 	m, _ := object[name].(map[string]any)
 	return m
