@@ -133,7 +133,7 @@ func runController(ctx context.Context, o *controllerOptions) error {
 	if err != nil {
 		return fmt.Errorf("reach the API server: %w", err)
 	}
-	if err := o.settleTenants(ctx, live); err != nil {
+	if err := o.filterTenants(ctx, live); err != nil {
 		return err
 	}
 	store := &keyring.Store{Reader: live, Writer: live, Namespace: o.namespace, Limits: limits.Of(o.user, o.agent), Version: version}

@@ -93,7 +93,7 @@ func runServer(ctx context.Context, o *serverOptions) error {
 	if err != nil {
 		return fmt.Errorf("reach the API server: %w", err)
 	}
-	if err := o.settleTenants(ctx, live); err != nil {
+	if err := o.filterTenants(ctx, live); err != nil {
 		return err
 	}
 	watches := &caches.Watches{}

@@ -24,11 +24,11 @@ var tenantsLeftOut = prometheus.NewGauge(prometheus.GaugeOpts{
 
 func init() { metrics.Registry.MustRegister(tenantsLeftOut) }
 
-// settleTenants leaves those out of --tenant-namespaces in which this process has no
-// rights, with their namespaces gone, or made anew without the Roles. A cache of one of
-// those never fills, and whoever deletes their own namespace must not keep Latchkey
-// from starting for all others.
-func (o *commonOptions) settleTenants(ctx context.Context, c client.Writer) error {
+// filterTenants removes from --tenant-namespaces those in which this process has no
+// rights, because the namespace was deleted, or created again without the Roles. The
+// cache of such a namespace never fills, and a user who deletes a namespace must not
+// prevent Latchkey from starting for all others.
+func (o *commonOptions) filterTenants(ctx context.Context, c client.Writer) error {
 	var granted, refused []string
 	for _, tenant := range o.tenants {
 		review := &authorizationv1.SelfSubjectAccessReview{Spec: authorizationv1.SelfSubjectAccessReviewSpec{

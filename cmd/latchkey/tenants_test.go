@@ -49,9 +49,9 @@ func TestSettleTenants(t *testing.T) {
 			ctx := ctrl.LoggerInto(t.Context(), funcr.New(func(_, args string) { log.WriteString(args) }, funcr.Options{}))
 			o := &commonOptions{tenants: tt.tenants}
 			tenantsLeftOut.Set(0)
-			err := o.settleTenants(ctx, tt.cluster)
+			err := o.filterTenants(ctx, tt.cluster)
 			if (err != nil) != (tt.fail != "") || err != nil && !strings.Contains(err.Error(), tt.fail) {
-				t.Errorf("settleTenants = %v, want %q", err, tt.fail)
+				t.Errorf("filterTenants = %v, want %q", err, tt.fail)
 			}
 			if diff := cmp.Diff(tt.want, o.tenants); diff != "" {
 				t.Errorf("tenants (-want +got):\n%s", diff)
