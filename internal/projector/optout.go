@@ -12,8 +12,7 @@ import (
 
 // Annotations of a pod that steer its projection.
 const (
-	// AnnotationInject opts the pod out ("false"), or in despite X
-	// ("true").
+	// AnnotationInject opts the pod out ("false"), or in although hostUsers is false ("true").
 	AnnotationInject = "latchkey.dev/inject"
 	// AnnotationSkipContainers lists containers and init containers to leave alone, separated by commas.
 	AnnotationSkipContainers = "latchkey.dev/skip-containers"
