@@ -74,7 +74,7 @@ var _ = Describe("a value", func() {
 			said, err := os.Create(filepath.Join(GinkgoT().TempDir(), "said"))
 			Expect(err).NotTo(HaveOccurred())
 			command := exec.CommandContext(ctx, plugin, append([]string{"-n", newTenant(ctx)}, args...)...)
-			command.Env = []string{"HOME=" + cluster.Dir, "KUBECONFIG=" + filepath.Join(cluster.Dir, "admin.kubeconfig")}
+			command.Env = []string{"HOME=" + cluster.Dir, "KUBECONFIG=" + filepath.Join(cluster.Dir, "admin.kubeconfig"), framework.EndAtOnce}
 			command.Stdin, command.Stdout, command.Stderr = them, them, said
 			Expect(command.Run()).To(MatchError("exit status 2"))
 			Expect(them.Close()).To(Succeed())

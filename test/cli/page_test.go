@@ -15,6 +15,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/latchkey-dev/latchkey/test/framework"
 )
 
 // The page's commands run as they are written, but for the namespace and the installation.
@@ -112,7 +114,7 @@ func asWritten(ctx SpecContext, folder, script string) string {
 	command.Dir = folder
 	command.Env = []string{
 		"PATH=" + filepath.Dir(plugin) + ":" + filepath.Dir(cluster.Kubectl.Path()) + ":" + os.Getenv("PATH"),
-		"HOME=" + cluster.Dir, "KUBECONFIG=" + filepath.Join(cluster.Dir, "admin.kubeconfig"),
+		"HOME=" + cluster.Dir, "KUBECONFIG=" + filepath.Join(cluster.Dir, "admin.kubeconfig"), framework.EndAtOnce,
 	}
 	out, err := command.CombinedOutput()
 	Expect(err).NotTo(HaveOccurred(), "%s%s", script, out)

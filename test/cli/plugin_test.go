@@ -16,7 +16,9 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/test/framework"
 )
 
@@ -57,6 +59,7 @@ func runAt(ctx context.Context, home, stdin string, args ...string) result {
 	command := exec.CommandContext(ctx, plugin, args...)
 	command.Env = []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + home, "TMPDIR=" + home, "KUBECONFIG=" + filepath.Join(cluster.Dir, "admin.kubeconfig"),
+		framework.EndAtOnce,
 	}
 	command.Stdin = input
 	var stdout, stderr bytes.Buffer
@@ -88,6 +91,30 @@ func newTenant(ctx context.Context) string {
 	ns := framework.Namespace("")
 	Expect(api.Create(ctx, ns)).To(Succeed())
 	return ns.Name
+}
+
+// noSecrets deletes the secrets of all specs.
+func noSecrets(ctx context.Context) {
+	GinkgoHelper()
+	users, agents := &v1alpha1.UserSecretList{}, &v1alpha1.AgentSecretList{}
+	Expect(api.List(ctx, users)).To(Succeed())
+	Expect(api.List(ctx, agents)).To(Succeed())
+	namespaces := map[string]bool{}
+	for _, s := range users.Items {
+		namespaces[s.Namespace] = true
+	}
+	for _, s := range agents.Items {
+		namespaces[s.Namespace] = true
+	}
+	for ns := range namespaces {
+		Expect(api.DeleteAllOf(ctx, &v1alpha1.UserSecret{}, client.InNamespace(ns))).To(Succeed())
+		Expect(api.DeleteAllOf(ctx, &v1alpha1.AgentSecret{}, client.InNamespace(ns))).To(Succeed())
+	}
+	Eventually(ctx, func(g Gomega) {
+		g.Expect(api.List(ctx, users)).To(Succeed())
+		g.Expect(api.List(ctx, agents)).To(Succeed())
+		g.Expect(len(users.Items) + len(agents.Items)).To(Equal(0))
+	}).Should(Succeed())
 }
 
 // leaks returns where the canary is although it must not be.

@@ -50,13 +50,19 @@ var _ = Describe("what takes longer than a second", func() {
 		env := file(GinkgoT().TempDir(), "x.env", "A="+canary+"\nB="+canary+"\nC="+canary+"\n")
 		slow := slowly(1100 * time.Millisecond)
 		waiting := "waiting for the API server 127.0.0.1:"
-		for command, want := range map[string][]string{
+		// All at once, since most of it is waiting.
+		terminals := map[string]*terminal{}
+		says := map[string][]string{
 			"list":                     {waiting},
 			"import " + env + " --yes": {waiting, "dry runs: ", "written: "},
 			"whoami":                   {waiting, "rights: "},
 			"doctor --tenant":          {waiting, "looking at: the pods"},
-		} {
-			t := onTerminal(ctx, ns, append([]string{"--kubeconfig", slow}, strings.Fields(words.Replace(command))...)...)
+		}
+		for command := range says {
+			terminals[command] = onTerminal(ctx, ns, append([]string{"--kubeconfig", slow}, strings.Fields(words.Replace(command))...)...)
+		}
+		for command, want := range says {
+			t := terminals[command]
 			Expect(t.end()).To(Equal(0), "%s: %s", command, t.screen())
 			for _, text := range want {
 				Expect(t.screen()).To(ContainSubstring("\r\x1b[K"+text), command)

@@ -13,7 +13,9 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	"golang.org/x/sync/errgroup"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/test/framework"
 )
 
@@ -51,6 +53,9 @@ var _ = Describe("requests", func() {
 
 	It("lists 500 in one request for each kind, and any number in pages of that", func(ctx SpecContext) {
 		ns := newTenant(ctx)
+		DeferCleanup(func(ctx SpecContext) { // or they take the time of later specs
+			Expect(api.DeleteAllOf(ctx, &v1alpha1.AgentSecret{}, client.InNamespace(ns))).To(Succeed())
+		})
 		var group errgroup.Group
 		group.SetLimit(4)
 		add := func(n int) {
