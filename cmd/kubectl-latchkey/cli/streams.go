@@ -99,12 +99,16 @@ func (s Streams) prompt(ctx context.Context, question string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, _ = fmt.Fprint(s.ErrOut, question)
 	defer func() {
 		// After an interrupt the read still waits, and nobody else restores the echo.
 		_ = term.Restore(fd, before)
 		_, _ = fmt.Fprintln(s.ErrOut)
 	}()
+	// Before it asks: an answer may be pasted at once.
+	if err := echoOff(fd); err != nil {
+		return nil, err
+	}
+	_, _ = fmt.Fprint(s.ErrOut, question)
 	return interruptible(ctx, func() ([]byte, error) { return term.ReadPassword(fd) })
 }
 
