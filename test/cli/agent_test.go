@@ -13,6 +13,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/test/framework"
@@ -68,7 +69,7 @@ var _ = Describe("agent", func() {
 		Expect(run(ctx, ns, canary, "agent", "set", "db/password", "--type", "u8")).
 			To(Equal(result{code: 3, stderr: "error: --type: it is string and cannot change. To have another one, delete it first: kubectl latchkey agent delete db/password -n " + ns + "\n"}))
 		Expect(run(ctx, ns, canary, "agent", "set", "db/other")).
-			To(Equal(result{code: 3, stderr: "error: there is no agent secret db/other in namespace " + ns + " yet: give its type, such as --type string\n"}))
+			To(Equal(result{code: 3, stderr: "error: there is no agent secret db/other in namespace " + ns + " yet: give its type. Try: kubectl latchkey agent set db/other --type string -n " + ns + "\n"}))
 
 		Eventually(ctx, func() string { return succeed(ctx, ns, "", "agent", "list") }).Should(Equal(strings.Join([]string{
 			"PATH             TYPE                              REVISION   READY",
@@ -84,6 +85,40 @@ var _ = Describe("agent", func() {
 		Expect(run(ctx, ns, "", "agent", "delete", "db/password", "--yes", "--if-revision", "2")).To(ends(3))
 		Expect(run(ctx, ns, "", "agent", "delete", "db/password", "--yes")).To(Equal(result{stdout: "db/password deleted\n"}))
 		Expect(run(ctx, ns, "", "agent", "get", "db/password")).To(ends(3))
+	})
+
+	It("prints what it wrote as other commands do", func(ctx SpecContext) {
+		ns := newTenant(ctx)
+		type object struct {
+			Kind     string
+			Metadata struct{ Name string }
+			Spec     struct {
+				Revision    int
+				SealedValue string
+			}
+		}
+		as := func(format string, args ...string) string {
+			return succeed(ctx, ns, canary, append(append([]string{"agent"}, args...), "-o", format)...)
+		}
+		read := func(text string) (o object) {
+			GinkgoHelper()
+			Expect(yaml.Unmarshal([]byte(text), &o)).To(Succeed(), text)
+			Expect(o.Kind).To(Equal("AgentSecret"))
+			Expect(o.Metadata.Name).To(Equal("a"))
+			return o
+		}
+		for _, dryRun := range []string{"client", "server", "none"} {
+			o := read(as("json", "set", "a", "--type", "string", "--name", "a", "--dry-run="+dryRun))
+			Expect(o.Spec.SealedValue).To(HavePrefix("lk1."), dryRun)
+		}
+		for _, dryRun := range []string{"client", "server"} {
+			Expect(as("name", "set", "a", "--dry-run="+dryRun)).To(Equal("agentsecret.latchkey.dev/a\n"))
+			Expect(read(as("yaml", "unset", "a", "--dry-run="+dryRun)).Spec.SealedValue).To(BeEmpty())
+			Expect(as("name", "delete", "a", "--dry-run="+dryRun)).To(Equal("agentsecret.latchkey.dev/a\n"))
+		}
+		Expect(read(succeed(ctx, ns, canary+"-2", "agent", "set", "a", "--if-revision=0", "-o", "yaml")).Spec.Revision).To(Equal(1))
+		Expect(read(as("json", "unset", "a")).Spec.SealedValue).To(BeEmpty())
+		Expect(read(as("json", "delete", "a", "--yes")).Spec.Revision).To(Equal(2))
 	})
 
 	It("reveals a value to who may get it, of environments alone", func(ctx SpecContext) {

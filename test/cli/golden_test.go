@@ -116,6 +116,36 @@ func (t *transcript) is(name string) {
 	Expect(text).To(Equal(string(want)), "%s=1 writes %s, then look at the difference", updateGolden, path)
 }
 
+// next is what an error says to do next: a command, or where it is found.
+var next = regexp.MustCompile(`\bkubectl |Try: (age-keygen|ls|date) `)
+
+// TestTranscripts_EachError_SaysWhatToDoNext holds that of every refusal that people see.
+func TestTranscripts_EachError_SaysWhatToDoNext(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	errors := 0
+	for _, path := range files {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, run := range strings.Split(string(text), "\n\n$ ") {
+			if _, said, failed := strings.Cut(run, "\n! error: "); failed {
+				errors++
+				said, _, _ = strings.Cut(said, "\n[")
+				if !next.MatchString(said) {
+					t.Errorf("%s: it does not say what to do next: %s", path, run)
+				}
+			}
+		}
+	}
+	if errors < 60 {
+		t.Errorf("there are only %d errors", errors)
+	}
+}
+
 var heading = regexp.MustCompile(`(?m)^## (.+)$`)
 
 // TestTranscripts_OfAllCommands_AreThere holds the promise that every command has golden

@@ -16,6 +16,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+	"github.com/latchkey-dev/latchkey/internal/naming"
+	"github.com/latchkey-dev/latchkey/test/framework"
 )
 
 var _ = Describe("import", func() {
@@ -35,6 +37,24 @@ var _ = Describe("import", func() {
 		}))
 	})
 
+	It("prints the secrets as other commands do, and sends nothing in a dry run of the client", func(ctx SpecContext) {
+		ns := newTenant(ctx)
+		env := "A=" + canary + "\nB=" + canary + "\n"
+		args := []string{"import", "-", "--format", "env", "--yes", "-o"}
+		mark, err := cluster.Audit.Now()
+		Expect(err).NotTo(HaveOccurred())
+		names := "usersecret.latchkey.dev/" + naming.Object("A") + "\nusersecret.latchkey.dev/" + naming.Object("B") + "\n"
+		Expect(run(ctx, ns, env, append(args, "name", "--dry-run=client")...)).To(And(ends(0), prints(names), notices(HavePrefix("KEY   ENV   ACTION   WHY\n"))))
+		Expect(cluster.Audit.Flush(ctx, api)).To(Succeed())
+		writes, err := cluster.Audit.Since(mark, func(r framework.Request) bool { return r.Namespace == ns && r.Verb != "list" })
+		Expect(err).NotTo(HaveOccurred())
+		Expect(writes).To(BeEmpty())
+		for _, dryRun := range []string{"server", "none"} {
+			Expect(succeed(ctx, ns, env, append(args, "json", "--dry-run="+dryRun)...)).To(And(ContainSubstring(`"kind": "List"`), ContainSubstring(`"uid": `)), dryRun)
+		}
+		Expect(succeed(ctx, ns, env, append(args, "name")...)).To(Equal(names), "they are kept")
+	})
+
 	It("overwrites when asked, from standard input", func(ctx SpecContext) {
 		ns := newTenant(ctx)
 		succeed(ctx, ns, `{"T":"`+canary+`-1"}`, "import", "-", "--format", "json", "--yes")
@@ -49,7 +69,7 @@ var _ = Describe("import", func() {
 		Expect(got.code).To(Equal(3))
 		Expect(got.stdout).To(ContainSubstring(`refused   spec.envName: environment variable already in use: "TAKEN" is claimed by holder`))
 		Expect(got.stdout).To(ContainSubstring("refused   Value is required."))
-		Expect(got.stderr).To(Equal("error: 2 keys refused, so nothing was written\n"))
+		Expect(got.stderr).To(Equal("error: 2 keys refused, so nothing was written: mend the file, or what is in its way. Try: kubectl latchkey list -n " + ns + "\n"))
 		stored := &v1alpha1.UserSecretList{}
 		Expect(api.List(ctx, stored, client.InNamespace(ns))).To(Succeed())
 		Expect(stored.Items).To(HaveLen(1))
@@ -82,9 +102,9 @@ var _ = Describe("import", func() {
 		}
 		got := run(ctx, ns, file.String(), "import", "-", "--format", "env", "--yes")
 		Expect(got.code).To(Equal(3))
-		Expect(got.stderr).To(Equal("error: 1 key refused, so nothing was written\n"))
+		Expect(got.stderr).To(HavePrefix("error: 1 key refused, so nothing was written: "))
 		Expect(run(ctx, ns, canary, "import", "-", "--format", "env")).To(Equal(result{
-			code: 3, stderr: "error: malformed secrets file: line 1: expected KEY=VALUE but found no '='\n",
+			code: 3, stderr: "error: malformed secrets file: line 1: expected KEY=VALUE but found no '='. See kubectl latchkey import --help\n",
 		}))
 	})
 })

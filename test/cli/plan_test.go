@@ -125,7 +125,7 @@ $`))
 		}
 		Eventually(func(g Gomega) {
 			got := run(ctx, ns, edited, "plan", "-f", "-", "-o", "json", "--as", "manager")
-			g.Expect(got.code).To(Equal(0), got.stderr)
+			g.Expect(got.code).To(Equal(4), "not all of it is known: %s", got.stderr)
 			g.Expect(json.Unmarshal([]byte(got.stdout), &plan)).To(Succeed())
 		}).Should(Succeed())
 		Expect(plan.Objects).To(HaveExactElements(

@@ -31,11 +31,13 @@ var commandsByRight = []asked{
 	{"usage t", "", 3, 0, 3, 0},
 	{"usage", "", 3, 0, 3, 0},
 	{"wait t", "", 3, 0, 3, 0},
+	{"plan -f MANIFEST", "", 3, 4, 3, 0},
 	{"set t", canary + "-2", 3, 3, 3, 0},
 	{"set new --dry-run=server", canary, 3, 3, 3, 0},
 	{"disable t --dry-run=server", "", 3, 3, 3, 0},
 	{"enable t", "", 3, 3, 3, 0},
 	{"delete t --dry-run=server", "", 3, 3, 3, 0},
+	{"delete t --when-unused --dry-run=server", "", 3, 3, 3, 0},
 	{"import - --format env --yes --overwrite", "t=" + canary, 3, 3, 3, 0},
 	{"agent list", "", 3, 0, 3, 0},
 	{"agent get a", "", 3, 0, 3, 0},
@@ -47,7 +49,9 @@ var commandsByRight = []asked{
 	{"seal x", canary, 0, 0, 0, 0},
 	{"validate --server -f MANIFEST", "", 4, 4, 0, 0},
 	{"reseal OLDER", "", 4, 4, 0, 0},
-	{"doctor --tenant", "", 0, 0, 0, 0},
+	{"doctor", "", 4, 4, 4, 4},
+	{"doctor --system", "", 4, 4, 4, 4},
+	{"doctor --tenant", "", 4, 4, 4, 4}, // to see whether another namespace means the same user takes all of them
 	{"whoami", "", 0, 0, 0, 0},
 	{"can-i set", "", 4, 4, 4, 0},
 	{"can-i reveal", "", 4, 4, 4, 0},
@@ -61,7 +65,7 @@ var commandsByRight = []asked{
 
 // missing is how a missing right is said: who, the verb, the resource and where; who can
 // grant it, and how.
-var missing = regexp.MustCompile(`(?m)(\S+) may not (\w+) ([\w.-]+(?:/\w+)?) in (?:namespace [\w-]+|the whole cluster)\n.*An administrator of (?:namespace [\w-]+|the cluster) grants it:\n((?:.*  kubectl .*(?:\n|$))+)`)
+var missing = regexp.MustCompile(`(?m)(\S+) may not (\w+) ([\w.-]+(?:/\w+)?)(?: [\w, -]+)? in (?:namespace [\w-]+|the whole cluster)\n.*An administrator of (?:namespace [\w-]+|the cluster) grants it:\n((?:.*  kubectl .*(?:\n|$))+)`)
 
 // forTwo makes a namespace, an environment too, with a secret of each kind, and the
 // manifests that the words of commands stand for.
@@ -121,6 +125,9 @@ var _ = Describe("a caller", func() {
 				Expect(got.code).To(Equal(is.code(command)), "%s: %s%s", command.words, got.stdout, got.stderr)
 				switch m := missing.FindStringSubmatch(got.stderr + got.stdout); {
 				case strings.HasPrefix(command.words, "can-i") || got.code == 0:
+				case strings.HasPrefix(command.words, "doctor"):
+					Expect(got.stdout).To(MatchRegexp(`\n  – [\w ]+ you may not \w+ [\w./]+ in (namespace|the whole cluster)`), command.words)
+					Expect(got.stdout).To(ContainSubstring("An administrator of the cluster has all of them: kubectl latchkey doctor -n "+ns), command.words)
 				case m == nil:
 					Fail(fmt.Sprintf("%s does not say which right is missing, and who grants it: %s%s", command.words, got.stdout, got.stderr))
 				default:

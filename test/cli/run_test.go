@@ -21,6 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+	"github.com/latchkey-dev/latchkey/test/framework"
 )
 
 // withSecrets makes a namespace with a user's secret, which is a variable and a file, and
@@ -51,6 +52,7 @@ func startRun(ctx context.Context, namespace, script string, flags ...string) *s
 	s.Cmd = exec.CommandContext(ctx, plugin, args...)
 	s.Env = []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + cluster.Dir, "KUBECONFIG=" + filepath.Join(cluster.Dir, "admin.kubeconfig"), "OUT=" + s.dir,
+		framework.EndAtOnce,
 	}
 	s.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // without a terminal
 	Expect(s.Start()).To(Succeed())
@@ -199,7 +201,7 @@ var _ = Describe("run", Serial, func() {
 			return run(ctx, ns, "", "run", "--user", "--env-only", "--as", "reader", "--", "sh", "-c", which)
 		}).Should(Equal(result{stdout: "user\n"}))
 		got := run(ctx, ns, "", "run", "--as", "reader", "--", "sh", "-c", "echo ran")
-		Expect(got).To(And(ends(3), notices(ContainSubstring("reader may not get secrets in namespace "+ns))))
+		Expect(got).To(And(ends(3), notices(ContainSubstring("reader may not get secrets latchkey-agent-env, latchkey-agent-files, latchkey-user-env, latchkey-user-files in namespace "+ns))))
 		Expect(got.stdout).To(BeEmpty())
 	})
 

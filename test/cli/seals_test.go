@@ -105,7 +105,7 @@ var _ = Describe("seal", func() {
 
 	It("offline, takes the namespace from nobody but the caller", func(ctx SpecContext) {
 		got := runBare(ctx, canary, "seal", "token", "--key", publicKeys(ctx, GinkgoT().TempDir()))
-		Expect(got).To(Equal(result{code: 2, stderr: "error: choose the namespace with -n: the value is sealed for it\n"}))
+		Expect(got).To(Equal(result{code: 2, stderr: "error: choose the namespace with -n: the value is sealed for it. See kubectl latchkey seal --help\n"}))
 	})
 
 	It("replaces the values in a manifest, which can be applied then", func(ctx SpecContext) {
@@ -166,7 +166,7 @@ var _ = Describe("reseal", func() {
 		Expect(got).To(And(ends(4), notices("")))
 		Expect(got.stdout).To(And(
 			ContainSubstring("template.yaml:1 skipped: it is a template\n"),
-			ContainSubstring("wrong.yaml:1 UserSecret token skipped: refused: spec.sealedValue: it does not open for UserSecret "+ns+"/token"),
+			ContainSubstring("wrong.yaml:1 UserSecret token skipped: spec.sealedValue: it does not open for UserSecret "+ns+"/token"),
 			HaveSuffix("2 resealed, 0 of the newest key already, 2 skipped\n"),
 		))
 		Expect(content(refused)).To(Equal(wrong))
@@ -213,12 +213,12 @@ var _ = Describe("validate", func() {
 		path := file(dir, "m.yaml", manifest("UserSecret", ns, "second", "envName: TOKEN\nvalue: "+canary)+
 			manifest("AgentSecret", ns, "typed", "path: [a]\nsecretType: {type: U8}\nvalue: "+canary))
 		Expect(run(ctx, ns, "", "validate", "-f", path, "--kubeconfig", "/nowhere")).To(Equal(result{
-			code: 4, stdout: path + ":10 AgentSecret typed: spec.value: value does not match type: [expected number, found string]\n2 objects, 1 problems\n",
+			code: 4, stdout: path + ":10 AgentSecret typed: spec.value: value does not match type: [expected number, found string]\n2 objects, 1 problem\n",
 		}))
 		Expect(run(ctx, ns, "", "validate", "-f", dir, "--server")).To(And(ends(4), prints(
-			ContainSubstring(`m.yaml:1 UserSecret second: refused: spec.envName: environment variable already in use: "TOKEN" is claimed by first`))))
+			ContainSubstring(`m.yaml:1 UserSecret second: spec.envName: environment variable already in use: "TOKEN" is claimed by first`))))
 		Expect(run(ctx, ns, manifest("UserSecret", ns, "third", "envName: T\nvalue: "+canary), "validate", "-f", "-", "--server")).
-			To(Equal(result{stdout: "1 objects, 0 problems\n"}))
+			To(Equal(result{stdout: "1 object, 0 problems\n"}))
 		unknown := manifest("UserSecret", ns, "third", "sealedValue: lk1.0123456789abcdef."+strings.Repeat("A", 1516))
 		Expect(run(ctx, ns, unknown, "validate", "-f", "-", "--key", publicKeys(ctx, dir))).To(prints(
 			ContainSubstring("its key 0123456789abcdef is not among the published ones")))

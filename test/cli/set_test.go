@@ -83,7 +83,7 @@ var _ = Describe("set", func() {
 		}
 		got := run(ctx, ns, canary, "set", "b")
 		Expect(got).To(Equal(result{code: 2, stderr: "error: \"b\" may mean several secrets: say which by its metadata.name, or by --kind\n" +
-			"  UserSecret a, known as b\n  UserSecret b, known as c\n"}))
+			"  UserSecret a, known as b\n  UserSecret b, known as c\nSee kubectl latchkey set --help\n"}))
 	})
 
 	It("takes a value from a file, from a Secret, or from chance", func(ctx SpecContext) {
@@ -115,13 +115,13 @@ var _ = Describe("set", func() {
 			Expect(got.stderr).To(Equal("error: " + words + "\n"))
 			Expect(got.stdout).To(BeEmpty())
 		},
-		Entry("a value on the command line", "", []string{"T=abc"}, 2, "a name has no =: a value is not given on the command line, where others can read it; pipe it to standard input, or use --value-file"),
-		Entry("a new secret without a value", "", []string{"t"}, 2, "a new secret needs a value: pipe it to standard input, or use --value-file, --from or --generate"),
-		Entry("two sources", "", []string{"t", "--from", "a/b", "--generate"}, 2, "choose one of --value-file, --keep-value, --from and --generate"),
-		Entry("a reserved variable", canary, []string{"t", "--env", "PATH"}, 3, "--env: PATH is a reserved environment variable name"),
-		Entry("a relative file", canary, []string{"t", "--file", "x"}, 3, "--file: file path must start with ~/ or /"),
-		Entry("a NUL byte", canary+"\x00", []string{"t"}, 3, "value: secret value must not contain null bytes"),
-		Entry("a value that is too long", canary+strings.Repeat("x", 24577), []string{"t"}, 3, "value: secret value must not exceed 24576 bytes"),
+		Entry("a value on the command line", "", []string{"T=abc"}, 2, "a name has no =: a value is not given on the command line, where others can read it; pipe it to standard input, or use --value-file. See kubectl latchkey set --help"),
+		Entry("a new secret without a value", "", []string{"t"}, 2, "a new secret needs a value: pipe it to standard input, or use --value-file, --from or --generate. See kubectl latchkey set --help"),
+		Entry("two sources", "", []string{"t", "--from", "a/b", "--generate"}, 2, "choose one of --value-file, --keep-value, --from and --generate. See kubectl latchkey set --help"),
+		Entry("a reserved variable", canary, []string{"t", "--env", "PATH"}, 3, "--env: PATH is a reserved environment variable name. Try: kubectl explain usersecrets.spec.envName"),
+		Entry("a relative file", canary, []string{"t", "--file", "x"}, 3, "--file: file path must start with ~/ or /. Try: kubectl explain usersecrets.spec.filePath"),
+		Entry("a NUL byte", canary+"\x00", []string{"t"}, 3, "value: secret value must not contain null bytes. Try: kubectl explain usersecrets.spec.value"),
+		Entry("a value that is too long", canary+strings.Repeat("x", 24577), []string{"t"}, 3, "value: secret value must not exceed 24576 bytes. Try: kubectl explain usersecrets.spec.value"),
 	)
 
 	It("names the right that is missing, and who grants it", func(ctx SpecContext) {

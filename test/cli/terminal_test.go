@@ -48,7 +48,7 @@ func onTerminalWith(ctx context.Context, variable, namespace string, args ...str
 func commandOnTerminal(command *exec.Cmd) *terminal {
 	GinkgoHelper()
 	t := &terminal{command: command, done: make(chan struct{})}
-	t.command.Env = append(t.command.Env, "PATH="+os.Getenv("PATH"), "HOME="+cluster.Dir, "KUBECONFIG="+filepath.Join(cluster.Dir, "admin.kubeconfig"))
+	t.command.Env = append(t.command.Env, "PATH="+os.Getenv("PATH"), "HOME="+cluster.Dir, "KUBECONFIG="+filepath.Join(cluster.Dir, "admin.kubeconfig"), framework.EndAtOnce)
 	var err error
 	t.file, err = pty.Start(t.command)
 	Expect(err).NotTo(HaveOccurred())
@@ -170,7 +170,7 @@ var _ = Describe("a terminal", func() {
 				Eventually(t.screen).Should(Equal(asks.question))
 				t.enter(answer + "\n")
 				Expect(t.end()).To(Equal(code), t.screen())
-				Expect(t.screen()).To(HaveSuffix("error: nothing was changed\r\n"))
+				Expect(t.screen()).To(HaveSuffix("Nothing was changed.\r\n"))
 			}
 			t := onTerminal(ctx, ns, asks.args...)
 			Eventually(t.screen).Should(Equal(asks.question))

@@ -49,11 +49,11 @@ var _ = Describe("usage, wait and describe", func() {
 		Expect(ages.ReplaceAllString(got.stdout, " AGE")).To(Equal("changed AGE ago\n" +
 			"WORKLOAD   POD   CONTAINER   AS         STATE   SINCE\n" +
 			"pod/web    web   app         variable   old     2d\n" +
-			"NOT SAFE to revoke: 1 container has an older value. Try: kubectl delete pod web\n" +
+			"NOT SAFE to revoke: 1 container has an older value. Try: kubectl delete pod web -n " + ns + "\n" +
 			"Not visible: copies made by programs, `run`, REST readers.\n"))
 		got = run(ctx, ns, "", "wait", "t", "--timeout", "3s")
 		Expect(got.code).To(Equal(5))
-		Expect(got.stderr).To(HaveSuffix("error: after 3s: NOT SAFE to revoke: 1 container has an older value. Try: kubectl delete pod web\n"))
+		Expect(got.stderr).To(HaveSuffix("error: after 3s: NOT SAFE to revoke: 1 container has an older value. Try: kubectl delete pod web -n " + ns + "\n"))
 
 		ended := make(chan result)
 		go func() {
@@ -64,7 +64,7 @@ var _ = Describe("usage, wait and describe", func() {
 		Expect(api.Delete(ctx, pod, client.GracePeriodSeconds(0))).To(Succeed())
 		Eventually(ended).Should(Receive(&got))
 		Expect(got.code).To(Equal(0))
-		Expect(got.stdout).To(Equal("Safe to revoke the old value: none of 0 containers has it.\n"))
+		Expect(got.stdout).To(Equal("Safe to revoke the old value: no container uses the secret.\n"))
 		Expect(succeed(ctx, ns, "", "usage", "t", "--exit-code", "-o", "json")).To(ContainSubstring(`"safe": true`))
 	})
 
@@ -86,7 +86,7 @@ $`))
 		pod := runningPod(ctx, ns, "web", 48*time.Hour)
 		succeed(ctx, ns, canary, "set", "t", "--env", "T", "--wait")
 		got := run(ctx, ns, "", "delete", "t", "--when-unused", "--yes", "--timeout", "3s")
-		Expect(got).To(And(ends(5), notices(And(ContainSubstring("UserSecret t is disabled.\n"), ContainSubstring("Try: kubectl delete pod web"), ContainSubstring("UserSecret t stay disabled")))))
+		Expect(got).To(And(ends(5), notices(And(ContainSubstring("UserSecret t is disabled.\n"), ContainSubstring("Try: kubectl delete pod web"), ContainSubstring("What is disabled stays so. To take that back: kubectl latchkey enable t -n "+ns)))))
 		Expect(succeed(ctx, ns, "", "list", "-o", "name")).To(Equal("usersecret.latchkey.dev/t\n"))
 		Expect(projected(ctx, ns, "T")()).To(BeEmpty(), "new containers have it no more")
 

@@ -17,7 +17,7 @@ var _ = Describe("version and completion", func() {
 		Expect(runBare(ctx, "", "version", "--client", "--kubeconfig", "/nowhere")).To(Equal(result{stdout: "plugin dev\n"}))
 		Expect(run(ctx, "default", "", "version", "--system-namespace", "elsewhere")).To(Equal(result{
 			code: 3, stdout: "plugin dev\n", stderr: "error: ConfigMap latchkey-public-keys is not in namespace elsewhere: Latchkey is installed elsewhere " +
-				"(say where with --system-namespace), or not at all, or its controller has not run yet\n",
+				"(say where with --system-namespace), or not at all, or its controller has not run yet. Try: kubectl latchkey doctor --system\n",
 		}))
 	})
 

@@ -18,14 +18,11 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/seal"
 )
 
-// ErrNoValue says that there is no value to reveal.
-var ErrNoValue = errors.New("it has no value")
-
 // Reveal returns the value of an AgentSecret, as the agent-secrets API gives it to who
 // may get agentsecrets/value.
 func (a *Agents) Reveal(ctx context.Context, s *v1alpha1.AgentSecret) (seal.Value, error) {
 	if s.Spec.SealedValue == "" {
-		return seal.Value{}, ErrNoValue
+		return seal.Value{}, cli.Refused("agent secret %s has no value. Try: kubectl latchkey agent set %[1]s -n %[2]s", PathText(s.Spec.Path), s.Namespace)
 	}
 	raw, err := a.cluster.Path("/apis/golem.latchkey.dev/v1/agent-secrets/" + string(s.UID)).Do(cluster.Unlogged(ctx)).Raw()
 	if apierrors.IsNotFound(err) && bytes.Contains(raw, []byte("AGENT_SECRET_NOT_FOUND")) {
@@ -33,7 +30,7 @@ func (a *Agents) Reveal(ctx context.Context, s *v1alpha1.AgentSecret) (seal.Valu
 			a.namespace, v1alpha1.LabelEnvironment)
 	}
 	if apierrors.IsNotFound(err) || apierrors.IsServiceUnavailable(err) {
-		return seal.Value{}, errors.New("the cluster does not serve the agent-secrets API: check kubectl get apiservice v1.golem.latchkey.dev")
+		return seal.Value{}, errors.New("the cluster does not serve the agent-secrets API. Try: kubectl get apiservice v1.golem.latchkey.dev")
 	}
 	if err != nil {
 		return seal.Value{}, fmt.Errorf("ask the agent-secrets API: %w", err)
@@ -42,7 +39,7 @@ func (a *Agents) Reveal(ctx context.Context, s *v1alpha1.AgentSecret) (seal.Valu
 		SecretValue json.RawMessage `json:"secretValue"`
 	}
 	if json.Unmarshal(raw, &answer) != nil {
-		return seal.Value{}, errors.New("the agent-secrets API gave no answer that can be read")
+		return seal.Value{}, errors.New("the agent-secrets API gave no answer that can be read. Try: kubectl latchkey doctor --system")
 	}
 	if len(answer.SecretValue) == 0 || string(answer.SecretValue) == "null" {
 		if err := a.hidden(ctx, s); err != nil {

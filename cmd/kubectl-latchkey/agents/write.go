@@ -93,7 +93,7 @@ func (a *Agents) create(ctx context.Context, w Write) (*v1alpha1.AgentSecret, er
 		return nil, cli.Refused("--if-revision: there is no agent secret %s, and so none of revision %d. Try: kubectl latchkey agent list -n %s", w.Path, *w.IfRevision, a.namespace)
 	}
 	if w.Type == nil {
-		return nil, cli.Refused("there is no AgentSecret at %s: give its type, such as --type string", w.Path)
+		return nil, cli.Refused("there is no agent secret %s in namespace %s yet: give its type. Try: kubectl latchkey agent set %[1]s --type string -n %[2]s", w.Path, a.namespace)
 	}
 	path, err := ParsePath(w.Path)
 	if err != nil {
@@ -116,6 +116,7 @@ func (a *Agents) create(ctx context.Context, w Write) (*v1alpha1.AgentSecret, er
 	}
 	s := &v1alpha1.AgentSecret{
 		// The path is canonical already, which admission takes from the annotation.
+		TypeMeta:   metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion.String(), Kind: "AgentSecret"},
 		ObjectMeta: metav1.ObjectMeta{Name: w.Name, Namespace: a.namespace, Annotations: map[string]string{v1alpha1.AnnotationCanonicalPath: "true"}},
 		Spec:       v1alpha1.AgentSecretSpec{Path: path, SecretType: runtime.RawExtension{Raw: secretType}, SealedValue: text},
 	}
@@ -135,7 +136,9 @@ func (a *Agents) Unset(ctx context.Context, s *v1alpha1.AgentSecret, ifRevision 
 // one that was read, and have that revision.
 func (a *Agents) patch(ctx context.Context, s *v1alpha1.AgentSecret, ifRevision *int64, sealed any) (*v1alpha1.AgentSecret, error) {
 	if a.SendNothing {
-		return s, onlyIf(s, s, ifRevision)
+		would := s.DeepCopy()
+		would.Spec.SealedValue, _ = sealed.(string)
+		return would, onlyIf(s, s, ifRevision)
 	}
 	spec := map[string]any{"sealedValue": sealed}
 	var stored cluster.Item

@@ -4,13 +4,17 @@
 package cli
 
 import (
+	"errors"
 	"flag"
+	"io/fs"
 	"net/http"
 	"os"
+	"strings"
 
 	"github.com/spf13/pflag"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/klog/v2"
 )
 
@@ -48,7 +52,10 @@ func NewFactory(streams Streams, version string, set *pflag.FlagSet) *Factory {
 func (f *Factory) Config() (*rest.Config, error) {
 	config, err := f.flags.ToRESTConfig()
 	if err != nil {
-		return nil, Usage("%w", err)
+		return nil, f.unusable(err)
+	}
+	if f.leadsNowhere(config) {
+		return nil, Usage("there is no kubeconfig with a cluster: choose one with --kubeconfig. Try: kubectl config get-contexts")
 	}
 	config = rest.CopyConfig(config)
 	config.QPS = -1 // the API server guards itself
@@ -70,7 +77,28 @@ func (f *Factory) ChosenNamespace() string { return *f.flags.Namespace }
 func (f *Factory) Namespace() (string, bool, error) {
 	namespace, _, err := f.flags.ToRawKubeConfigLoader().Namespace()
 	if err != nil {
-		return "", false, Usage("%w", err)
+		return "", false, f.unusable(err)
 	}
 	return namespace, f.flags.Namespace != nil && *f.flags.Namespace != "", nil
+}
+
+// leadsNowhere reports whether nothing says where the cluster is: clients ask this machine
+// then, where nobody listens.
+func (f *Factory) leadsNowhere(config *rest.Config) bool {
+	raw, err := f.flags.ToRawKubeConfigLoader().RawConfig()
+	return err == nil && len(raw.Clusters) == 0 && *f.flags.APIServer == "" && config.Host == clientcmd.ClusterDefaults.Server
+}
+
+// unusable says what is wrong with the kubeconfig, and nothing of what is in it.
+func (f *Factory) unusable(err error) error {
+	var file *fs.PathError
+	switch {
+	case errors.As(err, &file):
+		return Usage("kubeconfig %s cannot be read: %w. Try: kubectl config get-contexts", file.Path, file.Err)
+	case clientcmd.IsContextNotFound(err) || strings.HasPrefix(err.Error(), "context "):
+		return Usage("the kubeconfig has no context of this name. Try: kubectl config get-contexts")
+	case clientcmd.IsConfigurationInvalid(err):
+		return Usage("the kubeconfig cannot be used: %w. Try: kubectl config view --minify", err)
+	}
+	return Usage("the kubeconfig cannot be read. Try: kubectl config view")
 }

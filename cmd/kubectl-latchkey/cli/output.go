@@ -73,6 +73,14 @@ func (o *Output) Data(w io.Writer, data any) error {
 	return encoder.Encode(data)
 }
 
+// Counted is a number of things, in words.
+func Counted(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
 // Column is a column of a table; a wide one shows with -o wide alone.
 type Column struct {
 	Name string

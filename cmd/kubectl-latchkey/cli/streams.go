@@ -85,7 +85,8 @@ func (s Streams) Confirm(ctx context.Context, question string) error {
 	case "y", "yes":
 		return nil
 	}
-	return Refused("nothing was changed")
+	s.Notice("Nothing was changed.")
+	return Exit(CodeRefused)
 }
 
 // prompt reads a line without echo.

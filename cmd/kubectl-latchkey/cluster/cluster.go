@@ -126,14 +126,14 @@ func (c *Cluster) Published(ctx context.Context) (Published, error) {
 	found, err := c.Core.ConfigMaps(c.System).Get(ctx, PublicKeysName, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
 		return Published{}, cli.Refused("ConfigMap %s is not in namespace %s: Latchkey is installed elsewhere (say where with --system-namespace), "+
-			"or not at all, or its controller has not run yet", PublicKeysName, c.System)
+			"or not at all, or its controller has not run yet. Try: kubectl latchkey doctor --system", PublicKeysName, c.System)
 	}
 	if err != nil {
 		return Published{}, Explain(err)
 	}
 	published, err := ParsePublished(found.Data)
 	if err != nil {
-		return Published{}, cli.Refused("%w. Try: kubectl latchkey doctor --system", err)
+		return Published{}, err
 	}
 	return published, nil
 }
@@ -142,12 +142,12 @@ func (c *Cluster) Published(ctx context.Context) (Published, error) {
 func ParsePublished(data map[string]string) (Published, error) {
 	keys, err := sealer.KeysOf(data)
 	if err != nil {
-		return Published{}, cli.Refused("ConfigMap %s holds no public key", PublicKeysName)
+		return Published{}, cli.Refused("ConfigMap %s holds no public key. Try: kubectl latchkey doctor --system", PublicKeysName)
 	}
 	p := Published{Keys: keys, Version: data[VersionKey], Limits: limits.Of(limits.DefaultUser(), limits.DefaultAgent())}
 	if text, has := data[LimitsJSON]; has {
 		if err := json.Unmarshal([]byte(text), &p.Limits); err != nil {
-			return Published{}, cli.Refused("ConfigMap %s has limits that cannot be read", PublicKeysName)
+			return Published{}, cli.Refused("ConfigMap %s has limits that cannot be read. Try: kubectl latchkey doctor --system", PublicKeysName)
 		}
 	}
 	return p, nil

@@ -80,17 +80,17 @@ func Pick(items []Item, name string) (*Item, error) {
 
 // Get reads an object anew.
 func (c *Cluster) Get(ctx context.Context, i Item) (Item, error) {
-	return c.into(ctx, in(c.latchkey.Get(), i.Meta().Namespace, i.Resource()).Name(i.Meta().Name), i.Resource())
+	return readInto(in(c.latchkey.Get(), i.Meta().Namespace, i.Resource()).Name(i.Meta().Name).Do(ctx), i.Meta().Namespace, i.Resource())
 }
 
 // GetUser reads the UserSecret of a metadata.name.
 func (c *Cluster) GetUser(ctx context.Context, namespace, name string) (Item, error) {
-	return c.into(ctx, in(c.latchkey.Get(), namespace, UserSecrets).Name(name), UserSecrets)
+	return readInto(in(c.latchkey.Get(), namespace, UserSecrets).Name(name).Do(ctx), namespace, UserSecrets)
 }
 
 // GetAgent reads the AgentSecret of a metadata.name.
 func (c *Cluster) GetAgent(ctx context.Context, namespace, name string) (Item, error) {
-	return c.into(ctx, in(c.latchkey.Get(), namespace, AgentSecrets).Name(name), AgentSecrets)
+	return readInto(in(c.latchkey.Get(), namespace, AgentSecrets).Name(name).Do(ctx), namespace, AgentSecrets)
 }
 
 // Apply has the cluster say, by a dry run, what it would store if manager applied an object
@@ -108,7 +108,7 @@ func (c *Cluster) Apply(ctx context.Context, manager, resource, namespace, name 
 	for _, w := range result.Warnings() {
 		warnings = append(warnings, w.Text)
 	}
-	i, err := readInto(result, resource)
+	i, err := readInto(result, namespace, resource)
 	return i, warnings, err
 }
 
@@ -124,14 +124,16 @@ func (c *Cluster) Watch(ctx context.Context, namespace, resource string) (watch.
 func (c *Cluster) CreateUser(ctx context.Context, obj *v1alpha1.UserSecret, dryRun bool) (Item, error) {
 	options := metav1.CreateOptions{FieldManager: FieldManager, DryRun: dry(dryRun)}
 	obj.TypeMeta = typeMeta("UserSecret")
-	return c.into(ctx, in(c.latchkey.Post(), obj.Namespace, UserSecrets).VersionedParams(&options, c.parameters).Body(obj), UserSecrets)
+	request := in(c.latchkey.Post(), obj.Namespace, UserSecrets).VersionedParams(&options, c.parameters).Body(obj)
+	return readInto(request.Do(ctx), obj.Namespace, UserSecrets)
 }
 
 // CreateAgent creates an AgentSecret.
 func (c *Cluster) CreateAgent(ctx context.Context, obj *v1alpha1.AgentSecret, dryRun bool) (Item, error) {
 	options := metav1.CreateOptions{FieldManager: FieldManager, DryRun: dry(dryRun)}
 	obj.TypeMeta = typeMeta("AgentSecret")
-	return c.into(ctx, in(c.latchkey.Post(), obj.Namespace, AgentSecrets).VersionedParams(&options, c.parameters).Body(obj), AgentSecrets)
+	request := in(c.latchkey.Post(), obj.Namespace, AgentSecrets).VersionedParams(&options, c.parameters).Body(obj)
+	return readInto(request.Do(ctx), obj.Namespace, AgentSecrets)
 }
 
 // Patch changes the fields of spec that a patch names, of this very object: one of the
@@ -153,7 +155,7 @@ func (c *Cluster) patch(ctx context.Context, i Item, metadata, spec map[string]a
 	options := metav1.PatchOptions{FieldManager: FieldManager, DryRun: dry(dryRun)}
 	request := in(c.latchkey.Patch(types.MergePatchType), i.Meta().Namespace, i.Resource()).Name(i.Meta().Name).
 		VersionedParams(&options, c.parameters).Body(body)
-	return c.into(ctx, request, i.Resource())
+	return readInto(request.Do(ctx), i.Meta().Namespace, i.Resource())
 }
 
 // Delete deletes this very object.
@@ -169,14 +171,10 @@ func (c *Cluster) DeleteRead(ctx context.Context, i Item, dryRun bool) error {
 func (c *Cluster) delete(ctx context.Context, i Item, only *metav1.Preconditions, dryRun bool) error {
 	options := metav1.DeleteOptions{DryRun: dry(dryRun), Preconditions: only}
 	err := in(c.latchkey.Delete(), i.Meta().Namespace, i.Resource()).Name(i.Meta().Name).Body(&options).Do(ctx).Error()
-	return Explain(err)
+	return at(i.Meta().Namespace, i.Resource(), err)
 }
 
-func (c *Cluster) into(ctx context.Context, request *rest.Request, resource string) (Item, error) {
-	return readInto(request.Do(ctx), resource)
-}
-
-func readInto(result rest.Result, resource string) (Item, error) {
+func readInto(result rest.Result, namespace, resource string) (Item, error) {
 	var i Item
 	if resource == UserSecrets {
 		i.User = &v1alpha1.UserSecret{}
@@ -184,7 +182,7 @@ func readInto(result rest.Result, resource string) (Item, error) {
 		i.Agent = &v1alpha1.AgentSecret{}
 	}
 	if err := result.Into(i.Object()); err != nil {
-		return Item{}, Explain(err)
+		return Item{}, at(namespace, resource, err)
 	}
 	i.Object().GetObjectKind().SetGroupVersionKind(v1alpha1.GroupVersion.WithKind(i.Kind()))
 	return i, nil

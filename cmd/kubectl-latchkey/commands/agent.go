@@ -76,7 +76,7 @@ func newAgentList(f *cli.Factory) *cobra.Command {
 		Use:   "list",
 		Short: "List the secrets of agents, without values",
 		Args:  cobra.NoArgs,
-		RunE: explained(func(cmd *cobra.Command, _ []string) error {
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			a, namespace, err := agentsOf(f, &out, "none")
 			if err != nil {
 				return err
@@ -107,7 +107,7 @@ func newAgentList(f *cli.Factory) *cobra.Command {
 				rows[i] = []any{agents.PathText(s.Spec.Path), agents.TypeText(s), s.Spec.Revision, readyText(s), s.Name}
 			}
 			return out.Table(f.Out, []cli.Column{{Name: "PATH"}, {Name: "TYPE"}, {Name: "REVISION"}, {Name: "READY"}, {Name: "NAME", Wide: true}}, rows)
-		}),
+		},
 	}
 	out.AddFlag(cmd.Flags(), "json", "yaml", "name", "wide")
 	cmd.Flags().StringVarP(&selector, "selector", "l", "", "label selector")
@@ -123,7 +123,7 @@ func newAgentGet(f *cli.Factory) *cobra.Command {
 		Long: "Show a secret of agents. With --reveal its value goes to standard output, the text of a string as it is and everything else as\n" +
 			"JSON; that needs the right to get agentsecrets/value.",
 		Args: names(1, 1),
-		RunE: explained(func(cmd *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			if reveal && out.Format != "" {
 				return cli.Usage("--reveal and -o exclude each other")
 			}
@@ -163,7 +163,7 @@ func newAgentGet(f *cli.Factory) *cobra.Command {
 			f.Printf("Path:      %s\nType:      %s\nRevision:  %d\nValue:     %s\nReady:     %s\nName:      %s/%s\n",
 				agents.PathText(s.Spec.Path), cli.Plain(agents.TypeText(s)), s.Spec.Revision, value, cli.Plain(readyText(s)), s.Namespace, s.Name)
 			return nil
-		}),
+		},
 	}
 	out.AddFlag(cmd.Flags(), "json", "yaml", "name")
 	cmd.Flags().BoolVar(&reveal, "reveal", false, "print the value")

@@ -5,6 +5,7 @@ package commands
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -18,6 +19,7 @@ import (
 type writeOptions struct {
 	revision int64
 	dryRun   string
+	output   cli.Output
 	flags    *pflag.FlagSet
 }
 
@@ -25,6 +27,7 @@ func (o *writeOptions) addFlags(set *pflag.FlagSet) {
 	o.flags = set
 	set.Int64Var(&o.revision, "if-revision", 0, "write only if the secret has this revision")
 	addDryRun(set, &o.dryRun)
+	o.output.AddFlag(set, "json", "yaml", "name")
 }
 
 func (o *writeOptions) ifRevision() *int64 {
@@ -34,11 +37,17 @@ func (o *writeOptions) ifRevision() *int64 {
 	return &o.revision
 }
 
-func (o *writeOptions) done(what string) string {
-	if o.dryRun != "none" {
-		return what + " (" + o.dryRun + " dry run)"
+// done prints a secret as it is stored now, and what became of it.
+func (o *writeOptions) done(f *cli.Factory, s *v1alpha1.AgentSecret, what string) error {
+	if o.output.Format != "" {
+		return o.output.Object(f.Out, s, "")
 	}
-	return what
+	text := agents.PathText(s.Spec.Path) + " " + what + dryRunNote(o.dryRun)
+	if what != deleted {
+		text += fmt.Sprintf(", revision %d", s.Spec.Revision)
+	}
+	f.Printf("%s\n", text)
+	return nil
 }
 
 func newAgentSet(f *cli.Factory) *cobra.Command {
@@ -54,7 +63,7 @@ func newAgentSet(f *cli.Factory) *cobra.Command {
 		Example: "  kubectl latchkey agent set db/password --type string < password\n" +
 			"  echo '{\"host\": \"db-sample.invalid\", \"port\": 5432}' |\n    kubectl latchkey agent set db/address --type 'record{host: string, port: u16}'",
 		Args: names(1, 1),
-		RunE: explained(func(cmd *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			w := agents.Write{Path: args[0], Name: name, IfRevision: o.ifRevision()}
 			var err error
 			if typ != "" {
@@ -62,7 +71,7 @@ func newAgentSet(f *cli.Factory) *cobra.Command {
 					return err
 				}
 			}
-			a, namespace, err := agentsOf(f, nil, o.dryRun)
+			a, namespace, err := agentsOf(f, &o.output, o.dryRun)
 			if err != nil {
 				return err
 			}
@@ -78,7 +87,7 @@ func newAgentSet(f *cli.Factory) *cobra.Command {
 				}
 			}
 			if t == nil {
-				return cli.Refused("there is no agent secret %s in namespace %s yet: give its type, such as --type string", args[0], namespace)
+				return cli.Refused("there is no agent secret %s in namespace %s yet: give its type. Try: kubectl latchkey agent set %[1]s --type string -n %[2]s", args[0], namespace)
 			}
 			keys, _, err := (&keySource{}).read(cmd.Context(), f)
 			if err != nil {
@@ -100,9 +109,8 @@ func newAgentSet(f *cli.Factory) *cobra.Command {
 			if created {
 				what = "created"
 			}
-			f.Printf("%s %s, revision %d\n", agents.PathText(stored.Spec.Path), o.done(what), stored.Spec.Revision)
-			return nil
-		}),
+			return o.done(f, stored, what)
+		},
 	}
 	o.addFlags(cmd.Flags())
 	source.AddFlags(cmd.Flags())
@@ -114,7 +122,7 @@ func newAgentSet(f *cli.Factory) *cobra.Command {
 
 // change runs a write on the secret at a path.
 func change(ctx context.Context, f *cli.Factory, o *writeOptions, path string, write func(*agents.Agents, *v1alpha1.AgentSecret) error) error {
-	a, namespace, err := agentsOf(f, nil, o.dryRun)
+	a, namespace, err := agentsOf(f, &o.output, o.dryRun)
 	if err != nil {
 		return err
 	}
@@ -134,15 +142,15 @@ func newAgentUnset(f *cli.Factory) *cobra.Command {
 		Use:   "unset PATH",
 		Short: "Take the value of a secret of agents away; its path and type stay",
 		Args:  names(1, 1),
-		RunE: explained(func(cmd *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			return change(cmd.Context(), f, &o, args[0], func(a *agents.Agents, s *v1alpha1.AgentSecret) error {
 				stored, err := a.Unset(cmd.Context(), s, o.ifRevision())
-				if err == nil {
-					f.Printf("%s %s, revision %d\n", agents.PathText(stored.Spec.Path), o.done("unset"), stored.Spec.Revision)
+				if err != nil {
+					return err
 				}
-				return err
+				return o.done(f, stored, "unset")
 			})
-		}),
+		},
 	}
 	o.addFlags(cmd.Flags())
 	return cmd
@@ -155,7 +163,7 @@ func newAgentDelete(f *cli.Factory) *cobra.Command {
 		Use:   "delete PATH",
 		Short: "Delete a secret of agents",
 		Args:  names(1, 1),
-		RunE: explained(func(cmd *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			return change(cmd.Context(), f, &o, args[0], func(a *agents.Agents, s *v1alpha1.AgentSecret) error {
 				if !yes && o.dryRun == "none" {
 					if err := f.Confirm(cmd.Context(), "Delete agent secret "+agents.PathText(s.Spec.Path)+" of namespace "+s.Namespace+"?"); err != nil {
@@ -165,12 +173,11 @@ func newAgentDelete(f *cli.Factory) *cobra.Command {
 				if err := a.Delete(cmd.Context(), s, o.ifRevision()); err != nil {
 					return err
 				}
-				f.Printf("%s %s\n", agents.PathText(s.Spec.Path), o.done("deleted"))
-				return nil
+				return o.done(f, s, deleted)
 			})
-		}),
+		},
 	}
 	o.addFlags(cmd.Flags())
-	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
+	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
 	return cmd
 }

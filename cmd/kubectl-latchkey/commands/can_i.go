@@ -34,7 +34,7 @@ func newCanI(f *cli.Factory) *cobra.Command {
 		Example: "  kubectl latchkey can-i set -n alice", ValidArgs: actions,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 1 || !slices.Contains(actions, args[0]) {
-				return cli.Usage("say one of %s. See %s --help", strings.Join(actions, ", "), cmd.CommandPath())
+				return cli.Usage("say one of %s", strings.Join(actions, ", "))
 			}
 			return nil
 		},

@@ -16,6 +16,9 @@ import (
 	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/revoke"
 )
 
+// deleted is what became of a secret that is gone.
+const deleted = "deleted"
+
 type deleter struct {
 	output          cli.Output
 	dryRun          string
@@ -45,7 +48,7 @@ func newDelete(f *cli.Factory) *cobra.Command {
 	cmd.Flags().BoolVarP(&o.yes, "yes", "y", false, "do not ask")
 	cmd.Flags().BoolVar(&o.whenUnused, "when-unused", false, "disable them, wait until no container has them, and delete them then")
 	cmd.Flags().DurationVar(&o.timeout, "timeout", 10*time.Minute, "how long to wait with --when-unused")
-	o.output.AddFlag(cmd.Flags(), "name")
+	o.output.AddFlag(cmd.Flags(), "json", "yaml", "name")
 	return cmd
 }
 
@@ -70,21 +73,14 @@ func (o *deleter) run(ctx context.Context, f *cli.Factory, c *cluster.Cluster, i
 			return err
 		}
 	}
-	for _, item := range items {
-		word := "deleted"
-		if o.dryRun != "none" {
-			word += " (" + o.dryRun + " dry run)"
-		}
+	return several(f, "kubectl latchkey delete", items, func(item cluster.Item) error {
 		if o.dryRun != "client" {
 			if err := c.Delete(ctx, item, o.dryRun == "server"); err != nil {
 				return err
 			}
 		}
-		if err := o.output.Object(f.Out, item.Object(), word); err != nil {
-			return err
-		}
-	}
-	return nil
+		return o.output.Object(f.Out, item.Object(), deleted+dryRunNote(o.dryRun))
+	})
 }
 
 // sayUse says who uses secrets.
@@ -105,7 +101,7 @@ func sayUse(ctx context.Context, f *cli.Factory, c *cluster.Cluster, items []clu
 				by = append(by, text)
 			}
 		}
-		f.Notice("%s %s is in %s: %s", item.Kind(), item.Meta().Name, counted(a.Summary.Containers, "container"), strings.Join(by, ", "))
+		f.Notice("%s %s is in %s: %s", item.Kind(), item.Meta().Name, cli.Counted(a.Summary.Containers, "container"), strings.Join(by, ", "))
 	}
 }
 

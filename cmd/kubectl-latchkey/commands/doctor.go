@@ -6,6 +6,7 @@ package commands
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,9 +20,11 @@ import (
 
 // diagnosis is the output for programs.
 type diagnosis struct {
-	Healthy bool             `json:"healthy"`
-	System  []doctor.Finding `json:"system,omitempty"`
-	Tenant  []doctor.Finding `json:"tenant,omitempty"`
+	Healthy bool `json:"healthy"`
+	// Complete is false where a right was missing for a check.
+	Complete bool             `json:"complete"`
+	System   []doctor.Finding `json:"system,omitempty"`
+	Tenant   []doctor.Finding `json:"tenant,omitempty"`
 }
 
 func newDoctor(f *cli.Factory) *cobra.Command {
@@ -32,9 +35,9 @@ func newDoctor(f *cli.Factory) *cobra.Command {
 		Long: "Find what is wrong with the installation and with a namespace, and say what helps. Nothing is changed: what is sent are\n" +
 			"two dry runs.\n\n" +
 			"✓ is well, ! is worth a look, ✗ is wrong, – cannot be seen without the right that is named. The exit code is 4 where something is\n" +
-			"wrong; what is worth a look, or cannot be seen, leaves it 0.",
+			"wrong or cannot be seen; what is only worth a look leaves it 0.",
 		Example: "  kubectl latchkey doctor -n alice\n  kubectl latchkey doctor --system -o json",
-		RunE: explained(func(cmd *cobra.Command, _ []string) error {
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := output.Check(); err != nil {
 				return err
 			}
@@ -47,11 +50,11 @@ func newDoctor(f *cli.Factory) *cobra.Command {
 			} else {
 				d.show(f, namespace)
 			}
-			if err == nil && !d.Healthy {
+			if err == nil && (!d.Healthy || !d.Complete) {
 				err = cli.Exit(cli.CodeNo)
 			}
 			return err
-		}),
+		},
 	}
 	cmd.Flags().BoolVar(&system, "system", false, "look at the installation alone")
 	cmd.Flags().BoolVar(&tenant, "tenant", false, "look at the namespace alone")
@@ -86,6 +89,7 @@ func diagnose(ctx context.Context, f *cli.Factory, system, tenant bool) (d diagn
 	}
 	// What a request was given up for is no finding.
 	d.Healthy = doctor.Healthy(d.System) && doctor.Healthy(d.Tenant)
+	d.Complete = d.count(doctor.Unknown) == 0
 	return d, namespace, ctx.Err()
 }
 
@@ -103,23 +107,31 @@ func (d diagnosis) show(f *cli.Factory, namespace string) {
 		f.Printf("\n")
 	}
 	d.part(f, "Namespace "+namespace, d.Tenant)
-	unseen, wrong := 0, 0
-	for _, finding := range append(d.System, d.Tenant...) {
-		switch finding.State {
-		case doctor.Unknown:
-			unseen++
-		case doctor.Failed:
-			wrong++
-		}
-	}
-	text := f.Paint(color.FgGreen, "Nothing is wrong.")
-	if wrong > 0 {
-		text = f.Paint(color.FgRed, counted(wrong, "fault")+".")
+	var text string
+	wrong, unseen := d.count(doctor.Failed), d.count(doctor.Unknown)
+	switch {
+	case wrong > 0:
+		text = f.Paint(color.FgRed, cli.Counted(wrong, "fault")+".")
+	case unseen > 0:
+		text = f.Paint(color.FgYellow, "Nothing is wrong in what could be seen.")
+	default:
+		text = f.Paint(color.FgGreen, "Nothing is wrong.")
 	}
 	if unseen > 0 {
-		text += fmt.Sprintf(" %s could not be made, since a right is missing.", counted(unseen, "check"))
+		text += fmt.Sprintf(" %s could not be made, since a right is missing. An administrator of the cluster has all of them: kubectl latchkey doctor -n %s",
+			cli.Counted(unseen, "check"), namespace)
 	}
 	f.Printf("\n%s\n", text)
+}
+
+// count returns how many findings have a state.
+func (d diagnosis) count(state string) (n int) {
+	for _, finding := range slices.Concat(d.System, d.Tenant) {
+		if finding.State == state {
+			n++
+		}
+	}
+	return n
 }
 
 func (d diagnosis) part(f *cli.Factory, title string, found []doctor.Finding) {

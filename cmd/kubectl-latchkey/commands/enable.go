@@ -26,23 +26,14 @@ func newEnable(f *cli.Factory, enabled bool) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			for _, item := range items {
-				word := done
+			return several(f, cmd.CommandPath(), items, func(item cluster.Item) error {
 				if dryRun == "client" {
-					word += " (client dry run)"
-				} else {
-					if item, err = c.Patch(cmd.Context(), item, map[string]any{"enabled": enabled}, dryRun == "server"); err != nil {
-						return err
-					}
-					if dryRun == "server" {
-						word += " (server dry run)"
-					}
-				}
-				if err := output.Object(f.Out, item.Object(), word); err != nil {
+					item.User.Spec.Enabled = &enabled
+				} else if item, err = c.Patch(cmd.Context(), item, map[string]any{"enabled": enabled}, dryRun == "server"); err != nil {
 					return err
 				}
-			}
-			return nil
+				return output.Object(f.Out, item.Object(), done+dryRunNote(dryRun))
+			})
 		},
 	}
 	addDryRun(cmd.Flags(), &dryRun)

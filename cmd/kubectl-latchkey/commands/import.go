@@ -22,6 +22,7 @@ type importer struct {
 	format         string
 	overwrite, yes bool
 	dryRun         string
+	output         cli.Output
 }
 
 func newImport(f *cli.Factory) *cobra.Command {
@@ -41,11 +42,12 @@ func newImport(f *cli.Factory) *cobra.Command {
 	cmd.Flags().BoolVar(&o.overwrite, "overwrite", false, "replace the values of secrets that exist")
 	cmd.Flags().BoolVarP(&o.yes, "yes", "y", false, "do not ask")
 	addDryRun(cmd.Flags(), &o.dryRun)
+	o.output.AddFlag(cmd.Flags(), "json", "yaml", "name")
 	return cmd
 }
 
 func (o *importer) run(ctx context.Context, f *cli.Factory, path string) error {
-	c, namespace, err := begin(f, nil, o.dryRun)
+	c, namespace, err := begin(f, &o.output, o.dryRun)
 	if err != nil {
 		return err
 	}
@@ -53,30 +55,37 @@ func (o *importer) run(ctx context.Context, f *cli.Factory, path string) error {
 	if err != nil {
 		return err
 	}
-	progress := f.Progress("dry runs")
-	plan, err := importing.Make(ctx, c, namespace, entries, o.overwrite, "--overwrite", progress.Say)
-	progress.End()
+	plan, err := importing.Make(ctx, c, namespace, entries, o.overwrite, "--overwrite")
+	if err == nil && o.dryRun != "client" {
+		progress := f.Progress("dry runs")
+		err = plan.DryRun(ctx, c, namespace, progress.Say)
+		progress.End()
+	}
 	if err != nil {
 		return err
 	}
-	if err := printPlan(f, plan); err != nil {
+	if err := o.preview(f, plan); err != nil {
 		return err
 	}
 	switch writes := plan.Count(importing.Create, importing.Overwrite); {
 	case plan.Count(importing.Refused) > 0:
-		return cli.Refused("%s refused, so nothing was written", counted(plan.Count(importing.Refused), "key"))
+		return cli.Refused("%s refused, so nothing was written: mend the file, or what is in its way. Try: kubectl latchkey list -n %s",
+			cli.Counted(plan.Count(importing.Refused), "key"), namespace)
 	case writes == 0 || o.dryRun != "none":
 		f.Notice("Nothing was written.")
-		return nil
+		return o.result(f, plan, namespace)
 	case !o.yes:
 		if path == "-" {
 			return cli.Usage("standard input is the file, so nobody can be asked: add --yes")
 		}
-		if err := f.Confirm(ctx, fmt.Sprintf("Write %s to namespace %s?", counted(writes, "secret"), namespace)); err != nil {
+		if err := f.Confirm(ctx, fmt.Sprintf("Write %s to namespace %s?", cli.Counted(writes, "secret"), namespace)); err != nil {
 			return err
 		}
 	}
-	return write(ctx, f, c, namespace, plan)
+	if err := write(ctx, f, c, namespace, plan); err != nil {
+		return err
+	}
+	return o.result(f, plan, namespace)
 }
 
 func (o *importer) read(f *cli.Factory, path string) ([]imports.Entry, error) {
@@ -107,12 +116,25 @@ func (o *importer) read(f *cli.Factory, path string) ([]imports.Entry, error) {
 	return importing.Parse(format, string(text))
 }
 
-func printPlan(f *cli.Factory, plan importing.Plan) error {
+// preview shows what would be done. With -o it is not the result.
+func (o *importer) preview(f *cli.Factory, plan importing.Plan) error {
+	to := f.Out
+	if o.output.Format != "" {
+		to = f.ErrOut
+	}
 	var rows [][]any
 	for _, p := range plan {
 		rows = append(rows, []any{p.Key, p.Env, p.Action, strings.ReplaceAll(p.Why, "\n", " ")})
 	}
-	return (&cli.Output{}).Table(f.Out, []cli.Column{{Name: "Key"}, {Name: "Env"}, {Name: "Action"}, {Name: "Why"}}, rows)
+	return (&cli.Output{}).Table(to, []cli.Column{{Name: "Key"}, {Name: "Env"}, {Name: "Action"}, {Name: "Why"}}, rows)
+}
+
+// result prints the secrets with -o.
+func (o *importer) result(f *cli.Factory, plan importing.Plan, namespace string) error {
+	if o.output.Format == "" {
+		return nil
+	}
+	return printList(f, &o.output, plan.Items(namespace), false, namespace)
 }
 
 // write writes what was planned, and says how far it came.
@@ -121,20 +143,8 @@ func write(ctx context.Context, f *cli.Factory, c *cluster.Cluster, namespace st
 	result, err := plan.Write(ctx, c, namespace, progress.Say)
 	progress.End()
 	if err == nil {
-		f.Notice("%s written.", counted(len(result.Done), "secret"))
+		f.Notice("%s written.", cli.Counted(len(result.Done), "secret"))
 		return nil
 	}
-	f.Notice("done: %s\nfailed: %s\nnot tried: %s\nRun it again to go on: what is done stays as it is.",
-		orNone(result.Done), result.Failed, orNone(result.NotTried))
-	if len(result.Done) == 0 {
-		return err
-	}
-	return &cli.Error{Code: cli.CodeNo, Err: err}
-}
-
-func orNone(keys []string) string {
-	if len(keys) == 0 {
-		return "none"
-	}
-	return strings.Join(keys, ", ")
+	return stopped(f, result.Done, result.Failed, result.NotTried, "Run it again to go on: what is done stays as it is.", err)
 }

@@ -41,7 +41,7 @@ func newKeysList(f *cli.Factory) *cobra.Command {
 		Use:   "list",
 		Short: "List the sealing keys, newest first, and how many objects each seals",
 		Args:  cobra.NoArgs,
-		RunE: explained(func(cmd *cobra.Command, _ []string) error {
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := out.Check(); err != nil {
 				return err
 			}
@@ -68,7 +68,7 @@ func newKeysList(f *cli.Factory) *cobra.Command {
 				rows[i] = []any{key.ID, key.Created.UTC().Format(time.RFC3339), does, objects}
 			}
 			return out.Table(f.Out, []cli.Column{{Name: "ID"}, {Name: "CREATED"}, {Name: "DOES"}, {Name: "OBJECTS"}}, rows)
-		}),
+		},
 	}
 	out.AddFlag(cmd.Flags(), "json", "yaml")
 	return cmd
@@ -83,7 +83,7 @@ func newKeysRotate(f *cli.Factory) *cobra.Command {
 		Long: "Ask for a new sealing key now. All objects are sealed with it in the background. Values that may have been seen have to be\n" +
 			"changed all the same: a rotation does not revoke what somebody copied.",
 		Args: cobra.NoArgs,
-		RunE: explained(func(cmd *cobra.Command, _ []string) error {
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			k, err := keysOf(f)
 			if err != nil {
 				return err
@@ -102,14 +102,14 @@ func newKeysRotate(f *cli.Factory) *cobra.Command {
 			id, err := k.Await(ctx, old, progress.Text)
 			progress.End()
 			if errors.Is(err, context.DeadlineExceeded) {
-				return cli.Timeout("key %s has no successor after %s: check that the controller runs in namespace %s", old, timeout, f.SystemNamespace)
+				return cli.Timeout("key %s has no successor after %s: does the controller run in namespace %s? Try: kubectl latchkey doctor --system", old, timeout, f.SystemNamespace)
 			}
 			if err != nil {
 				return err
 			}
 			f.Printf("key %s seals now, key %s opens\n", id, old)
 			return awaitResealed(ctx, f, k, id, timeout, lookEvery)
-		}),
+		},
 	}
 	cmd.Flags().BoolVar(&await, "wait", false, "wait until there is a new key and all objects are sealed with it")
 	cmd.Flags().DurationVar(&timeout, "timeout", 10*time.Minute, "how long to wait")
@@ -125,7 +125,7 @@ func newKeysBackup(f *cli.Factory) *cobra.Command {
 		Long: "Write all sealing keys to a new file, encrypted for recipients of age, which its owner alone can read. Keep it apart from backups\n" +
 			"of the objects: with both, the values are plain. After each rotation there is a key more.",
 		Args: cobra.NoArgs,
-		RunE: explained(func(cmd *cobra.Command, _ []string) error {
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			if len(recipients) == 0 || file == "" {
 				return cli.Usage("--recipient and -O are needed")
 			}
@@ -137,12 +137,12 @@ func newKeysBackup(f *cli.Factory) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			f.Printf("%s has %d keys: %s\n", file, len(ids), strings.Join(ids, ", "))
+			f.Printf("%s has %s: %s\n", file, cli.Counted(len(ids), "key"), strings.Join(ids, ", "))
 			if err := k.MarkBackedUp(cmd.Context(), ids, time.Now()); err != nil {
 				f.Notice("The backup is written. That it was made could not be noted on the keys, so doctor does not know of it: %s", cluster.Explain(err))
 			}
 			return nil
-		}),
+		},
 	}
 	cmd.Flags().StringArrayVar(&recipients, "recipient", nil, "recipient of age, such as age1...; can be repeated")
 	cmd.Flags().StringVarP(&file, "output-file", "O", "", "file to write, which must not exist")
@@ -158,11 +158,11 @@ func newKeysRestore(f *cli.Factory) *cobra.Command {
 			"key comes from the backup, a rotation is asked for: what somebody else may have must not seal.",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 1 {
-				return cli.Usage("name one backup. See %s --help", cmd.CommandPath())
+				return cli.Usage("name one backup")
 			}
 			return nil
 		},
-		RunE: explained(func(cmd *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			if identity == "" {
 				return cli.Usage("--identity is needed: the file of age with the private half of the recipient")
 			}
@@ -187,19 +187,22 @@ func newKeysRestore(f *cli.Factory) *cobra.Command {
 			for _, id := range done.Present {
 				f.Printf("key %s was there\n", id)
 			}
+			if err != nil && len(done.Created) > 0 {
+				return &cli.Error{Code: cli.CodeNo, Err: cluster.Explain(err)}
+			}
 			if err != nil {
 				return err
 			}
 			if done.Objects >= 0 {
-				f.Printf("%d keys restored; %d objects can be opened again\n", len(done.Created), done.Objects)
+				f.Printf("%s restored; %s can be opened again\n", cli.Counted(len(done.Created), "key"), cli.Counted(done.Objects, "object"))
 			} else {
-				f.Printf("%d keys restored; you may not list the objects, so they are not counted\n", len(done.Created))
+				f.Printf("%s restored; you may not list the objects, so they are not counted\n", cli.Counted(len(done.Created), "key"))
 			}
 			if done.Rotate {
 				f.Notice("The newest key comes from the backup, so a rotation was asked for.")
 			}
 			return nil
-		}),
+		},
 	}
 	cmd.Flags().StringVar(&identity, "identity", "", "file of age with the identity")
 	return cmd

@@ -31,7 +31,8 @@ func newPlan(f *cli.Factory) *cobra.Command {
 			"is another one than the stored one is shown to those who may read it; to others it is `value: set`. What pods would find is worked\n" +
 			"out by the rules of an installation without options of its own. What a manifest no longer says goes only where the same field\n" +
 			"manager said it before.\n\n" +
-			"The exit code is 4 where an object is refused or cannot be read, and with --exit-code also where anything would change.",
+			"The exit code is 4 where an object is refused or cannot be read, or where a right is missing to see what follows, and with\n" +
+			"--exit-code also where anything would change.",
 		Example: "  kubectl latchkey plan -f secrets/\n  helm template shop | kubectl latchkey plan -f - -n shop-prod --exit-code",
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context(), f) },
@@ -83,7 +84,7 @@ func (o *planner) run(ctx context.Context, f *cli.Factory) error {
 		return err
 	}
 	changes := len(plan.Objects) - plan.Count(planning.Same)
-	if plan.Count(planning.Refused) > 0 || len(unread) > 0 || o.exitCode && changes > 0 {
+	if plan.Count(planning.Refused) > 0 || len(plan.Unknown) > 0 || o.exitCode && changes > 0 {
 		return cli.Exit(cli.CodeNo)
 	}
 	return nil
@@ -91,13 +92,18 @@ func (o *planner) run(ctx context.Context, f *cli.Factory) error {
 
 func showPlan(f *cli.Factory, plan *planning.Plan) error {
 	var rows [][]any
+	var rights []string // that are missing, with who grants them: once for all objects
 	for _, o := range plan.Objects {
 		what := o.Fields
 		if o.Value != "" && o.Action == planning.Change {
 			what = append(what, "value: "+o.Value)
 		}
-		if o.Why != "" {
-			what = append(what, strings.ReplaceAll(o.Why, "\n", " "))
+		why := o.Why
+		if first, rest, is := strings.Cut(why, "\n"); is && strings.Contains(rest, " grants it:\n") {
+			rights, why = union(rights, why), first
+		}
+		if why != "" {
+			what = append(what, strings.ReplaceAll(why, "\n", " "))
 		}
 		rows = append(rows, []any{o.Namespace, o.Kind, o.Name, o.Action, strings.Join(what, ", ")})
 	}
@@ -124,6 +130,9 @@ func showPlan(f *cli.Factory, plan *planning.Plan) error {
 	}
 	for _, u := range plan.Olds {
 		f.Printf("%s in %s keeps the old value of %s: pod %s, container %s, as %s\n", u.Workload, u.Namespace, u.Secret, u.Pod, u.Container, u.As)
+	}
+	for _, text := range rights {
+		f.Printf("%s\n", text)
 	}
 	for _, text := range plan.Unknown {
 		f.Printf("Not known: %s\n", text)

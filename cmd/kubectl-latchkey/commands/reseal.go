@@ -23,11 +23,11 @@ func newReseal(f *cli.Factory) *cobra.Command {
 		Example: "  kubectl latchkey reseal manifests/\n  kubectl latchkey reseal --check --key public-keys.yaml .",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return cli.Usage("name a file or a folder. See %s --help", cmd.CommandPath())
+				return cli.Usage("name a file or a folder")
 			}
 			return nil
 		},
-		RunE: explained(func(cmd *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			if keys.offline() && !check {
 				return cli.Usage("--key is for --check: only the cluster can seal a value again")
 			}
@@ -41,7 +41,7 @@ func newReseal(f *cli.Factory) *cobra.Command {
 			}
 			r := sealing.Reseal{Paths: args, Check: check, Namespace: namespace, Keys: found, Cluster: sealing.Cluster{Cluster: c}, Out: f.Out}
 			return r.Run(cmd.Context())
-		}),
+		},
 	}
 	keys.addFlag(cmd.Flags())
 	cmd.Flags().BoolVar(&check, "check", false, "only say which values are of an older key")
@@ -59,7 +59,7 @@ func newValidate(f *cli.Factory) *cobra.Command {
 			"it is checked that the keys of sealed values exist, and with --server the cluster is asked by dry runs. The exit code is 4 where\n" +
 			"there is a problem. No value is shown.",
 		Args: cobra.NoArgs,
-		RunE: explained(func(cmd *cobra.Command, _ []string) error {
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			if len(paths) == 0 {
 				return cli.Usage("name a file or a folder with -f")
 			}
@@ -83,7 +83,7 @@ func newValidate(f *cli.Factory) *cobra.Command {
 			defer progress.End()
 			v.Said, v.Out = progress.Text, progress.Above(f.Out)
 			return v.Run(cmd.Context())
-		}),
+		},
 	}
 	keys.addFlag(cmd.Flags())
 	cmd.Flags().StringSliceVarP(&paths, "filename", "f", nil, "files and folders; - is standard input")

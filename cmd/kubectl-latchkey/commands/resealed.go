@@ -31,16 +31,16 @@ func awaitResealed(ctx context.Context, f *cli.Factory, k sealed, id string, tim
 		switch {
 		case apierrors.IsForbidden(err):
 			f.Notice("You may not list the objects of the cluster, so when all are sealed with key %s is not known.", id)
-			return nil
+			return cli.Exit(cli.CodeNo)
 		case err != nil && !errors.Is(ctx.Err(), context.DeadlineExceeded):
 			return err
 		case err == nil && older == 0:
 			progress.End()
-			f.Printf("all %d values are sealed with it\n", all)
+			f.Printf("all values are sealed with it: %d\n", all)
 			return nil
 		case err == nil:
 			progress.Say(all-older, all)
-			last = fmt.Sprintf("%d of %d values are sealed with older keys; values that do not open stay so: see kubectl latchkey list -A", older, all)
+			last = fmt.Sprintf("%d of %d values are sealed with older keys; values that do not open stay so. Try: kubectl latchkey list -A", older, all)
 		}
 		select {
 		case <-ctx.Done():

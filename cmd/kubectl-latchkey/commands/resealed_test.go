@@ -40,10 +40,10 @@ func TestAwaitResealed_UntilNoValueHasAnOlderKey(t *testing.T) {
 		wantLooks int
 		wantOut   string
 	}{
-		"all are":                  {older: []int{0}, wantLooks: 1, wantOut: "all 5 values are sealed with it\n"},
-		"all are, later":           {older: []int{4, 2, 0}, wantLooks: 3, wantOut: "all 5 values are sealed with it\n"},
+		"all are":                  {older: []int{0}, wantLooks: 1, wantOut: "all values are sealed with it: 5\n"},
+		"all are, later":           {older: []int{4, 2, 0}, wantLooks: 3, wantOut: "all values are sealed with it: 5\n"},
 		"some never are":           {older: []int{1}, wantCode: cli.CodeTimeout},
-		"nobody may look":          {older: []int{0}, err: forbidden, wantLooks: 1},
+		"nobody may look":          {older: []int{0}, err: forbidden, wantCode: cli.CodeNo, wantLooks: 1},
 		"the cluster has an error": {older: []int{0}, err: errors.New("broken"), wantCode: cli.CodeFailed, wantLooks: 1},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -9,20 +9,21 @@ package commands
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/cli"
+	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/cluster"
 )
 
 // Run runs the command line and returns its exit code.
 func Run(ctx context.Context, streams cli.Streams, version string, args []string) int {
 	root := NewRoot(streams, version)
 	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
+	err = cluster.Explain(err)
 	var known *cli.Error
 	if errors.As(err, &known) && known.Err == nil {
 		return known.Code // also after an interrupt: it was done
@@ -31,9 +32,23 @@ func Run(ctx context.Context, streams cli.Streams, version string, args []string
 		return cli.CodeInterrupted
 	}
 	if err != nil {
-		streams.Notice("error: %s", err)
+		streams.Notice("error: %s", withNext(err, cmd))
 	}
 	return cli.CodeOf(err)
+}
+
+// withNext returns the text of an error. What does not say itself what to do next points to
+// the command's help.
+func withNext(err error, cmd *cobra.Command) string {
+	text := err.Error()
+	if strings.Contains(text, "Try: ") || strings.Contains(text, "kubectl ") {
+		return text
+	}
+	separator := ". "
+	if strings.Contains(text, "\n") {
+		separator = "\n"
+	}
+	return text + separator + "See " + cmd.CommandPath() + " --help"
 }
 
 // NewRoot returns all commands.
@@ -51,7 +66,7 @@ func NewRoot(streams cli.Streams, version string) *cobra.Command {
 	root.SetIn(streams.In)
 	root.SetOut(streams.Out)
 	root.SetErr(streams.ErrOut)
-	root.SetFlagErrorFunc(flagError)
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagError(err) })
 	root.AddCommand(
 		newSet(f),
 		newList(f),
@@ -119,7 +134,7 @@ func guard(cmd *cobra.Command) {
 			if err == nil || errors.As(err, &known) {
 				return err
 			}
-			return cli.Usage("%s does not take these arguments. See %s --help", cmd.Name(), cmd.CommandPath())
+			return cli.Usage("%s does not take these arguments", cmd.Name())
 		}
 	}
 }
@@ -133,22 +148,21 @@ func noSuchCommand(cmd *cobra.Command, args []string) error {
 
 // flagError says what is wrong with a flag, without what was given for it: that may be a
 // secret which somebody tried to pass.
-func flagError(cmd *cobra.Command, err error) error {
+func flagError(err error) error {
 	var invalid *pflag.InvalidValueError
 	var missing *pflag.ValueRequiredError
 	var unknown *pflag.NotExistError
-	help := fmt.Sprintf("See %s --help", cmd.CommandPath())
 	switch {
 	case errors.As(err, &invalid):
-		return cli.Usage("--%s does not take this value, its type is %s. %s", invalid.GetFlag().Name, invalid.GetFlag().Value.Type(), help)
+		return cli.Usage("--%s does not take this value, its type is %s", invalid.GetFlag().Name, invalid.GetFlag().Value.Type())
 	case errors.As(err, &missing):
-		return cli.Usage("--%s needs a value. %s", missing.GetFlag().Name, help)
+		return cli.Usage("--%s needs a value", missing.GetFlag().Name)
 	case errors.As(err, &unknown) && unknown.GetSpecifiedName() == "value":
-		return cli.Usage("there is no --value, since others could read it: pipe the value to standard input, or use --value-file. %s", help)
+		return cli.Usage("there is no --value, since others could read it: pipe the value to standard input, or use --value-file")
 	case errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() == "":
-		return cli.Usage("there is no flag --%s. %s", unknown.GetSpecifiedName(), help)
+		return cli.Usage("there is no flag --%s", unknown.GetSpecifiedName())
 	}
-	return cli.Usage("there is no such flag. %s", help)
+	return cli.Usage("there is no such flag")
 }
 
 // unknownCommand does not repeat what it does not know, but for the names that may be meant.
@@ -156,7 +170,7 @@ func unknownCommand(cmd *cobra.Command, name string) error {
 	if near := cmd.SuggestionsFor(name); len(near) > 0 {
 		return cli.Usage("there is no such command, did you mean %s? See %s --help", strings.Join(near, " or "), cmd.CommandPath())
 	}
-	return cli.Usage("there is no such command. See %s --help", cmd.CommandPath())
+	return cli.Usage("there is no such command")
 }
 
 // names takes at least least and at most most names of secrets; most 0 is any number. A
@@ -171,9 +185,9 @@ func names(least, most int) cobra.PositionalArgs {
 		}
 		switch {
 		case len(args) < least:
-			return cli.Usage("NAME is missing. See %s --help", cmd.CommandPath())
+			return cli.Usage("NAME is missing")
 		case most > 0 && len(args) > most:
-			return cli.Usage("too many arguments: %s takes %d. See %s --help", cmd.Name(), most, cmd.CommandPath())
+			return cli.Usage("too many arguments: %s takes %d", cmd.Name(), most)
 		}
 		return nil
 	}

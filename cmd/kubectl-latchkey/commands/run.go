@@ -70,8 +70,28 @@ func (b bundles) empty() bool {
 	return len(b.files) == 0
 }
 
+// read gets the bundles. A right that is missing is said for all that are asked for.
 func (o *runner) read(ctx context.Context, c *cluster.Cluster, namespace string) (bundles, error) {
-	b := bundles{files: map[string]map[string][]byte{}}
+	b, asked, err := o.get(ctx, c, namespace)
+	if right, is := cluster.Denied(err); is {
+		right.Names = asked
+		return bundles{}, cluster.Lacking(err, right)
+	}
+	return b, err
+}
+
+// get returns the names of the bundles too.
+func (o *runner) get(ctx context.Context, c *cluster.Cluster, namespace string) (b bundles, asked []string, failure error) {
+	b.files = map[string]map[string][]byte{}
+	bundle := func(name string) map[string][]byte {
+		asked = append(asked, name)
+		if failure != nil {
+			return nil
+		}
+		found, err := c.Bundle(ctx, namespace, name)
+		failure = err
+		return found
+	}
 	// Of a variable that both have, pods have the user's.
 	for _, side := range []struct {
 		name, env, files string
@@ -83,23 +103,15 @@ func (o *runner) read(ctx context.Context, c *cluster.Cluster, namespace string)
 		if side.without {
 			continue
 		}
-		env, err := c.Bundle(ctx, namespace, side.env)
-		if err != nil {
-			return bundles{}, err
-		}
-		b.env = append(b.env, env)
+		b.env = append(b.env, bundle(side.env))
 		if o.envOnly {
 			continue
 		}
-		files, err := c.Bundle(ctx, namespace, side.files)
-		if err != nil {
-			return bundles{}, err
-		}
-		if len(files) > 0 {
+		if files := bundle(side.files); len(files) > 0 {
 			b.files[side.name] = files
 		}
 	}
-	return b, nil
+	return b, asked, failure
 }
 
 func (o *runner) run(ctx context.Context, f *cli.Factory, argv []string) error {

@@ -18,11 +18,6 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/sealer"
 )
 
-// explained has what the API server refuses said in words for people.
-func explained(run func(*cobra.Command, []string) error) func(*cobra.Command, []string) error {
-	return func(cmd *cobra.Command, args []string) error { return cluster.Explain(run(cmd, args)) }
-}
-
 // keySource is where public keys come from: a file, and then nothing is asked of a
 // cluster, or the cluster.
 type keySource struct{ file string }
@@ -87,7 +82,7 @@ func newSeal(f *cli.Factory) *cobra.Command {
 			"  kubectl latchkey seal -f secrets.yaml -i\n" +
 			"  kubectl latchkey seal db-password -n prod --kind AgentSecret --path db/password --type string --key public-keys.yaml",
 		Args: names(0, 1),
-		RunE: explained(func(cmd *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
 			case len(args) == 0 && o.file == "":
 				return cli.Usage("name a secret, or a manifest with -f")
@@ -97,7 +92,7 @@ func newSeal(f *cli.Factory) *cobra.Command {
 				return o.manifest(cmd.Context(), f)
 			}
 			return o.one(cmd.Context(), f, args[0])
-		}),
+		},
 	}
 	set := cmd.Flags()
 	o.keys.addFlag(set)

@@ -89,7 +89,7 @@ func (o *setOptions) check(name string) error {
 		if problems[0].Field != users.FieldName {
 			field = "--" + string(problems[0].Field)
 		}
-		return cli.Refused("%s: %s", field, problems[0].Text)
+		return cli.Refused("%s: %s. Try: kubectl explain usersecrets.%s", field, problems[0].Text, problems[0].Field.Path())
 	}
 	return nil
 }
@@ -128,10 +128,7 @@ func (o *setOptions) run(ctx context.Context, f *cli.Factory, name string) error
 	if err != nil {
 		return err
 	}
-	if o.dryRun != "none" {
-		word += " (" + o.dryRun + " dry run)"
-	}
-	if err := o.output.Object(f.Out, done.Object(), word); err != nil {
+	if err := o.output.Object(f.Out, done.Object(), word+dryRunNote(o.dryRun)); err != nil {
 		return err
 	}
 	if present != nil && (found || o.from != "") && word == "configured" {
@@ -161,7 +158,7 @@ func (o *setOptions) read(ctx context.Context, s cli.Streams, name string, isNew
 		return value, found, err
 	}
 	if problem := rules.Value(value.Reveal(), true); problem != "" {
-		return seal.Value{}, false, cli.Refused("value: %s", problem)
+		return seal.Value{}, false, cli.Refused("value: %s. Try: kubectl explain usersecrets.%s", problem, users.FieldValue.Path())
 	}
 	return value, true, nil
 }

@@ -47,7 +47,7 @@ func awaitUnused(ctx context.Context, f *cli.Factory, c *cluster.Cluster, items 
 			if items[i], err = c.Get(ctx, items[i]); err != nil {
 				return false, err
 			}
-			if text := usedBy(items[i], places[i], pods); text != "" {
+			if text := usedBy(f, items[i], places[i], pods); text != "" {
 				left = append(left, text)
 			}
 		}
@@ -64,13 +64,13 @@ func awaitUnused(ctx context.Context, f *cli.Factory, c *cluster.Cluster, items 
 		f.Notice("Nothing was deleted. What is disabled stays so.")
 		return ctx.Err()
 	case wait.Interrupted(err):
-		return cli.Timeout("after %s: %s. Nothing was deleted, and %s stay disabled", timeout, waiting, listed(items))
+		return cli.Timeout("after %s: %s. Nothing was deleted. What is disabled stays so. To take that back: kubectl latchkey enable %s -n %s", timeout, waiting, strings.Join(namesOf(items), " "), items[0].Meta().Namespace)
 	}
 	return errors.Join(err, errors.New("nothing was deleted"))
 }
 
 // usedBy says who still has, or may have, the value of a disabled secret; "" for nobody.
-func usedBy(item cluster.Item, places []usage.Place, pods []corev1.Pod) string {
+func usedBy(f *cli.Factory, item cluster.Item, places []usage.Place, pods []corev1.Pod) string {
 	name := item.Meta().Name
 	gone, is := goneSince(item)
 	if !is {
@@ -88,8 +88,8 @@ func usedBy(item cluster.Item, places []usage.Place, pods []corev1.Pod) string {
 		}
 	}
 	text := name + " is in " + strings.Join(by, ", ")
-	if try := a.Remedies(false); len(try) > 0 {
-		text += ". Try: " + strings.Join(try, "; ")
+	if try := remedies(f, a, false); try != "" {
+		text += ". Try: " + try
 	}
 	return text
 }

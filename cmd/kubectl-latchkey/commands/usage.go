@@ -5,7 +5,6 @@ package commands
 
 import (
 	"context"
-	"fmt"
 	"strings"
 	"time"
 
@@ -92,17 +91,22 @@ func verdict(f *cli.Factory, a revoke.Answer, strict bool) string {
 		return f.Paint(color.FgGreen, a.Verdict(strict))
 	}
 	text := f.Paint(color.FgRed, a.Verdict(strict))
-	if try := a.Remedies(strict); len(try) > 0 {
-		text += " Try: " + strings.Join(try, "; ")
+	if try := remedies(f, a, strict); try != "" {
+		text += " Try: " + try
 	}
 	return text
 }
 
-func counted(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
+// remedies are the commands that replace what has an older value, in the namespace that was
+// chosen.
+func remedies(f *cli.Factory, a revoke.Answer, strict bool) string {
+	try := a.Remedies(strict)
+	if namespace := f.ChosenNamespace(); namespace != "" {
+		for i := range try {
+			try[i] += " -n " + namespace
+		}
 	}
-	return fmt.Sprintf("%d %ss", n, noun)
+	return strings.Join(try, "; ")
 }
 
 // sayOld says after a change how many containers still have the value of before.
@@ -115,6 +119,6 @@ func sayOld(ctx context.Context, f *cli.Factory, c *cluster.Cluster, item cluste
 	now := time.Now()
 	s := usage.Summarise(usage.Of(usage.Question{Places: item.Places(), Changed: now, Now: now}, pods))
 	if n := s.Old + s.Unsure; n > 0 {
-		f.Notice("%s may still have the old value. See: kubectl latchkey usage %s -n %s", counted(n, "container"), item.Meta().Name, item.Meta().Namespace)
+		f.Notice("%s may still have the old value. See: kubectl latchkey usage %s -n %s", cli.Counted(n, "container"), item.Meta().Name, item.Meta().Namespace)
 	}
 }

@@ -23,7 +23,7 @@ func usageOfAll(ctx context.Context, f *cli.Factory, which *kinds, output *cli.O
 		return err
 	}
 	if partial != nil {
-		f.Notice("%s", partial)
+		f.Notice("One kind is missing: %s", partial)
 	}
 	pods, err := c.Pods(ctx, namespace)
 	if err != nil {
@@ -56,7 +56,7 @@ func usageOfAll(ctx context.Context, f *cli.Factory, which *kinds, output *cli.O
 		}
 		err = (&cli.Output{}).Table(f.Out, columns, rows)
 	}
-	if err == nil && exitCode && unsafe > 0 {
+	if err == nil && (partial != nil || exitCode && unsafe > 0) {
 		err = cli.Exit(cli.CodeNo)
 	}
 	return err

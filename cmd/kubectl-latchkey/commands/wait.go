@@ -74,7 +74,11 @@ func awaitSafe(ctx context.Context, f *cli.Factory, c *cluster.Cluster, item clu
 	case ctx.Err() != nil:
 		return last, ctx.Err()
 	case wait.Interrupted(err):
-		return last, cli.Timeout("after %s: %s", timeout, verdict(f, last, strict))
+		text := verdict(f, last, strict)
+		if len(last.Remedies(strict)) == 0 {
+			text += " See: kubectl latchkey usage " + item.Meta().Name + " -n " + item.Meta().Namespace
+		}
+		return last, cli.Timeout("after %s: %s", timeout, text)
 	}
 	return last, err
 }

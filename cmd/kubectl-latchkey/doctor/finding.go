@@ -86,6 +86,17 @@ func orOK(found []Finding, check, format string, args ...any) []Finding {
 	return []Finding{ok(check, format, args...)}
 }
 
+// allReady says that nothing is wrong with a number of secrets.
+func allReady(check string, n int) Finding {
+	switch n {
+	case 0:
+		return ok(check, "there are none")
+	case 1:
+		return ok(check, "the only one is ready")
+	}
+	return ok(check, "all %d are ready", n)
+}
+
 // shown is how many names a text lists.
 const shown = 5
 
@@ -95,11 +106,4 @@ func few(names []string) string {
 		return strings.Join(names, ", ")
 	}
 	return fmt.Sprintf("%s and %d more", strings.Join(names[:shown], ", "), len(names)-shown)
-}
-
-func counted(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/cli"
 	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/cluster"
 	"github.com/latchkey-dev/latchkey/internal/seal"
 	"github.com/latchkey-dev/latchkey/internal/sealer"
@@ -42,7 +43,7 @@ func sealingKeys(f SystemFacts) []Finding {
 	case err == nil && requested.After(newest.Created) && f.Now.Sub(requested) > answeredWithin:
 		return []Finding{failed(check, f.pods(controller), "a successor of %s was asked for at %s and has not been made", newest.ID, newest.RotateRequested)}
 	}
-	return []Finding{ok(check, "%s; the newest, %s, is %s old", counted(len(f.Keys.Value), "key"), newest.ID, days(age))}
+	return []Finding{ok(check, "%s; the newest, %s, is %s old", cli.Counted(len(f.Keys.Value), "key"), newest.ID, days(age))}
 }
 
 // rotation is how old a key becomes before it has a successor; 0 for ever.
@@ -60,8 +61,11 @@ func (f SystemFacts) rotation() time.Duration {
 }
 
 func days(d time.Duration) string {
-	if d < 48*time.Hour {
-		return fmt.Sprintf("%d h", int(d.Hours()))
+	switch {
+	case d < time.Hour:
+		return "less than an hour"
+	case d < 48*time.Hour:
+		return cli.Counted(int(d.Hours()), "hour")
 	}
 	return fmt.Sprintf("%d days", int(d.Hours()/24))
 }
@@ -98,7 +102,7 @@ func published(f SystemFacts) []Finding {
 	if all := f.Keys.Value; f.Keys.known() && len(all) > 0 && all[0].ID != data[cluster.PublicKeyID] {
 		found = []Finding{failed(keysCheck, f.pods(controller), "key %q is published, and %s is the newest", data[cluster.PublicKeyID], all[0].ID)}
 	} else if _, err := cluster.ParsePublished(data); err != nil {
-		found = []Finding{failed(keysCheck, f.pods(controller), "%s", err)}
+		found = []Finding{failed(keysCheck, f.pods(controller), "%s", cluster.Reason(err))}
 	}
 	server := data[cluster.VersionKey]
 	var missing []string
@@ -136,7 +140,7 @@ func lostKeys(f SystemFacts) []Finding {
 		}
 	}
 	if len(lost) > 0 {
-		return []Finding{failed(check, "kubectl latchkey keys restore FILE --identity FILE", "%s: %s", counted(len(lost), "value")+" cannot be opened, since the key is gone", few(lost))}
+		return []Finding{failed(check, "kubectl latchkey keys restore FILE --identity FILE", "%s: %s", cli.Counted(len(lost), "value")+" cannot be opened, since the key is gone", few(lost))}
 	}
 	return []Finding{ok(check, "every value has its key")}
 }
@@ -174,7 +178,7 @@ func objects(f SystemFacts) []Finding {
 		}
 	}
 	if total == 0 {
-		return []Finding{ok(check, "all %d are ready", len(f.Objects.Value))}
+		return []Finding{allReady(check, len(f.Objects.Value))}
 	}
 	var parts []string
 	for _, reason := range slices.Sorted(maps.Keys(reasons)) {

@@ -13,6 +13,7 @@ import (
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/cli"
 	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/usage"
 	"github.com/latchkey-dev/latchkey/internal/projector"
 )
@@ -71,7 +72,7 @@ func injected(f TenantFacts) []Finding {
 			found = append(found, warn(check, f.replace(pod), "pod %s has no secrets: it is older than the injection label, or was made while the webhook was missing", pod.Name))
 		}
 	}
-	return orOK(found, check, "%s, none of them from before injection", counted(len(f.live()), "pod"))
+	return orOK(found, check, "%s, none of them from before injection", cli.Counted(len(f.live()), "pod"))
 }
 
 func optedOut(f TenantFacts) []Finding {

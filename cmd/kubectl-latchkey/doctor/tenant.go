@@ -181,7 +181,10 @@ func secrets(f TenantFacts) []Finding {
 		}
 		found = append(found, failed(check, fmt.Sprintf("kubectl latchkey describe %s -n %s", i.Meta().Name, f.Name), "%s %s is not ready: %s", i.Kind(), i.Meta().Name, text))
 	}
-	return orOK(found, check, "all %d are ready", ready)
+	if len(found) == 0 {
+		found = []Finding{allReady(check, ready)}
+	}
+	return found
 }
 
 // nearly is the part of a limit, in percent, from which on it is worth a word.

@@ -51,6 +51,7 @@ type Planned struct {
 
 	present *cluster.Item
 	sealed  string
+	answer  *cluster.Item
 }
 
 // Plan is what is to be done with the entries of a file, in their order.
@@ -93,9 +94,8 @@ func Parse(format, text string) ([]imports.Entry, error) {
 }
 
 // Make decides what to do with each entry. What the client can judge it judges; all else
-// the server is asked for, by dry runs. replace says how overwriting is asked for; said is
-// called with how many dry runs are done of all.
-func Make(ctx context.Context, c *cluster.Cluster, namespace string, entries []imports.Entry, overwrite bool, replace string, said func(done, all int)) (Plan, error) {
+// DryRun asks the server. replace says how overwriting is asked for.
+func Make(ctx context.Context, c *cluster.Cluster, namespace string, entries []imports.Entry, overwrite bool, replace string) (Plan, error) {
 	items, err := c.Users(ctx, namespace, metav1.ListOptions{})
 	if err != nil {
 		return nil, err
@@ -141,9 +141,9 @@ func Make(ctx context.Context, c *cluster.Cluster, namespace string, entries []i
 	}
 	// Where there are too many, room is 0, or less after the limit was lowered.
 	for _, p := range tooMany {
-		p.Why = fmt.Sprintf("the namespace may have %d secrets: delete %d", published.Limits.User.Secrets, len(tooMany)-room)
+		p.Why = fmt.Sprintf("the namespace may have %s: delete %d", cli.Counted(published.Limits.User.Secrets, "secret"), len(tooMany)-room)
 	}
-	return plan, plan.dryRuns(ctx, c, namespace, said)
+	return plan, nil
 }
 
 // object returns the metadata.name of the entry's secret.
@@ -159,7 +159,9 @@ func (p Plan) writes() Plan {
 	return slices.DeleteFunc(slices.Clone(p), func(e *Planned) bool { return e.sealed == "" })
 }
 
-func (p Plan) dryRuns(ctx context.Context, c *cluster.Cluster, namespace string, said func(done, all int)) error {
+// DryRun asks the server what it would refuse. said is called with how many dry runs are
+// done of all.
+func (p Plan) DryRun(ctx context.Context, c *cluster.Cluster, namespace string, said func(done, all int)) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(dryRunsAtOnce)
 	writes := p.writes()
@@ -170,7 +172,7 @@ func (p Plan) dryRuns(ctx context.Context, c *cluster.Cluster, namespace string,
 			said(int(done.Add(1)), len(writes))
 			var refused *cli.Error
 			if errors.As(err, &refused) && refused.Code == cli.CodeRefused && !cluster.IsForbidden(err) {
-				p.Action, p.Why = Refused, strings.TrimPrefix(err.Error(), "refused: ")
+				p.Action, p.Why = Refused, cluster.Reason(err)
 				return nil
 			}
 			return err
@@ -180,15 +182,44 @@ func (p Plan) dryRuns(ctx context.Context, c *cluster.Cluster, namespace string,
 }
 
 func (p *Planned) write(ctx context.Context, c *cluster.Cluster, namespace string, dryRun bool) error {
+	var answer cluster.Item
+	var err error
 	if p.present != nil {
-		_, err := c.Patch(ctx, *p.present, map[string]any{"sealedValue": p.sealed, "valueFrom": nil}, dryRun)
-		return err
+		answer, err = c.Patch(ctx, *p.present, map[string]any{"sealedValue": p.sealed, "valueFrom": nil}, dryRun)
+	} else {
+		answer, err = c.CreateUser(ctx, p.new(namespace), dryRun)
 	}
-	_, err := c.CreateUser(ctx, &v1alpha1.UserSecret{
+	if err == nil {
+		p.answer = &answer
+	}
+	return err
+}
+
+// new returns the secret that the entry makes.
+func (p *Planned) new(namespace string) *v1alpha1.UserSecret {
+	return &v1alpha1.UserSecret{
+		TypeMeta:   metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion.String(), Kind: "UserSecret"},
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: p.object()},
 		Spec:       v1alpha1.UserSecretSpec{Name: p.Key, EnvName: p.Env, SealedValue: p.sealed},
-	}, dryRun)
-	return err
+	}
+}
+
+// Items returns the secrets of the plan's keys as the server last answered, or as they are,
+// or would be; none of those that were refused.
+func (p Plan) Items(namespace string) []cluster.Item {
+	var items []cluster.Item
+	for _, e := range p {
+		switch {
+		case e.Action == Refused:
+		case e.answer != nil:
+			items = append(items, *e.answer)
+		case e.present != nil:
+			items = append(items, *e.present)
+		default:
+			items = append(items, cluster.Item{User: e.new(namespace)})
+		}
+	}
+	return items
 }
 
 // Result is what came of writing a plan.

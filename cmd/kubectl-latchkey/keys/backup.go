@@ -44,7 +44,7 @@ func (k *Keys) Backup(ctx context.Context, recipients []string, path string) ([]
 		return nil, cli.Refused("--recipient: one is not a recipient of age, such as age1…. Make one: age-keygen -o key.txt")
 	}
 	if _, err := os.Lstat(path); !errors.Is(err, os.ErrNotExist) {
-		return nil, cli.Refused("-O: %s exists, or cannot be looked at; choose another name", path)
+		return nil, cli.Refused("-O: %s exists, or cannot be looked at; choose another name. Try: ls -l %[1]s", path)
 	}
 	found, err := k.cluster.Core.Secrets(k.namespace).List(cluster.Unlogged(ctx), selector)
 	if err != nil {
@@ -98,7 +98,7 @@ func keySecret(s *corev1.Secret, namespace string) (*corev1.Secret, error) {
 	_, timeErr := time.Parse(time.RFC3339Nano, created)
 	if err != nil || timeErr != nil || s.Type != v1alpha1.SecretTypeSealingKey || s.Labels[v1alpha1.LabelSealingKey] != "true" ||
 		s.Name != v1alpha1.SealingKeyPrefix+public.ID() || len(s.Data[dataPrivate]) == 0 {
-		return nil, cli.Refused("Secret %s is not a sealing key: its name, type, label, time and halves must belong together", s.Name)
+		return nil, cli.Refused("Secret %s is not a sealing key: its name, type, label, time and halves must belong together. Try: kubectl latchkey keys list", s.Name)
 	}
 	immutable := true
 	return &corev1.Secret{
@@ -140,7 +140,7 @@ func (k *Keys) Restore(ctx context.Context, backup, identities io.Reader, now ti
 			return Restored{}, err
 		}
 		if createdOf(s).After(now.Add(skew)) {
-			return Restored{}, cli.Refused("key %s says that it was made in the future, and would seal from now on", idOf(s))
+			return Restored{}, cli.Refused("key %s says that it was made in the future, and would seal from now on: check the clock of this machine, then the backup. Try: date -u", idOf(s))
 		}
 		kept = append(kept, s)
 	}
@@ -199,7 +199,7 @@ func createdOf(s *corev1.Secret) time.Time {
 func decrypt(backup, identities io.Reader) (*corev1.SecretList, error) {
 	ids, err := age.ParseIdentities(identities)
 	if err != nil {
-		return nil, cli.Refused("--identity: the file has no identity of age, which age-keygen writes")
+		return nil, cli.Refused("--identity: the file has no identity of age, which age-keygen writes. Try: age-keygen -y FILE")
 	}
 	r, err := age.Decrypt(armor.NewReader(backup), ids...)
 	if err != nil {

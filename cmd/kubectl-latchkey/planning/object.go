@@ -75,7 +75,6 @@ func (p *Planner) object(ctx context.Context, t *tenant, o *manifest.Object, nth
 	after, err := p.Server.DryRun(ctx, p.Manager, t.namespace, o, sealed)
 	if err != nil {
 		result.Why, err = refusal(err)
-		result.Why = strings.TrimPrefix(result.Why, "refused: ")
 		return err
 	}
 	before, present := t.before[idOf(after)]

@@ -208,7 +208,7 @@ func (p *Plan) without(err error, what string) error {
 func refusal(err error) (string, error) {
 	var answer apierrors.APIStatus
 	if errors.As(err, &answer) && !apierrors.IsUnauthorized(err) && !apierrors.IsInternalError(err) && !apierrors.IsServiceUnavailable(err) {
-		return cluster.Explain(err).Error(), nil
+		return cluster.Reason(cluster.Explain(err)), nil
 	}
 	return "", cluster.Explain(err)
 }

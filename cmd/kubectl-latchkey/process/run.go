@@ -5,6 +5,7 @@ package process
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os/exec"
 )
@@ -30,6 +31,14 @@ func (e *StartError) Error() string { return e.Err.Error() }
 func (e *StartError) Unwrap() error { return e.Err }
 
 func startError(err error) error {
+	var lookup *exec.Error
+	var path *fs.PathError
+	switch {
+	case errors.As(err, &lookup):
+		err = fmt.Errorf("command %s cannot be started: %w", lookup.Name, lookup.Err)
+	case errors.As(err, &path):
+		err = fmt.Errorf("command %s cannot be started: %w", path.Path, path.Err)
+	}
 	if errors.Is(err, exec.ErrNotFound) || errors.Is(err, fs.ErrNotExist) {
 		return &StartError{Code: codeNotFound, Err: err}
 	}

@@ -13,6 +13,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/cli"
 	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/cluster"
 	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/usage"
 )
@@ -64,7 +65,13 @@ func (a Answer) IsSafe(strict bool) bool { return a.Unknown == "" && a.Summary.S
 // that may have read a live directory before the change.
 func (a Answer) Verdict(strict bool) string {
 	if a.IsSafe(strict) {
-		return fmt.Sprintf("Safe to revoke the old value: none of %s has it.", counted(a.Summary.Containers, "container"))
+		switch a.Summary.Containers {
+		case 0:
+			return "Safe to revoke the old value: no container uses the secret."
+		case 1:
+			return "Safe to revoke the old value: the one container that uses the secret does not have it."
+		}
+		return fmt.Sprintf("Safe to revoke the old value: none of %d containers has it.", a.Summary.Containers)
 	}
 	var parts []string
 	for _, p := range []struct {
@@ -78,11 +85,11 @@ func (a Answer) Verdict(strict bool) string {
 			if p.n > 1 {
 				what = strings.Replace(strings.Replace(what, "has ", "have ", 1), "is ", "are ", 1)
 			}
-			parts = append(parts, counted(p.n, "container")+" "+what)
+			parts = append(parts, cli.Counted(p.n, "container")+" "+what)
 		}
 	}
 	if strict && a.Summary.Assumed > 0 {
-		parts = append(parts, counted(a.Summary.Assumed, "container")+" may have read a file before it changed")
+		parts = append(parts, cli.Counted(a.Summary.Assumed, "container")+" may have read a file before it changed")
 	}
 	if a.Unknown != "" {
 		parts = []string{a.Unknown}
@@ -108,11 +115,4 @@ func (a Answer) Remedies(strict bool) []string {
 		}
 	}
 	return try
-}
-
-func counted(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
 }

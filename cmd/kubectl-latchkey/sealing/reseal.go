@@ -133,7 +133,7 @@ func (r *Reseal) object(ctx context.Context, o *manifest.Object) (edit manifest.
 	switch {
 	case err == nil:
 	case errors.Is(err, errForUID), errors.As(err, &answer) && !apierrors.IsUnauthorized(err):
-		return edit, false, cluster.Explain(err)
+		return edit, false, errors.New(cluster.Reason(cluster.Explain(err)))
 	default:
 		return edit, false, &stopError{err}
 	}

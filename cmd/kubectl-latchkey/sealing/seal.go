@@ -60,10 +60,10 @@ func (s *Seal) Run() error {
 		edits = append(edits, found)
 	}
 	if problems > 0 {
-		return cli.Refused("nothing was sealed")
+		return cli.Refused("nothing was sealed. Try: kubectl latchkey validate -f %s", s.Path)
 	}
 	changed := manifest.Apply(text, edits)
-	say(s.Err, "%d values sealed with key %s\n", len(edits), s.Key.ID())
+	say(s.Err, "%s sealed with key %s\n", cli.Counted(len(edits), "value"), s.Key.ID())
 	if !s.InPlace {
 		_, err := s.Out.Write(changed)
 		return err

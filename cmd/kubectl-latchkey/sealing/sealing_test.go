@@ -145,7 +145,7 @@ alias.yaml:1 UserSecret a skipped: spec.sealedValue is an alias: change it where
 elsewhere.json:1 UserSecret a resealed
 late.yaml:2 UserSecret late skipped: the cluster has it with this key still: try again when it has sealed its objects again
 none.yaml:1 UserSecret a skipped: spec.sealedValue: not a sealed value: it must begin with lk1.; copy the whole text, or seal the value again
-refused.yaml:2 UserSecret refused skipped: refused: no
+refused.yaml:2 UserSecret refused skipped: no
 sub/both.yaml:10 UserSecret a resealed
 templates/x.yaml:1 skipped: it is a template
 3 resealed, 2 of the newest key already, 5 skipped

@@ -6,7 +6,6 @@ package sealing
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"slices"
 
@@ -64,7 +63,7 @@ func (v *Validate) Run(ctx context.Context) error {
 		for _, o := range found {
 			objects++
 			if v.Said != nil {
-				v.Said(fmt.Sprintf("%d objects", objects))
+				v.Said(cli.Counted(objects, "object"))
 			}
 			wrong, err := v.object(ctx, o)
 			if err != nil {
@@ -76,7 +75,7 @@ func (v *Validate) Run(ctx context.Context) error {
 			}
 		}
 	}
-	say(v.Out, "%d objects, %d problems\n", objects, problems)
+	say(v.Out, "%s, %s\n", cli.Counted(objects, "object"), cli.Counted(problems, "problem"))
 	if problems > 0 {
 		return cli.Exit(cli.CodeNo)
 	}
@@ -110,7 +109,7 @@ func (v *Validate) object(ctx context.Context, o *manifest.Object) (problems []s
 	switch {
 	case err == nil:
 	case errors.As(err, &answer) && !apierrors.IsUnauthorized(err):
-		problems = append(problems, cluster.Explain(err).Error())
+		problems = append(problems, cluster.Reason(cluster.Explain(err)))
 	default:
 		return nil, err
 	}

@@ -10,8 +10,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strings"
 
+	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/cluster"
 	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/importing"
 )
 
@@ -61,12 +61,16 @@ func (s *Server) importFile(w http.ResponseWriter, r *http.Request) {
 	}
 	entries, err := importing.Parse(format, string(text))
 	if err != nil {
-		fail(http.StatusUnprocessableEntity, sentence(err.Error()))
+		fail(http.StatusUnprocessableEntity, sentence(cluster.Reason(err)))
 		return
 	}
 	d := imported{Namespace: r.PathValue("ns")}
-	if d.Plan, err = importing.Make(ctx, s.cluster, d.Namespace, entries, r.PostFormValue("overwrite") != "", "“Replace values”", unsaid); err != nil {
-		fail(troubleOf(err).status, sentence(strings.TrimPrefix(err.Error(), "refused: ")))
+	d.Plan, err = importing.Make(ctx, s.cluster, d.Namespace, entries, r.PostFormValue("overwrite") != "", "“Replace values”")
+	if err == nil {
+		err = d.Plan.DryRun(ctx, s.cluster, d.Namespace, unsaid)
+	}
+	if err != nil {
+		fail(troubleOf(err).status, sentence(cluster.Reason(err)))
 		return
 	}
 	d.Writes, d.Refused, d.Kept = d.Plan.Count(importing.Create, importing.Overwrite), d.Plan.Count(importing.Refused), d.Plan.Count(importing.Keep)
@@ -77,7 +81,7 @@ func (s *Server) importFile(w http.ResponseWriter, r *http.Request) {
 	}
 	d.Written = true
 	if d.Result, err = d.Plan.Write(ctx, s.cluster, d.Namespace, unsaid); err != nil {
-		d.Trouble = sentence(strings.TrimPrefix(err.Error(), "refused: "))
+		d.Trouble = sentence(cluster.Reason(err))
 	}
 	s.render(w, http.StatusOK, "import-result", d)
 }

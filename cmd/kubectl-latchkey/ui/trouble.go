@@ -4,7 +4,6 @@
 package ui
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"strings"
@@ -27,6 +26,7 @@ type trouble struct {
 
 // troubleOf says what an error of the cluster means.
 func troubleOf(err error) trouble {
+	err = cluster.Explain(err)
 	text, commands := splitCommands(strings.TrimPrefix(err.Error(), "refused: "))
 	t := trouble{Text: text, Commands: commands, Again: true, status: http.StatusBadGateway}
 	var refused *cli.Error
@@ -43,21 +43,17 @@ func troubleOf(err error) trouble {
 		t.Commands = []string{"kubectl auth whoami"}
 	case apierrors.IsServiceUnavailable(err) || apierrors.IsInternalError(err) || apierrors.IsTimeout(err) || apierrors.IsServerTimeout(err) || apierrors.IsTooManyRequests(err):
 		t.Title, t.status = "The cluster cannot answer now", http.StatusServiceUnavailable
-	case errors.As(err, &refused) && refused.Code == cli.CodeRefused:
-		t.Title, t.status = "This does not work here", http.StatusConflict
 	case apierrors.IsNotFound(err):
 		t.Title, t.status = "It is not there", http.StatusNotFound
 		if name := secretIn(err); name != "" {
 			t.Text = "There is no secret " + name + " in this namespace. It may have been deleted."
 		}
+	case errors.As(err, &refused) && refused.Code == cli.CodeRefused:
+		t.Title, t.status = "This does not work here", http.StatusConflict
 	case isAPI(err):
 		t.Title = "The cluster refused"
 	default:
-		t.Title, t.Commands = "The cluster cannot be reached", []string{"kubectl version"}
-		t.Text = "There is no answer from the API server: " + err.Error()
-		if errors.Is(err, context.DeadlineExceeded) {
-			t.Text = "There was no answer from the API server in time."
-		}
+		t.Title, t.Text = "The cluster cannot be reached", sentence(text)
 	}
 	return t
 }

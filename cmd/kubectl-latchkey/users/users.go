@@ -45,6 +45,17 @@ const (
 	FieldValue       Field = "value"
 )
 
+// Path returns where the field is in the object.
+func (f Field) Path() string {
+	switch f {
+	case FieldEnv:
+		return "spec.envName"
+	case FieldFile:
+		return "spec.filePath"
+	}
+	return "spec." + string(f)
+}
+
 // Problem is what is wrong with a field.
 type Problem struct {
 	// Field is the field.
