@@ -14,7 +14,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	coordinationv1 "k8s.io/api/coordination/v1"
-	"k8s.io/apimachinery/pkg/util/uuid"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -31,7 +30,7 @@ import (
 )
 
 // addREST adds the REST APIs.
-func addREST(ctx context.Context, mgr ctrl.Manager, o *serverOptions, live client.WithWatch, ring *keyring.Ring, digestKey *keyring.DigestKey, certificates *certs.Provider, watches *caches.Watches) error {
+func addREST(ctx context.Context, mgr ctrl.Manager, o *serverOptions, live client.WithWatch, ring *keyring.Ring, digestKey *keyring.DigestKey, certificates *certs.Provider, watches *caches.Watches, tenure *active.Tenure) error {
 	access, err := apiserver.NewAccess(mgr.GetConfig())
 	if err != nil {
 		return fmt.Errorf("set up authorisation: %w", err)
@@ -49,11 +48,6 @@ func addREST(ctx context.Context, mgr ctrl.Manager, o *serverOptions, live clien
 	if err != nil {
 		return err
 	}
-	address, err := o.advertised()
-	if err != nil {
-		return err
-	}
-	tenure := active.NewTenure(active.SystemClock{}, active.Identity(address, string(uuid.NewUUID())))
 	elector := &active.Elector{
 		Tenure: tenure, Config: mgr.GetConfig(), Namespace: o.namespace,
 		Live: func() (bool, <-chan struct{}) { return watches.Live(readFrom...) },

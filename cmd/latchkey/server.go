@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/pflag"
 	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/uuid"
 	"k8s.io/apiserver/pkg/server/dynamiccertificates"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -29,6 +30,7 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/certs"
 	"github.com/latchkey-dev/latchkey/internal/keyring"
 	"github.com/latchkey-dev/latchkey/internal/projector"
+	"github.com/latchkey-dev/latchkey/internal/server/active"
 	"github.com/latchkey-dev/latchkey/internal/server/apiserver"
 	"github.com/latchkey-dev/latchkey/webhook/agentsecret"
 	"github.com/latchkey-dev/latchkey/webhook/pod"
@@ -89,6 +91,12 @@ func runServer(ctx context.Context, o *serverOptions) error {
 		return err
 	}
 	scheme := newScheme()
+	address, err := o.advertised()
+	if err != nil {
+		return err
+	}
+	tenure := active.NewTenure(active.SystemClock{}, active.Identity(address, string(uuid.NewUUID())))
+	cfg.Wrap(tenure.WatchCredentials)
 	live, err := client.NewWithWatch(cfg, client.Options{Scheme: scheme})
 	if err != nil {
 		return fmt.Errorf("reach the API server: %w", err)
@@ -120,7 +128,7 @@ func runServer(ctx context.Context, o *serverOptions) error {
 	if err != nil {
 		return err
 	}
-	if err := addREST(ctx, mgr, o, live, ring, digestKey, certificates, watches); err != nil {
+	if err := addREST(ctx, mgr, o, live, ring, digestKey, certificates, watches, tenure); err != nil {
 		return err
 	}
 	checks := map[string]func() error{"certificate": certificates.Ready, "path": paths.Ready, "admission": port.Ready}

@@ -141,7 +141,7 @@ spec: {path: [port], secretType: {type: U16}, value: 587}
 		ours.run(ctx, ours.command("helm upgrade"))
 		report("helm upgrade from "+previousChart(), time.Since(began))
 		awaitLatchkey(ctx)
-		t.end(ctx, "helm upgrade")
+		t.end(ctx, "helm upgrade", 0)
 		lives(ctx, user, before, "upgraded")
 	})
 })

@@ -131,8 +131,9 @@ func (c *caller) try(about, method, name string, want int, body string) bool {
 }
 
 // end ends the traffic and checks that every request was answered, but for broken
-// connections, and that nothing is lost that was acknowledged.
-func (t *traffic) end(ctx context.Context, what string) {
+// connections, and that nothing is lost that was acknowledged. No more requests than mayRefuse
+// were refused.
+func (t *traffic) end(ctx context.Context, what string, mayRefuse int) {
 	GinkgoHelper()
 	t.cancel()
 	t.done.Wait()
@@ -145,7 +146,7 @@ func (t *traffic) end(ctx context.Context, what string) {
 	}
 	AddReportEntry("REST requests during "+what, fmt.Sprintf("%d, of which %d without an answer; the slowest took %.2f s",
 		requests, broken, slowest.Seconds()), ReportEntryVisibilityNever)
-	Expect(refused).To(BeEmpty(), "requests that were answered with an error")
+	Expect(len(refused)).To(BeNumerically("<=", mayRefuse), "requests that were answered with an error: %v", refused)
 	Expect(requests).To(BeNumerically(">", 100), "there was traffic")
 	Expect(broken).To(BeNumerically("<", requests/10), "a connection that broke was made anew")
 	for _, c := range t.callers {
@@ -187,6 +188,7 @@ var _ = Describe("REST traffic", func() {
 				g.Expect(serving).To(HaveLen(3))
 			}).Should(Succeed())
 		}
-		t.end(ctx, "six kills")
+		// A server that is deleted by force cannot finish what it works on: one request of each caller, two times.
+		t.end(ctx, "six kills", 2*len(t.callers))
 	})
 })

@@ -6,6 +6,8 @@ package active
 import (
 	"context"
 	"errors"
+	"net/http"
+	"net/http/httptest"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -89,6 +91,8 @@ func TestHeld_TimePasses_EndsBeforeOthersMayTakeTheLease(t *testing.T) {
 		"after the process was stopped":      {func(c *hand, _ *Tenure) { c.now += 20 * time.Second }, ErrLost},
 		"at the end":                         {func(c *hand, _ *Tenure) { c.now += validFor }, ErrLost},
 		"renewed":                            {func(c *hand, x *Tenure) { c.now += 2 * time.Second; x.won(c.now, 1, false); c.now += 2 * time.Second }, nil},
+		"credentials refused":                {func(_ *hand, x *Tenure) { x.answered(t, http.StatusUnauthorized) }, ErrLost},
+		"another right missing":              {func(_ *hand, x *Tenure) { x.answered(t, http.StatusForbidden) }, nil},
 		"released":                           {func(_ *hand, x *Tenure) { x.lost() }, ErrLost},
 		"lost and won again while it slept":  {func(c *hand, x *Tenure) { c.now += 20 * time.Second; x.won(c.now, 3, false) }, ErrLost},
 		"deleted and made again":             {func(c *hand, x *Tenure) { x.won(c.now, 1, true) }, ErrLost},
@@ -103,6 +107,40 @@ func TestHeld_TimePasses_EndsBeforeOthersMayTakeTheLease(t *testing.T) {
 				t.Errorf("Held = %v, want %v", got, tt.want)
 			}
 		})
+	}
+}
+
+// answered has the API server answer a request of this process with a status.
+func (t *Tenure) answered(test *testing.T, status int) {
+	test.Helper()
+	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }))
+	defer api.Close()
+	request, err := http.NewRequestWithContext(test.Context(), http.MethodGet, api.URL, http.NoBody)
+	if err != nil {
+		test.Fatal(err)
+	}
+	answer, err := t.WatchCredentials(http.DefaultTransport).RoundTrip(request)
+	if err != nil || answer.StatusCode != status {
+		test.Fatalf("answered %v, %v, want %d", answer, err, status)
+	}
+	_ = answer.Body.Close()
+}
+
+func TestBegin_CredentialsRefused_WaitsForARenewalOrAnother(t *testing.T) {
+	clock := &hand{now: time.Hour}
+	tenure, term := newTerm(t, clock)
+	term.End()
+	tenure.answered(t, http.StatusUnauthorized)
+	if s := tenure.state(); s.here || s.other != "" || s.wait != patience {
+		t.Errorf("after the refusal: %+v, want nobody to be active and %s to wait", s, patience)
+	}
+	tenure.won(clock.now, 1, false)
+	if s := tenure.state(); !s.held || s.here {
+		t.Errorf("after a renewal: %+v, want it to be held, and the caches to catch up first", s)
+	}
+	tenure.caughtUp(tenure.state().epoch)
+	if !tenure.Here() {
+		t.Error("it is not active again")
 	}
 }
 
