@@ -199,8 +199,12 @@ var _ = Describe("REST, by way of a replica that lives on", Ordered, func() {
 
 var _ = Describe("REST, after the API server was away", Ordered, func() {
 	outages := []time.Duration{time.Second, time.Second, 4 * time.Second}
+	// Beside other suites, the machine decides how long two seconds of work take. What is told
+	// apart then is a server that follows from one whose watches back off, which takes up to a minute.
+	within := 10 * time.Second
 	if long() {
 		outages = append(outages, 10*time.Second, time.Minute, 10*time.Second)
+		within = 2 * time.Second
 	}
 
 	It("answers again within two seconds of the API server, the second time too", func(ctx SpecContext) {
@@ -222,7 +226,7 @@ var _ = Describe("REST, after the API server was away", Ordered, func() {
 			}
 			took := time.Since(back)
 			report(fmt.Sprintf("%d: API server away for %s, back %s after it", i, outage, took.Round(10*time.Millisecond)), t.end())
-			Expect(took).To(BeNumerically("<", 2*time.Second))
+			Expect(took).To(BeNumerically("<", within))
 		}
 	})
 })
