@@ -194,15 +194,17 @@ var _ = Describe("A bundle that the API server refuses", func() {
 
 	It("to let a value go says that the value is still there", func(ctx SpecContext) {
 		tenant := newTenant(ctx)
-		u := bundleKinds()["user"].make(tenant, "token")
-		create(ctx, u, bundleKinds()["user"].make(tenant, "stays"))
-		Eventually(ctx, condition(u)).Should(Equal("True Projected"))
+		u, stays := bundleKinds()["user"].make(tenant, "token"), bundleKinds()["user"].make(tenant, "stays")
+		create(ctx, u, stays)
+		for _, o := range []client.Object{u, stays} {
+			Eventually(ctx, condition(o)).Should(Equal("True Projected"))
+		}
 		lift := deny(ctx, tenant, v1alpha1.BundleUserEnv, metav1.StatusReasonForbidden)
 		off := false
 		modify(ctx, userSecret(tenant, "token"), func(u *v1alpha1.UserSecret) { u.Spec.Enabled = &off })
 		Eventually(ctx, condition(u)).Should(Equal("False BundleRefused"))
 		Expect(message(ctx, u)).To(ContainSubstring("the value is still in Secret latchkey-user-env"))
-		Expect(condition(userSecret(tenant, "stays"))(ctx)).To(Equal("True Projected"))
+		Expect(condition(stays)(ctx)).To(Equal("True Projected"))
 		Expect(data(tenant, v1alpha1.BundleUserFiles)(ctx)).NotTo(HaveKey("token"))
 		lift(ctx)
 		Eventually(ctx, condition(u)).Should(Equal("True Disabled"))
