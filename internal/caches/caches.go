@@ -60,9 +60,10 @@ func Controller(digest toolscache.TransformFunc, tenants []string) cache.Options
 
 // Server returns the server's main cache: the UserSecrets and AgentSecrets of the
 // tenants, which are the namespaces named, or all where none is named, and the
-// Namespaces. It sees no Secret of any tenant.
+// Namespaces. Of UserSecrets it has no sealed values, since REST never answers with one. It
+// sees no Secret of any tenant.
 func Server(tenants []string, w *Watches) cache.Options {
-	return w.follow("", cache.Options{DefaultTransform: slim, DefaultNamespaces: Only(tenants)})
+	return w.follow("", cache.Options{DefaultTransform: userBrief, DefaultNamespaces: Only(tenants)})
 }
 
 // Keys returns a cache of the sealing keys alone: Secrets of Latchkey's own
@@ -134,6 +135,14 @@ func brief(obj any) (any, error) {
 		if projected(o, &o.Status) {
 			o.Spec.SealedValue = seal.Brief(o.Spec.SealedValue)
 		}
+	}
+	return slim(obj)
+}
+
+// userBrief is slim, and puts a brief in the place of each user secret's sealed value.
+func userBrief(obj any) (any, error) {
+	if o, ok := obj.(*v1alpha1.UserSecret); ok {
+		o.Spec.SealedValue = seal.Brief(o.Spec.SealedValue)
 	}
 	return slim(obj)
 }

@@ -92,6 +92,21 @@ func TestBrief_Projected_HasNoSealedValue(t *testing.T) {
 	}
 }
 
+func TestServer_SealedValues_AreBriefForUsersAlone(t *testing.T) {
+	text := "lk1.0123456789abcdef." + strings.Repeat("A", 1600)
+	user := &v1alpha1.UserSecret{Spec: v1alpha1.UserSecretSpec{SealedValue: text}}
+	agent := &v1alpha1.AgentSecret{Spec: v1alpha1.AgentSecretSpec{SealedValue: text}}
+	transform := Server(nil, &Watches{}).DefaultTransform
+	for _, obj := range []any{user, agent, user, agent, toolscache.DeletedFinalStateUnknown{Key: "k"}} {
+		if _, err := transform(obj); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if user.Spec.SealedValue != seal.Brief(text) || agent.Spec.SealedValue != text {
+		t.Errorf("the cache has %.24q of a user's and %.24q of an agent's value", user.Spec.SealedValue, agent.Spec.SealedValue)
+	}
+}
+
 func TestNameAndVersion(t *testing.T) {
 	full := &metav1.PartialObjectMetadata{
 		TypeMeta: metav1.TypeMeta{Kind: "Secret", APIVersion: "v1"},

@@ -6,13 +6,17 @@ package integration
 import (
 	"context"
 	"fmt"
+	"maps"
+	"net/http"
 	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+	"github.com/latchkey-dev/latchkey/test/conformance"
 	"github.com/latchkey-dev/latchkey/test/framework"
 )
 
@@ -92,6 +96,46 @@ var _ = Describe("The owners of fields", func() {
 		Entry("of a user's value, by two managers", "envName: DB\nvalue: "+canary, serverSide("gitops"), serverSide("helm")),
 		Entry("of a user's value, on the client's side, then on the server's", "envName: DB\nvalue: "+canary, nil, serverSide("kubectl"), serverSide("helm")),
 	)
+
+	It("find what they noted on a secret when REST has changed it", func(ctx SpecContext) {
+		const name = "owners-rest"
+		tenants := conformance.Tenants{Admin: api}
+		owner, err := tenants.New(ctx, name, map[string]string{v1alpha1.LabelUser: name, v1alpha1.LabelEnvironment: name}, nil)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(tenants.GrantEditor(ctx, owner)).To(Succeed())
+		user, agent := client.Object(userSecret(owner.Namespace, "db")), client.Object(agentSecret(owner.Namespace, "db"))
+		apply(ctx, userManifest(owner.Namespace, "db", "envName: DB\nvalue: "+canary))
+		apply(ctx, agentManifest(owner.Namespace, "db", "path: [db]\nsecretType: {type: Str}\nvalue: "+canary))
+		noted := func(o client.Object) map[string]string {
+			Expect(api.Get(ctx, key(o), o)).To(Succeed())
+			all := maps.Clone(o.GetAnnotations())
+			delete(all, v1alpha1.AnnotationUpdatedAt)
+			maps.Copy(all, o.GetLabels())
+			return all
+		}
+		run(ctx, "-n", owner.Namespace, "annotate", "usec/db", "asec/db", "example.com/note=kept")
+		run(ctx, "-n", owner.Namespace, "label", "usec/db", "asec/db", "team=kept")
+		before := map[client.Object]map[string]string{}
+		for _, o := range []client.Object{user, agent} {
+			Eventually(ctx, condition(o)).Should(Equal("True Projected"))
+			before[o] = noted(o)
+			Expect(before[o]).To(And(HaveKey(corev1.LastAppliedConfigAnnotation), HaveKey("team")), "control")
+		}
+		f := restFace(ctx, server)
+		for url, body := range map[string]string{
+			f.Coder + "/users/" + name + "/secrets/db":           `{"description":"d","value":"other"}`,
+			f.Golem + "/agent-secrets/" + string(agent.GetUID()): `{"currentRevision":0,"secretValue":{"op":"set","value":"other"}}`,
+		} {
+			Eventually(ctx, func(g Gomega) {
+				got, err := f.Do(ctx, http.MethodPatch, url, http.Header{"Authorization": {"Bearer " + owner.Token}, "Content-Type": {"application/json"}}, body)
+				g.Expect(err).NotTo(HaveOccurred())
+				g.Expect(got.Status).To(Equal(http.StatusOK), "%s: %s", url, got.Body)
+			}).Should(Succeed(), "once its rights are known")
+		}
+		for o, was := range before {
+			Expect(noted(o)).To(Equal(was))
+		}
+	})
 
 	It("let an object be applied again as it was read, with its status and revision", func(ctx SpecContext) {
 		tenant := newTenant(ctx)

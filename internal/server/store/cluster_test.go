@@ -41,6 +41,8 @@ type apiServer struct {
 	log     []change
 	// refuse may refuse a write, as admission or a broken network does.
 	refuse func(verb string, obj client.Object) error
+	// read, if set, is told of every object that was read.
+	read func()
 }
 
 // change is one write; its version is its place in the log, from 1.
@@ -187,6 +189,9 @@ func (s *apiServer) Delete(_ context.Context, obj client.Object, opts ...client.
 func (s *apiServer) Get(_ context.Context, key client.ObjectKey, obj client.Object, _ ...client.GetOption) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.read != nil {
+		defer s.read()
+	}
 	return get(s.objects, key, obj)
 }
 

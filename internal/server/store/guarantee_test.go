@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/internal/bundle"
@@ -152,6 +154,52 @@ func TestUpdatesOfOneSecretAreAllMade(t *testing.T) {
 		if diff := cmp.Diff([]string{"s E ~/f 0"}, server.users()); diff != "" {
 			t.Fatalf("stored (-want +got):\n%s", diff)
 		}
+	}
+}
+
+func TestUpdate_ObjectReplacedBehindTheCache_ChangesTheNewOne(t *testing.T) {
+	server, users := startUsers(t, limits.DefaultUser())
+	created, err := users.Create(t.Context(), "alice", []NewUser{{Name: "token"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server.mu.Lock()
+	server.stopped = true
+	server.read = func() { server.stopped = false; server.written.Broadcast() }
+	server.mu.Unlock()
+	theirs := imported("alice", created[0].Name, "", "")
+	theirs.Spec.Name, theirs.Spec.EnvName = "token", "E"
+	if err := errors.Join(server.Delete(t.Context(), created[0]), server.Create(t.Context(), &theirs)); err != nil {
+		t.Fatal(err)
+	}
+	file := "~/f"
+	got, err := users.Update(t.Context(), "alice", "token", UserChange{FilePath: &file})
+	if err != nil || got.UID != theirs.UID {
+		t.Fatalf("Update = %+v, %v, want the new object changed", got, err)
+	}
+	if diff := cmp.Diff([]string{"token E ~/f 0"}, server.users()); diff != "" {
+		t.Errorf("stored (-want +got):\n%s", diff)
+	}
+}
+
+func TestUpdate_OtherFieldsThanTheValue_KeepWhatTheCacheLacks(t *testing.T) {
+	server, users := startUsers(t, limits.DefaultUser())
+	theirs := imported("alice", "token", "", "")
+	theirs.Annotations = map[string]string{corev1.LastAppliedConfigAnnotation: "{}"}
+	theirs.Spec.SealedValue = sealedOf(5)
+	if err := server.Create(t.Context(), &theirs); err != nil {
+		t.Fatal(err)
+	}
+	env := "E"
+	if _, err := users.Update(t.Context(), "alice", "token", UserChange{EnvName: &env}); err != nil {
+		t.Fatal(err)
+	}
+	live := &v1alpha1.UserSecret{}
+	if err := server.Get(t.Context(), client.ObjectKeyFromObject(&theirs), live); err != nil {
+		t.Fatal(err)
+	}
+	if live.Spec.EnvName != env || live.Spec.SealedValue != sealedOf(5) || live.Annotations[corev1.LastAppliedConfigAnnotation] != "{}" {
+		t.Errorf("stored: %+v", live)
 	}
 }
 

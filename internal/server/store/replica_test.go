@@ -13,6 +13,8 @@ import (
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/latchkey-dev/latchkey/internal/caches"
 )
 
 // replica is the cache of a replica of the server, which is behind by an unpredictable
@@ -66,6 +68,7 @@ func (r *replica) follow(s *apiServer, namespace string) {
 		}
 		c := s.log[next]
 		s.mu.Unlock()
+		c.object = transformed(c.object)
 		if namespace != "" && namespace != c.object.GetNamespace() {
 			continue
 		}
@@ -85,6 +88,15 @@ func (r *replica) follow(s *apiServer, namespace string) {
 			}
 		}
 	}
+}
+
+// transformed returns what a server's cache stores of an object.
+func transformed(obj client.Object) client.Object {
+	got, err := caches.Server(nil, &caches.Watches{}).DefaultTransform(copyOf(obj))
+	if err != nil {
+		panic(err)
+	}
+	return got.(client.Object) //nolint:forcetypeassert // it is given one
 }
 
 // start runs a store on an API server until the test ends. It watches the namespaces, each

@@ -28,7 +28,10 @@ func (s *Users) Update(ctx context.Context, namespace, name string, change UserC
 	}
 	defer unlock()
 	for range tries {
-		before, err := s.Get(ctx, namespace, name)
+		before, err := s.stored(ctx, namespace, name)
+		if errors.Is(err, errReplaced) {
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -49,6 +52,34 @@ func (s *Users) Update(ctx context.Context, namespace, name string, change UserC
 		}
 	}
 	return nil, fmt.Errorf("%w: the secret keeps changing", ErrUnavailable)
+}
+
+// errReplaced is the error for an object that was deleted and created again.
+var errReplaced = errors.New("another object has the name now")
+
+// stored returns the secret as the API server has it. The cache has no sealed values of user
+// secrets, and not all of their metadata: written back, such an object would lose what was
+// left out. The cache has the returned version, too.
+func (s *Users) stored(ctx context.Context, namespace, name string) (*v1alpha1.UserSecret, error) {
+	cached, err := s.Get(ctx, namespace, name)
+	if err != nil {
+		return nil, err
+	}
+	live := &v1alpha1.UserSecret{}
+	err = s.Live.Get(ctx, client.ObjectKeyFromObject(cached), live)
+	switch {
+	case apierrors.IsNotFound(err):
+		return nil, errors.Join(ErrNotFound, s.waitForCache(ctx, goneMark(cached)))
+	case err != nil:
+		return nil, refused("read UserSecret", err)
+	}
+	if err := s.waitForCache(ctx, versionMark(live)); err != nil {
+		return nil, err
+	}
+	if live.UID != cached.UID {
+		return nil, errReplaced
+	}
+	return live, nil
 }
 
 // replace writes after in place of before, if no one else wrote in the meantime and the
