@@ -25,23 +25,31 @@ func (c *core) CatchUp(ctx context.Context) error {
 	return nil
 }
 
+// pageSize bounds how many objects are in memory to be compared with the cache.
+const pageSize = 500
+
 // catchUp compares one watch with a list. A watch has caught up when it has seen the
 // newest object of the list, and has no older object that is not in the list. The
 // version of the list itself cannot be used: a watch does not see changes of other
 // kinds, so it may never reach that version.
 func (c *core) catchUp(ctx context.Context, namespace string) error {
-	list := &metav1.PartialObjectMetadataList{}
-	list.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind(c.kind + "List"))
-	if err := c.Live.List(ctx, list, client.InNamespace(namespace)); err != nil {
-		return refused("list "+c.kind+"s", err)
+	there := map[types.UID]bool{}
+	var newest, of uint64
+	for page := ""; ; {
+		list := &metav1.PartialObjectMetadataList{}
+		list.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind(c.kind + "List"))
+		if err := c.Live.List(ctx, list, client.InNamespace(namespace), client.Limit(pageSize), client.Continue(page)); err != nil {
+			return refused("list "+c.kind+"s", err)
+		}
+		for i := range list.Items {
+			there[list.Items[i].UID] = true
+			newest = max(newest, parseVersion(list.Items[i].ResourceVersion))
+		}
+		of = parseVersion(list.ResourceVersion) // the same for all pages
+		if page = list.Continue; page == "" {
+			break
+		}
 	}
-	there := make(map[types.UID]bool, len(list.Items))
-	var newest uint64
-	for i := range list.Items {
-		there[list.Items[i].UID] = true
-		newest = max(newest, parseVersion(list.Items[i].ResourceVersion))
-	}
-	of := parseVersion(list.ResourceVersion)
 	var failed error
 	err := c.trackers[namespace].until(ctx, func(seen uint64) bool {
 		if seen < newest {

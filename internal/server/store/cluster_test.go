@@ -208,6 +208,10 @@ func (s *apiServer) List(_ context.Context, list client.ObjectList, opts ...clie
 			}
 		}
 	}
+	if page, ok := list.(*metav1.PartialObjectMetadataList); ok {
+		s.listPage(page, o)
+		return nil
+	}
 	fill(objects, list, o)
 	return nil
 }
