@@ -4,6 +4,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,7 +29,7 @@ func (s *apiServer) listPage(list *metav1.PartialObjectMetadataList, o *client.L
 		}
 	}
 	slices.SortFunc(all, func(a, b metav1.PartialObjectMetadata) int {
-		return int(parseVersion(a.ResourceVersion)) - int(parseVersion(b.ResourceVersion)) //nolint:gosec // small
+		return cmp.Compare(parseVersion(a.ResourceVersion), parseVersion(b.ResourceVersion))
 	})
 	from, _ := strconv.Atoi(o.Continue)
 	to := min(from+int(o.Limit), len(all))
