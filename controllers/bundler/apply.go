@@ -6,6 +6,7 @@ package bundler
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -23,52 +24,73 @@ import (
 // before that opens such values once.
 const refreshAfter = 10 * time.Second
 
-// apply writes the bundles as planned. If one cannot be written, the other still is.
+// applied is what became of one bundle.
+type applied struct {
+	// wrote is true if a request that can change something was sent, and together is the
+	// number of changes in it.
+	wrote    bool
+	together int
+	// newer is a record that is newer, or longer, than the one on the bundle, or nil; refresh
+	// is when the bundle must get it, or zero.
+	newer   *newerRecord
+	refresh time.Time
+	err     error
+}
+
+// apply writes the bundles as planned, at the same time: no bundle depends on another, and
+// status is written after both. If one cannot be written, the other still is.
 func (r *Reconciler) apply(ctx context.Context, s *scope) error {
 	s.memo = &memo{known: map[types.UID]knowledge{}, records: map[string]newerRecord{}, wanted: map[string]digest.Short{}}
-	for _, name := range r.Adapter.bundles() {
+	names := r.Adapter.bundles()
+	results := make([]applied, len(names))
+	var group sync.WaitGroup
+	for i, name := range names {
 		s.memo.wanted[name] = r.wanted(s, name)
+		if p := s.plans[name]; p != nil { // otherwise it is too early to try again
+			group.Go(func() { results[i] = r.applyOne(ctx, s, name, p) })
+		}
 	}
-	for _, name := range r.Adapter.bundles() {
-		p := s.plans[name]
-		if p == nil {
-			continue // too early to try again
+	group.Wait()
+	for i, name := range names {
+		a := results[i]
+		if namespaceGone(a.err) {
+			return a.err
 		}
-		err := r.applyOne(ctx, s, name, p)
-		if namespaceGone(err) {
-			return err
+		s.wrote, s.together = s.wrote || a.wrote, max(s.together, a.together)
+		if a.newer != nil {
+			s.memo.records[name] = *a.newer
 		}
-		if err != nil {
-			r.suffer(ctx, s, name, err)
-			ctrl.LoggerFrom(ctx).Info("Cannot write a bundle", "secret", name, "answer", answerOf(err), "blocked", s.setback.failures[name].blocked)
+		if !a.refresh.IsZero() {
+			s.refresh, s.memo.stale = a.refresh, r.staleSince(s)
+		}
+		if a.err != nil {
+			r.suffer(ctx, s, name, a.err)
+			ctrl.LoggerFrom(ctx).Info("Cannot write a bundle", "secret", name, "answer", answerOf(a.err), "blocked", s.setback.failures[name].blocked)
 		}
 	}
 	r.remember(s)
 	return nil
 }
 
-func (r *Reconciler) applyOne(ctx context.Context, s *scope, name string, p *plan) error {
+func (r *Reconciler) applyOne(ctx context.Context, s *scope, name string, p *plan) applied {
 	existing := s.existing[name]
 	c := r.changeOf(s, name, p)
 	switch {
 	case len(p.entries) == 0 && existing == nil:
-		return nil
+		return applied{}
 	case len(p.entries) == 0:
-		return r.remove(ctx, s, existing)
+		return applied{wrote: true, err: r.remove(ctx, existing)}
 	case !c.empty():
 		return r.write(ctx, s, name, p, c)
 	}
 	text := existing.Annotations[v1alpha1.AnnotationRecord]
-	if wanted := p.record.String(); text != wanted {
-		if due := r.staleSince(s).Add(refreshAfter); r.now().Before(due) {
-			s.refresh, s.memo.stale = due, r.staleSince(s)
-			s.memo.records[name] = newerRecord{follows: text, record: p.record}
-			return nil
-		}
-		return r.write(ctx, s, name, p, c)
+	if text == p.record.String() {
+		return applied{newer: longer(p)}
 	}
-	r.keepLong(s, name, p)
-	return nil
+	if due := r.staleSince(s).Add(refreshAfter); r.now().Before(due) {
+		return applied{refresh: due, newer: &newerRecord{follows: text, record: p.record}}
+	}
+	return r.write(ctx, s, name, p, c)
 }
 
 // staleSince returns when the tenant's records became outdated.
@@ -79,11 +101,12 @@ func (r *Reconciler) staleSince(s *scope) time.Time {
 	return r.now()
 }
 
-// keepLong remembers the part of a record that is too long for the annotation.
-func (r *Reconciler) keepLong(s *scope, name string, p *plan) {
-	if !p.record.Whole() {
-		s.memo.records[name] = newerRecord{follows: p.record.String(), record: p.record}
+// longer returns the record of a written bundle if it is too long for the annotation.
+func longer(p *plan) *newerRecord {
+	if p.record.Whole() {
+		return nil
 	}
+	return &newerRecord{follows: p.record.String(), record: p.record}
 }
 
 // remember stores in the memo what the bundles do not say.

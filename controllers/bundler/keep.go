@@ -69,21 +69,29 @@ func (r *Reconciler) keptValue(ctx context.Context, s *scope, d bundle.Decision)
 	return seal.NewValue(changed), changed != nil, nil
 }
 
-// readLive reads a bundle from the API server, because the cache has no data. It reads
-// each bundle once. It returns nil if the bundle does not exist.
+// readLive is bundleNow, and asks the API server once for each bundle.
 func (r *Reconciler) readLive(ctx context.Context, s *scope, name string) (*corev1.Secret, error) {
 	if secret, read := s.live[name]; read {
 		return secret, nil
 	}
+	secret, err := r.bundleNow(ctx, s.namespace, name)
+	if err == nil {
+		s.live[name] = secret
+	}
+	return secret, err
+}
+
+// bundleNow reads a bundle from the API server, because the cache has no data. It returns
+// nil if the bundle does not exist.
+func (r *Reconciler) bundleNow(ctx context.Context, namespace, name string) (*corev1.Secret, error) {
 	secret := &corev1.Secret{}
-	err := r.Live.Get(ctx, client.ObjectKey{Namespace: s.namespace, Name: name}, secret)
+	err := r.Live.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, secret)
 	switch {
 	case apierrors.IsNotFound(err) || err == nil && secret.Type != v1alpha1.SecretTypeBundle:
-		secret = nil
+		return nil, nil //nolint:nilnil // no bundle is no error
 	case err != nil:
 		return nil, fmt.Errorf("get bundle %s: %w", name, err)
 	}
-	s.live[name] = secret
 	return secret, nil
 }
 

@@ -208,6 +208,8 @@ func copied(from map[string]*corev1.Secret, key client.ObjectKey, to *corev1.Sec
 type liveReader struct{ *cluster }
 
 func (r liveReader) Get(_ context.Context, key client.ObjectKey, obj client.Object, _ ...client.GetOption) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if secret, ok := obj.(*corev1.Secret); ok {
 		return copied(r.live, key, secret)
 	}
@@ -216,6 +218,8 @@ func (r liveReader) Get(_ context.Context, key client.ObjectKey, obj client.Obje
 
 // Create stores a bundle, and at once in the cache.
 func (c *cluster) Create(_ context.Context, obj client.Object, _ ...client.CreateOption) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	secret, ok := obj.(*corev1.Secret)
 	if !ok {
 		return errors.New("not expected")
@@ -232,6 +236,8 @@ func (c *cluster) Create(_ context.Context, obj client.Object, _ ...client.Creat
 
 // Patch changes a bundle, and at once in the cache.
 func (c *cluster) Patch(_ context.Context, obj client.Object, patch client.Patch, _ ...client.PatchOption) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	raw, err := patch.Data(obj)
 	to, ok := obj.(*corev1.Secret)
 	if err != nil || patch.Type() != types.MergePatchType || !ok {
@@ -299,6 +305,8 @@ func (c *cluster) store(secret *corev1.Secret) {
 }
 
 func (c *cluster) Delete(_ context.Context, obj client.Object, opts ...client.DeleteOption) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	o := (&client.DeleteOptions{}).ApplyOptions(opts)
 	c.writes = append(c.writes, "delete "+obj.GetName())
 	if p, live := o.Preconditions, c.live[obj.GetName()]; p == nil || *p.UID != live.UID || *p.ResourceVersion != live.ResourceVersion {

@@ -23,8 +23,8 @@ import (
 // version that was read. A Secret's type cannot change and no two objects share a
 // version, so the API server refuses to write to a foreign Secret of that name, even if
 // the cache is behind.
-func (r *Reconciler) write(ctx context.Context, s *scope, name string, p *plan, c change) error {
-	s.wrote, s.together = true, max(s.together, len(c.drop))
+func (r *Reconciler) write(ctx context.Context, s *scope, name string, p *plan, c change) applied {
+	done := applied{wrote: true, together: len(c.drop)}
 	stored, err := r.send(ctx, s, name, p, c)
 	if err == nil && !r.asPlanned(stored, p) {
 		err = errChanged
@@ -34,10 +34,11 @@ func (r *Reconciler) write(ctx context.Context, s *scope, name string, p *plan, 
 		r.own.note(s.namespace, name, ownWrite{version: stored.ResourceVersion, at: r.now()})
 	}
 	if err != nil {
-		return terminating(err)
+		done.err = terminating(err)
+		return done
 	}
-	r.keepLong(s, name, p)
-	return nil
+	done.newer = longer(p)
+	return done
 }
 
 // send returns the bundle that the API server stored.
@@ -58,7 +59,7 @@ func (r *Reconciler) send(ctx context.Context, s *scope, name string, p *plan, c
 		return secret, err
 	}
 	// The cache does not have it yet, or it is not ours.
-	live, readErr := r.readLive(ctx, s, name)
+	live, readErr := r.bundleNow(ctx, s.namespace, name)
 	if readErr != nil {
 		return nil, readErr
 	}
@@ -148,8 +149,7 @@ func (r *Reconciler) asPlanned(stored *corev1.Secret, p *plan) bool {
 }
 
 // remove deletes a bundle without entries, unless it changed since it was read.
-func (r *Reconciler) remove(ctx context.Context, s *scope, existing *corev1.Secret) error {
-	s.wrote = true
+func (r *Reconciler) remove(ctx context.Context, existing *corev1.Secret) error {
 	uid, version := existing.UID, existing.ResourceVersion
 	err := r.Client.Delete(ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: existing.Namespace, Name: existing.Name}},
 		client.Preconditions{UID: &uid, ResourceVersion: &version})
