@@ -21,13 +21,15 @@ import (
 	"time"
 )
 
+// made is the time of every file in the archives: the same for all releases, so that the archives depend on their content alone. A
+// zip knows no time before it.
+var made = time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)
+
 // released is a version that krew takes.
 var released = regexp.MustCompile(`^v(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z.-]+)?$`)
 
 type options struct {
 	source, output, version, url, platforms string
-	// made is the time of every file in the archives.
-	made time.Time
 }
 
 func main() {
@@ -38,7 +40,6 @@ func main() {
 	flag.StringVar(&o.url, "url", "https://github.com/latchkey-dev/latchkey/releases/download", "where the archives of a version will be, below its name")
 	flag.StringVar(&o.platforms, "platforms", "linux/amd64,linux/arm64,darwin/amd64,darwin/arm64,windows/amd64,windows/arm64", "what to build for")
 	flag.Parse()
-	o.made = time.Unix(0, 0).UTC()
 	if err := o.run(context.Background()); err != nil {
 		fmt.Fprintln(os.Stderr, "dist:", err)
 		os.Exit(1)
@@ -57,7 +58,7 @@ func (o *options) run(ctx context.Context) error {
 		return err
 	}
 	var sums strings.Builder
-	var made []platform
+	var packedFor []platform
 	for _, name := range strings.Split(o.platforms, ",") {
 		system, arch, _ := strings.Cut(name, "/")
 		p := platform{os: system, arch: arch, program: "kubectl-latchkey"}
@@ -68,7 +69,7 @@ func (o *options) run(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
-		packed, err := pack(p, append([]file{{p.program, program, 0o755}}, common...), o.made)
+		packed, err := pack(p, append([]file{{p.program, program, 0o755}}, common...))
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
@@ -78,9 +79,9 @@ func (o *options) run(ctx context.Context) error {
 			return err
 		}
 		fmt.Printf("dist: %s: %d bytes\n", p.archive, len(packed))
-		made = append(made, p)
+		packedFor = append(packedFor, p)
 	}
-	return errors.Join(o.write("SHA256SUMS", []byte(sums.String())), o.write("latchkey.yaml", manifest(o.version, o.url, made)))
+	return errors.Join(o.write("SHA256SUMS", []byte(sums.String())), o.write("latchkey.yaml", manifest(o.version, o.url, packedFor)))
 }
 
 func (o *options) write(name string, content []byte) error {
@@ -114,7 +115,7 @@ func (o *options) common(ctx context.Context) ([]file, error) {
 		return nil, err
 	}
 	defer func() { _ = os.RemoveAll(folder) }()
-	if err := o.tool(ctx, []string{fmt.Sprintf("SOURCE_DATE_EPOCH=%d", o.made.Unix())}, "run", "-buildvcs=false", "./gendoc", "--man", folder); err != nil {
+	if err := o.tool(ctx, []string{fmt.Sprintf("SOURCE_DATE_EPOCH=%d", made.Unix())}, "run", "-buildvcs=false", "./gendoc", "--man", folder); err != nil {
 		return nil, err
 	}
 	pages, err := os.ReadDir(folder) // sorted

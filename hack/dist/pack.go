@@ -12,7 +12,6 @@ import (
 	"fmt"
 	"io/fs"
 	"strings"
-	"time"
 )
 
 // platform is what one archive is for.
@@ -25,10 +24,10 @@ type file struct {
 }
 
 // pack returns the archive of files: a zip for Windows, else a compressed tar.
-func pack(p platform, files []file, made time.Time) ([]byte, error) {
+func pack(p platform, files []file) ([]byte, error) {
 	var out bytes.Buffer
 	if p.os == "windows" {
-		err := zipped(&out, files, made)
+		err := zipped(&out, files)
 		return out.Bytes(), err
 	}
 	compressed := gzip.NewWriter(&out)
@@ -46,7 +45,7 @@ func pack(p platform, files []file, made time.Time) ([]byte, error) {
 	return out.Bytes(), err
 }
 
-func zipped(out *bytes.Buffer, files []file, made time.Time) error {
+func zipped(out *bytes.Buffer, files []file) error {
 	archive := zip.NewWriter(out)
 	for _, f := range files {
 		header := &zip.FileHeader{Name: f.name, Method: zip.Deflate, Modified: made}
