@@ -144,6 +144,47 @@ var _ = Describe("a terminal", func() {
 		Eventually(projected(ctx, ns, "T")).Should(Equal(canary + "-typed"))
 	})
 
+	It("refuses a value that it would cut, and changes nothing", func(ctx SpecContext) {
+		ns := newTenant(ctx)
+		succeed(ctx, ns, canary, "set", "t", "--env", "T")
+		succeed(ctx, ns, canary, "agent", "set", "a", "--type", "string", "--name", "a")
+		settled(ctx, ns, 2)
+		const long, lines = "value: a terminal cuts a line after 4095 bytes, so this may not be all of it", "value: it has more than one line, and a terminal gives one"
+		for typed, why := range map[string]string{
+			canary + strings.Repeat("x", 4095-len(canary)) + "\n": long,
+			canary + strings.Repeat("x", 9000) + "\n":             long,
+			canary + "-one\n" + canary + "-two\n":                 lines,
+			canary + "-one\n" + canary + "-without an end":        lines,
+		} {
+			for _, args := range [][]string{{"set", "t"}, {"set", "new"}, {"agent", "set", "a"}, {"seal", "x"}} {
+				before := succeed(ctx, ns, "", "list", "-o", "yaml")
+				t := onTerminal(ctx, ns, args...)
+				Eventually(t.screen).Should(ContainSubstring("(it is not shown): "))
+				t.enter(typed)
+				Expect(t.end()).To(Equal(3), "%s: %s", args, t.screen())
+				Expect(t.screen()).To(HaveSuffix("\r\nerror: " + why + ": nothing was changed. Pipe the value to standard input, or use --value-file. See kubectl latchkey " +
+					strings.Join(args[:len(args)-1], " ") + " --help\r\n"))
+				Expect(t.screen()).NotTo(ContainSubstring(canary), "what was typed is not left to the shell, which would show it")
+				Expect(succeed(ctx, ns, "", "list", "-o", "yaml")).To(Equal(before))
+			}
+		}
+		t := onTerminal(ctx, ns, "set", "t")
+		Eventually(t.screen).Should(ContainSubstring("it is not shown"))
+		t.enter(canary + strings.Repeat("x", 4094-len(canary)) + "\n")
+		Expect(t.end()).To(Equal(0), t.screen())
+		Eventually(projected(ctx, ns, "T")).Should(HaveLen(4094))
+	})
+
+	It("takes an empty line for no value", func(ctx SpecContext) {
+		ns := newTenant(ctx)
+		t := onTerminal(ctx, ns, "set", "t")
+		Eventually(t.screen).Should(ContainSubstring("it is not shown"))
+		t.enter("\n")
+		Expect(t.end()).To(Equal(3), t.screen())
+		Expect(t.screen()).To(ContainSubstring("no value was typed: nothing was changed"))
+		Expect(succeed(ctx, ns, "", "list", "-o", "name")).To(BeEmpty())
+	})
+
 	It("ends with 130 when it is interrupted, and stores nothing", func(ctx SpecContext) {
 		ns := newTenant(ctx)
 		t := onTerminal(ctx, ns, "set", "t")

@@ -110,7 +110,22 @@ func (s Streams) prompt(ctx context.Context, question string) ([]byte, error) {
 		return nil, err
 	}
 	_, _ = fmt.Fprint(s.ErrOut, question)
-	return interruptible(ctx, func() ([]byte, error) { return term.ReadPassword(fd) })
+	return interruptible(ctx, func() ([]byte, error) { return typedLine(fd) })
+}
+
+// typedLine reads a line that is a whole value, or refuses it.
+func typedLine(fd int) ([]byte, error) {
+	text, err := term.ReadPassword(fd)
+	const instead = "nothing was changed. Pipe the value to standard input, or use --value-file"
+	switch {
+	case err != nil:
+		return nil, err
+	case len(text) >= maxTyped:
+		return nil, Refused("value: a terminal cuts a line after %d bytes, so this may not be all of it: %s", maxTyped, instead)
+	case moreTyped(fd):
+		return nil, Refused("value: it has more than one line, and a terminal gives one: %s", instead)
+	}
+	return text, nil
 }
 
 // interruptible runs a read that cannot be cancelled, and leaves it behind when ctx ends.
