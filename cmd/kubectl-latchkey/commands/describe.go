@@ -74,7 +74,7 @@ func describe(f *cli.Factory, i cluster.Item) {
 	line("State", state(i))
 	line("Message", message(i))
 	if ready := i.Ready(); ready != nil && ready.Status != "True" {
-		if fix := fixes.Of(ready.Reason, false); fix != "" {
+		if fix := fixes.For(ready.Reason, false, i.Meta().Namespace, i.Meta().Name); fix != "" {
 			f.Printf("Fix:\n  %s\n", strings.ReplaceAll(fix, "\n", "\n  "))
 		}
 	}

@@ -88,8 +88,8 @@ func usedBy(f *cli.Factory, item cluster.Item, places []usage.Place, pods []core
 		}
 	}
 	text := name + " is in " + strings.Join(by, ", ")
-	if try := remedies(f, a, false); try != "" {
-		text += ". Try: " + try
+	if try := a.Remedies(false, f.ChosenNamespace()); len(try) > 0 {
+		text += ". Try: " + strings.Join(try, "; ")
 	}
 	return text
 }

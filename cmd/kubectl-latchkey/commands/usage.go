@@ -91,22 +91,10 @@ func verdict(f *cli.Factory, a revoke.Answer, strict bool) string {
 		return f.Paint(color.FgGreen, a.Verdict(strict))
 	}
 	text := f.Paint(color.FgRed, a.Verdict(strict))
-	if try := remedies(f, a, strict); try != "" {
-		text += " Try: " + try
+	if try := a.Remedies(strict, f.ChosenNamespace()); len(try) > 0 {
+		text += " Try: " + strings.Join(try, "; ")
 	}
 	return text
-}
-
-// remedies are the commands that replace what has an older value, in the namespace that was
-// chosen.
-func remedies(f *cli.Factory, a revoke.Answer, strict bool) string {
-	try := a.Remedies(strict)
-	if namespace := f.ChosenNamespace(); namespace != "" {
-		for i := range try {
-			try[i] += " -n " + namespace
-		}
-	}
-	return strings.Join(try, "; ")
 }
 
 // sayOld says after a change how many containers still have the value of before.

@@ -75,7 +75,7 @@ func awaitSafe(ctx context.Context, f *cli.Factory, c *cluster.Cluster, item clu
 		return last, ctx.Err()
 	case wait.Interrupted(err):
 		text := verdict(f, last, strict)
-		if len(last.Remedies(strict)) == 0 {
+		if len(last.Remedies(strict, "")) == 0 {
 			text += " See: kubectl latchkey usage " + item.Meta().Name + " -n " + item.Meta().Namespace
 		}
 		return last, cli.Timeout("after %s: %s", timeout, text)

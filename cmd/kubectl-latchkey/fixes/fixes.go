@@ -37,6 +37,20 @@ func plain(line string) string {
 	})
 }
 
+// For returns Of with the namespace and the name of an object in the commands, in the place
+// of those of the page.
+func For(reason string, ready bool, namespace, name string) string {
+	own := strings.NewReplacer("-n alice ", "-n "+namespace+" ", "usec db ", "usec "+name+" ", "-f db.yaml", "-f "+name+".yaml")
+	var text strings.Builder
+	for line := range strings.Lines(Of(reason, ready)) {
+		if strings.HasPrefix(line, "  ") {
+			line = own.Replace(line)
+		}
+		text.WriteString(line)
+	}
+	return text.String()
+}
+
 // Of returns what the page says about a reason of Ready=True or of Ready=False; "" where
 // it says nothing. Samples of messages are left out, commands are not.
 func Of(reason string, ready bool) string {

@@ -5,11 +5,20 @@ package fixes
 
 import (
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 )
+
+// reasons are those of Ready=False.
+var reasons = []string{
+	v1alpha1.ReasonConflict, v1alpha1.ReasonUnsealable, v1alpha1.ReasonKeyNotFound, v1alpha1.ReasonSourceNotFound,
+	v1alpha1.ReasonSourceNotApproved, v1alpha1.ReasonInvalidValue, v1alpha1.ReasonNotAVariable, v1alpha1.ReasonTypeMismatch,
+	v1alpha1.ReasonLimitExceeded, v1alpha1.ReasonPathNotProjectable, v1alpha1.ReasonTargetRefused, v1alpha1.ReasonBundleBlocked,
+	v1alpha1.ReasonBundleRefused,
+}
 
 func TestPage_IsTheOneOfTheDocuments(t *testing.T) {
 	want, err := os.ReadFile("../../../docs/troubleshooting.md")
@@ -22,12 +31,7 @@ func TestPage_IsTheOneOfTheDocuments(t *testing.T) {
 }
 
 func TestOf_EveryReasonOfNotReady_HasAFix(t *testing.T) {
-	for _, reason := range []string{
-		v1alpha1.ReasonConflict, v1alpha1.ReasonUnsealable, v1alpha1.ReasonKeyNotFound, v1alpha1.ReasonSourceNotFound,
-		v1alpha1.ReasonSourceNotApproved, v1alpha1.ReasonInvalidValue, v1alpha1.ReasonNotAVariable, v1alpha1.ReasonTypeMismatch,
-		v1alpha1.ReasonLimitExceeded, v1alpha1.ReasonPathNotProjectable, v1alpha1.ReasonTargetRefused, v1alpha1.ReasonBundleBlocked,
-		v1alpha1.ReasonBundleRefused,
-	} {
+	for _, reason := range reasons {
 		got := Of(reason, false)
 		if got == "" || strings.Contains(got, "](") || strings.Contains(got, "```") || strings.Contains(got, "###") {
 			t.Errorf("Of(%s) = %q", reason, got)
@@ -44,6 +48,23 @@ func TestOf_PartsAndCode(t *testing.T) {
 	}
 	if got := Of("Nonsense", false); got != "" {
 		t.Errorf("Of(Nonsense) = %q", got)
+	}
+}
+
+func TestFor_Commands_NameTheObject(t *testing.T) {
+	got := For(v1alpha1.ReasonSourceNotApproved, false, "bob", "token")
+	for _, want := range []string{"  kubectl -n bob patch usec token --type=merge -p '{}'\n", "  kubectl -n bob replace -f token.yaml\n", "  kubectl -n bob apply --server-side -f token.yaml"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("For lacks %q: %q", want, got)
+		}
+	}
+	// Those of the page are samples, and would be run elsewhere.
+	for _, reason := range reasons {
+		for line := range strings.Lines(For(reason, false, "bob", "token")) {
+			if strings.HasPrefix(line, "  ") && regexp.MustCompile(`\b(alice|db)\b`).MatchString(line) {
+				t.Errorf("a command of %s is about the page's sample: %q", reason, line)
+			}
+		}
 	}
 }
 

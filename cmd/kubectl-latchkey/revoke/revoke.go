@@ -97,8 +97,12 @@ func (a Answer) Verdict(strict bool) string {
 	return "NOT SAFE to revoke: " + strings.Join(parts, ", ") + "."
 }
 
-// Remedies are the commands that replace what has an older value.
-func (a Answer) Remedies(strict bool) []string {
+// Remedies are the commands that replace what has an older value, with a namespace that they
+// name; "" for one that kubectl takes by itself.
+func (a Answer) Remedies(strict bool, namespace string) []string {
+	if namespace != "" {
+		namespace = " -n " + namespace
+	}
 	var try []string
 	for _, u := range a.Uses {
 		if u.State == usage.Current || u.State == usage.Settling || (u.State == usage.Assumed && (u.Fresh || !strict)) {
@@ -110,6 +114,7 @@ func (a Answer) Remedies(strict bool) []string {
 		default:
 			command = "kubectl delete pod " + u.Pod
 		}
+		command += namespace
 		if !slices.Contains(try, command) {
 			try = append(try, command)
 		}

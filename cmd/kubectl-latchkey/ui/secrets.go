@@ -173,7 +173,7 @@ func (s *Server) inUseOf(ctx context.Context, item cluster.Item) inUse {
 	}
 	u.Answer = revoke.Of(item, pods)
 	u.Soon = slices.ContainsFunc(u.Answer.Uses, func(u usage.Use) bool { return u.State == usage.Settling || u.State == usage.Unsure })
-	u.Safe, u.Verdict, u.Remedies = u.Answer.IsSafe(false), u.Answer.Verdict(false), u.Answer.Remedies(false)
+	u.Safe, u.Verdict, u.Remedies = u.Answer.IsSafe(false), u.Answer.Verdict(false), u.Answer.Remedies(false, u.Namespace)
 	return u
 }
 

@@ -98,7 +98,7 @@ func stateOf(i cluster.Item) state {
 	}
 	return state{
 		Label: "Not projected", Icon: "alert", Tone: "bad", Reason: ready.Reason, Message: sentence(ready.Message),
-		Fix: blocks(fixes.Of(ready.Reason, false)),
+		Fix: blocks(fixes.For(ready.Reason, false, i.Meta().Namespace, i.Meta().Name)),
 	}
 }
 
