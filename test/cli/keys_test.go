@@ -91,9 +91,12 @@ var _ = Describe("keys", Serial, func() {
 		succeed(ctx, t.namespace, canary, "set", "t", "--wait")
 		old := newestKey(ctx)
 		t.run(ctx, "", "keys", "list")
+		t.run(ctx, "", "keys", "rotate", "--dry-run=client")
+		t.run(ctx, "", "keys", "rotate", "--dry-run=server", "--wait", "-o", "yaml")
 		t.run(ctx, "", "keys", "rotate", "--wait")
 		t.run(ctx, "", "keys", "list")
 		t.run(ctx, "", "keys", "list", "-o", "yaml")
+		t.run(ctx, "", "keys", "list", "-o", "name")
 		identity, recipient := ageIdentity()
 		t.hide(recipient, "age1RECIPIENT")
 		path, key := filepath.Join(dir, "keys.age"), file(dir, "identity", identity)
@@ -101,16 +104,100 @@ var _ = Describe("keys", Serial, func() {
 		t.run(ctx, "", "keys", "backup", "--recipient", recipient, "-O", path)
 		t.run(ctx, "", "keys", "backup", "--recipient", "bob", "-O", path+"2")
 		inSystem(ctx, "delete", "secret", "latchkey-key-"+old)
+		t.run(ctx, "", "keys", "restore", path, "--identity", key, "--dry-run=client")
+		t.run(ctx, "", "keys", "restore", path, "--identity", key, "--dry-run=server", "-o", "yaml")
 		t.run(ctx, "", "keys", "restore", path, "--identity", key)
 		t.run(ctx, "", "keys", "restore", path, "--identity", key)
+		t.run(ctx, "", "keys", "restore", path, "--identity", key, "-o", "name")
 		t.run(ctx, "", "keys", "restore", key, "--identity", key)
 		t.run(ctx, "", "keys", "restore", path, "--identity", path)
 		t.run(ctx, "", "keys", "restore", path)
 		t.run(ctx, "", "keys", "backup")
-		t.run(ctx, "", "keys", "rotate")
+		t.run(ctx, "", "keys", "rotate", "-o", "name")
+		t.run(ctx, "", "keys", "rotate", "--dry-run=maybe")
+		t.run(ctx, "", "keys", "rotate", "-o", "wide")
 		t.run(ctx, "", "keys", "list", "--as", "nobody")
 		t.is("keys")
 		Eventually(ctx, func() string { return newestKey(ctx) }).ShouldNot(Equal(old))
+	})
+
+	It("only checks by a dry run, and says the same", func(ctx SpecContext) {
+		ns, dir := newTenant(ctx), GinkgoT().TempDir()
+		old := newestKey(ctx)
+		succeed(ctx, ns, "", "keys", "rotate", "--wait", "-o", "json")
+		newest := newestKey(ctx)
+		Expect(newest).NotTo(Equal(old))
+		identity, recipient := ageIdentity()
+		path, key := filepath.Join(dir, "keys.age"), file(dir, "identity", identity)
+		succeed(ctx, ns, "", "keys", "backup", "--recipient", recipient, "-O", path)
+		inSystem(ctx, "delete", "secret", "latchkey-key-"+old)
+		before := succeed(ctx, ns, "", "keys", "list", "-o", "yaml")
+		for _, dry := range []string{"client", "server"} {
+			Expect(run(ctx, ns, "", "keys", "rotate", "--wait", "--dry-run="+dry)).To(Equal(result{stdout: "asked for a successor of key " + newest + " (" + dry + " dry run)\n"}))
+			Expect(succeed(ctx, ns, "", "keys", "restore", path, "--identity", key, "--dry-run="+dry)).To(And(
+				ContainSubstring("key "+old+" restored ("+dry+" dry run)\n"), ContainSubstring("key "+newest+" was there\n")))
+			Expect(succeed(ctx, ns, "", "keys", "list", "-o", "yaml")).To(Equal(before), "nothing was stored")
+		}
+	})
+
+	It("ends with 4 where a restore is done in part, and goes on when it is run again", func(ctx SpecContext) {
+		ns, dir := newTenant(ctx), GinkgoT().TempDir()
+		first := newestKey(ctx)
+		succeed(ctx, ns, "", "keys", "rotate", "--wait")
+		second := newestKey(ctx)
+		succeed(ctx, ns, "", "keys", "rotate", "--wait")
+		inSystem(ctx, "delete", "secret", "--selector", v1alpha1.LabelSealingKey, "--field-selector",
+			"metadata.name!=latchkey-key-"+newestKey(ctx)+",metadata.name!=latchkey-key-"+first+",metadata.name!=latchkey-key-"+second)
+		identity, recipient := ageIdentity()
+		path, key := filepath.Join(dir, "keys.age"), file(dir, "identity", identity)
+		succeed(ctx, ns, "", "keys", "backup", "--recipient", recipient, "-O", path)
+		inSystem(ctx, "delete", "secret", "latchkey-key-"+first, "latchkey-key-"+second)
+		done, failed := min(first, second), max(first, second) // a backup is in the order of names
+
+		// A policy refuses the one that comes later, and not the other.
+		refuse := `apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata: {name: no-key}
+spec:
+  matchConstraints: {resourceRules: [{apiGroups: [""], apiVersions: [v1], operations: [CREATE], resources: [secrets]}]}
+  validations: [{expression: "object.metadata.name != 'latchkey-key-` + failed + `'", message: "not this one"}]
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata: {name: no-key}
+spec: {policyName: no-key, validationActions: [Deny]}
+`
+		_, err := cluster.Kubectl.Run(ctx, refuse, "apply", "-f", "-")
+		Expect(err).NotTo(HaveOccurred())
+		DeferCleanup(func(ctx SpecContext) {
+			_, _ = cluster.Kubectl.Run(ctx, refuse, "delete", "--ignore-not-found", "-f", "-")
+		})
+		Eventually(ctx, func() int {
+			return run(ctx, ns, "", "keys", "restore", path, "--identity", key, "--dry-run=server").code
+		}).Should(Equal(4), "the policy is in force")
+		got := run(ctx, ns, "", "keys", "restore", path, "--identity", key)
+		Expect(got).To(And(ends(4), prints(HavePrefix("key "+done+" restored\n")), notices(And(
+			ContainSubstring("done: "+done+"\nfailed: "+failed+"\nnot tried: "), ContainSubstring("\nRun it again to go on"),
+			ContainSubstring("error: refused: "), ContainSubstring("not this one"), ContainSubstring("Try: kubectl ")))))
+		Expect(got.stdout).NotTo(ContainSubstring(failed))
+		Expect(run(ctx, ns, "", "keys", "restore", path, "--identity", key)).To(And(ends(3), notices(ContainSubstring("done: none\nfailed: "+failed+"\n"))), "nothing more is done")
+		_, err = cluster.Kubectl.Run(ctx, refuse, "delete", "-f", "-")
+		Expect(err).NotTo(HaveOccurred())
+		Eventually(ctx, func() string { return run(ctx, ns, "", "keys", "restore", path, "--identity", key).stdout }).Should(And(
+			ContainSubstring("key "+done+" was there\n"), ContainSubstring("key "+failed+" restored\n")))
+	})
+
+	It("ends with 4 for who may not see how many objects that helps", func(ctx SpecContext) {
+		ns, dir := newTenant(ctx), GinkgoT().TempDir()
+		identity, recipient := ageIdentity()
+		path, key := filepath.Join(dir, "keys.age"), file(dir, "identity", identity)
+		succeed(ctx, ns, "", "keys", "backup", "--recipient", recipient, "-O", path)
+		inSystem(ctx, "create", "role", "keeper", "--verb=list,create,patch", "--resource=secrets")
+		inSystem(ctx, "create", "rolebinding", "keeper", "--role=keeper", "--user=keeper")
+		Eventually(ctx, func() result { return run(ctx, ns, "", "keys", "list", "--as", "keeper") }).Should(And(
+			ends(4), prints(MatchRegexp(`seals and opens +-\n`)), notices(ContainSubstring("keeper may not list usersecrets.latchkey.dev in the whole cluster\n"))))
+		Expect(run(ctx, ns, "", "keys", "restore", path, "--identity", key, "--as", "keeper")).To(And(ends(4), prints(HaveSuffix("\n0 keys restored\n")),
+			notices(And(HavePrefix("How many objects can be opened again is not known: "), ContainSubstring("keeper may not list usersecrets.latchkey.dev in the whole cluster\n")))))
 	})
 
 	It("has a restored key that would seal replaced at once", func(ctx SpecContext) {

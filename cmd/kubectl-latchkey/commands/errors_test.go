@@ -128,7 +128,7 @@ func TestCommands_RefusedBeforeAnythingIsAsked_SayWhatToDoNext(t *testing.T) {
 		"import -": 2, "import - --format toml": 2, "import /not/there.env": 1, "seal": 2, "seal x -f y": 2, "seal -f - -i": 2, "seal t --key /not/there": 2, "seal t -n a --key /not/there": 1,
 		"reseal": 2, "reseal --key x y": 2, "validate": 2, "validate -f /not/there": 1, "validate -f x --key y --server": 2, "plan": 2, "plan -f /not/there": 1,
 		"run true": 2, "run -- A=b": 2, "run --user --agent -- true": 2, "keys backup": 2, "keys restore": 2, "keys restore /not/there": 2,
-		"keys restore /not/there --identity /not/there": 1, "keys fetch": 2, "can-i fly": 2, "completion csh": 2, "version -o toml": 2, "list --nope": 2, "wait t --timeout": 2,
+		"keys restore /not/there --identity /not/there": 1, "keys restore x --identity y -o wide": 2, "keys rotate --dry-run=maybe": 2, "keys fetch": 2, "can-i fly": 2, "completion csh": 2, "version -o toml": 2, "list --nope": 2, "wait t --timeout": 2,
 		"wait t --timeout soon": 2,
 	} {
 		t.Run(line, func(t *testing.T) {
@@ -166,7 +166,7 @@ func TestCommands_ThatWrite_HaveTheSameFlags(t *testing.T) {
 	}
 	walk(NewRoot(cli.Streams{}, "dev"))
 	slices.Sort(writing)
-	want := []string{"agent delete", "agent set", "agent unset", "delete", "disable", "enable", "import", "set"}
+	want := []string{"agent delete", "agent set", "agent unset", "delete", "disable", "enable", "import", "keys restore", "keys rotate", "set"}
 	if diff := cmp.Diff(want, writing); diff != "" {
 		t.Errorf("the commands that write (-want +got):\n%s", diff)
 	}

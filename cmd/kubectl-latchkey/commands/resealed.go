@@ -20,8 +20,9 @@ type sealed interface {
 }
 
 // awaitResealed waits until the objects of the cluster are sealed with a key. All of them
-// are listed each time, so it looks less often where that takes long.
-func awaitResealed(ctx context.Context, f *cli.Factory, k sealed, id string, timeout, every time.Duration) error {
+// are listed each time, so it looks less often where that takes long. It says that they are,
+// unless programs read the output.
+func awaitResealed(ctx context.Context, f *cli.Factory, k sealed, id string, timeout, every time.Duration, says bool) error {
 	progress := f.Progress("sealed with key " + id)
 	defer progress.End()
 	last := "it is not known how many objects have older keys"
@@ -36,7 +37,9 @@ func awaitResealed(ctx context.Context, f *cli.Factory, k sealed, id string, tim
 			return err
 		case err == nil && older == 0:
 			progress.End()
-			f.Printf("all values are sealed with it: %d\n", all)
+			if says {
+				f.Printf("all values are sealed with it: %d\n", all)
+			}
 			return nil
 		case err == nil:
 			progress.Say(all-older, all)

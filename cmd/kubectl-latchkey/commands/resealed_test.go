@@ -52,7 +52,7 @@ func TestAwaitResealed_UntilNoValueHasAnOlderKey(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 			defer cancel()
 			c := &counts{older: tt.older, err: tt.err}
-			err := awaitResealed(ctx, f, c, "k", time.Second, time.Millisecond)
+			err := awaitResealed(ctx, f, c, "k", time.Second, time.Millisecond, true)
 			if cli.CodeOf(err) != tt.wantCode || out.String() != tt.wantOut {
 				t.Errorf("%v, printed %q", err, out.String())
 			}

@@ -115,7 +115,7 @@ func (r *Reader) System(ctx context.Context, plugin string, now time.Time) Syste
 	f.Webhooks = get[admissionregistrationv1.MutatingWebhookConfiguration](ctx, r, "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/"+configuration, "")
 	f.Unregistered, f.Published = r.configMap(ctx, unregisteredAPIs), r.configMap(ctx, cluster.PublicKeysName)
 	r.said("the keys")
-	f.Keys = readOf(keys.New(r.cluster).List(ctx, false))
+	f.Keys = readOf(keys.New(r.cluster).List(ctx))
 	r.said("the secrets of all namespaces")
 	f.Objects = r.objects(ctx)
 	return f

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -97,7 +98,7 @@ func keySecret(s *corev1.Secret, namespace string) (*corev1.Secret, error) {
 	created := s.Annotations[v1alpha1.AnnotationCreated]
 	_, timeErr := time.Parse(time.RFC3339Nano, created)
 	if err != nil || timeErr != nil || s.Type != v1alpha1.SecretTypeSealingKey || s.Labels[v1alpha1.LabelSealingKey] != "true" ||
-		s.Name != v1alpha1.SealingKeyPrefix+public.ID() || len(s.Data[dataPrivate]) == 0 {
+		s.Name != SecretName(public.ID()) || len(s.Data[dataPrivate]) == 0 {
 		return nil, cli.Refused("Secret %s is not a sealing key: its name, type, label, time and halves must belong together. Try: kubectl latchkey keys list", s.Name)
 	}
 	immutable := true
@@ -118,61 +119,95 @@ func idOf(s *corev1.Secret) string { return strings.TrimPrefix(s.Name, v1alpha1.
 // Restored is what a restore came to.
 type Restored struct {
 	// Created are the keys that were missing, Present those that were not.
-	Created, Present []string
-	// Objects is how many objects the created keys seal; -1 where the caller may not list
-	// them.
-	Objects int
+	Created []string `json:"restored"`
+	Present []string `json:"present"`
+	// Failed is the key that could not be stored; those of NotTried come after it.
+	Failed   string   `json:"failed,omitempty"`
+	NotTried []string `json:"notTried,omitempty"`
+	// Objects is how many objects the created keys seal; nil where that is not known.
+	Objects *int `json:"objects,omitempty"`
+	// Uncounted is why it is not known.
+	Uncounted error `json:"-"`
 	// Rotate reports whether a restored key is the newest. It carries the request for a
 	// successor then: nobody knows who else has the backup.
-	Rotate bool
+	Rotate bool `json:"rotateRequested"`
 }
 
-// Restore stores the keys of a backup that are missing.
-func (k *Keys) Restore(ctx context.Context, backup, identities io.Reader, now time.Time) (Restored, error) {
-	all, err := decrypt(backup, identities)
+// Restore stores the keys of a backup that are missing. dryRun is none, client or server.
+// An error with a key that failed says that those before it are done.
+func (k *Keys) Restore(ctx context.Context, backup, identities io.Reader, now time.Time, dryRun string) (Restored, error) {
+	kept, err := k.keysIn(backup, identities, now)
 	if err != nil {
 		return Restored{}, err
+	}
+	there, err := k.List(ctx)
+	if err != nil {
+		return Restored{}, err
+	}
+	newest := newestOf(kept, there)
+	done := Restored{Created: []string{}, Present: []string{}}
+	for n, s := range kept {
+		if s == newest {
+			s.Annotations[v1alpha1.AnnotationRotateRequested] = requestAt(createdOf(s), now)
+		}
+		switch created, err := k.create(ctx, s, there, dryRun); {
+		case err != nil:
+			done.Failed = idOf(s)
+			for _, left := range kept[n+1:] {
+				done.NotTried = append(done.NotTried, idOf(left))
+			}
+			return done, err
+		case created:
+			done.Created = append(done.Created, idOf(s))
+			done.Rotate = done.Rotate || s == newest
+		default:
+			done.Present = append(done.Present, idOf(s))
+		}
+	}
+	counts, err := k.objects(ctx)
+	if err != nil {
+		done.Uncounted = err
+		return done, nil // the keys are there; the count is an extra
+	}
+	objects := 0
+	for _, id := range done.Created {
+		objects += counts[id]
+	}
+	done.Objects = &objects
+	return done, nil
+}
+
+// keysIn returns the keys of a backup, and refuses it where one is none.
+func (k *Keys) keysIn(backup, identities io.Reader, now time.Time) ([]*corev1.Secret, error) {
+	all, err := decrypt(backup, identities)
+	if err != nil {
+		return nil, err
 	}
 	var kept []*corev1.Secret
 	for i := range all.Items {
 		s, err := keySecret(&all.Items[i], k.namespace)
 		if err != nil {
-			return Restored{}, err
+			return nil, err
 		}
 		if createdOf(s).After(now.Add(skew)) {
-			return Restored{}, cli.Refused("key %s says that it was made in the future, and would seal from now on: check the clock of this machine, then the backup. Try: date -u", idOf(s))
+			return nil, cli.Refused("key %s says that it was made in the future, and would seal from now on: check the clock of this machine, then the backup. Try: date -u", idOf(s))
 		}
 		kept = append(kept, s)
 	}
-	there, err := k.List(ctx, false)
-	if err != nil {
-		return Restored{}, err
+	return kept, nil
+}
+
+// create stores a key, and reports whether it was missing.
+func (k *Keys) create(ctx context.Context, s *corev1.Secret, there []Key, dryRun string) (bool, error) {
+	if dryRun == "client" {
+		return !slices.ContainsFunc(there, func(key Key) bool { return key.ID == idOf(s) }), nil
 	}
-	newest := newestOf(kept, there)
-	var done Restored
-	for _, s := range kept {
-		if s == newest {
-			s.Annotations[v1alpha1.AnnotationRotateRequested] = requestAt(createdOf(s), now)
-		}
-		switch _, err := k.cluster.Core.Secrets(k.namespace).Create(cluster.Unlogged(ctx), s, metav1.CreateOptions{}); {
-		case apierrors.IsAlreadyExists(err):
-			done.Present = append(done.Present, idOf(s))
-		case err != nil:
-			return done, err
-		default:
-			done.Created = append(done.Created, idOf(s))
-			done.Rotate = done.Rotate || s == newest
-		}
+	options := metav1.CreateOptions{FieldManager: cluster.FieldManager, DryRun: dry(dryRun)}
+	_, err := k.cluster.Core.Secrets(k.namespace).Create(cluster.Unlogged(ctx), s, options)
+	if apierrors.IsAlreadyExists(err) {
+		return false, nil
 	}
-	counts, err := k.objects(ctx)
-	if err != nil {
-		done.Objects = -1
-		return done, nil //nolint:nilerr // the keys are there; the count is an extra
-	}
-	for _, id := range done.Created {
-		done.Objects += counts[id]
-	}
-	return done, nil
+	return err == nil, err
 }
 
 // newestOf returns the Secret that would be the newest key, nil where one that is there

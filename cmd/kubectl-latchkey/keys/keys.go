@@ -15,7 +15,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
@@ -56,13 +55,12 @@ type Key struct {
 	RotateRequested string `json:"rotateRequested,omitempty"`
 	// BackedUp is when this plugin last wrote it into a backup; nil where it never did.
 	BackedUp *time.Time `json:"backedUp,omitempty"`
-	// Objects is how many objects it seals; nil where the caller may not list them.
+	// Objects is how many objects it seals; nil where that is not known.
 	Objects *int `json:"objects,omitempty"`
 }
 
-// List returns the keys, newest first. It reads their metadata alone, and counts objects
-// if asked.
-func (k *Keys) List(ctx context.Context, count bool) ([]Key, error) {
+// List returns the keys, newest first. It reads their metadata alone.
+func (k *Keys) List(ctx context.Context) ([]Key, error) {
 	found, err := k.metadata.Resource(secrets).Namespace(k.namespace).List(ctx, selector)
 	if err != nil {
 		return nil, err
@@ -87,18 +85,20 @@ func (k *Keys) List(ctx context.Context, count bool) ([]Key, error) {
 	if len(all) > 0 {
 		all[0].Seals = true
 	}
-	if !count {
-		return all, nil
-	}
+	return all, nil
+}
+
+// Count writes into keys how many objects each seals.
+func (k *Keys) Count(ctx context.Context, all []Key) error {
 	counts, err := k.objects(ctx)
-	if apierrors.IsForbidden(err) {
-		return all, nil
+	if err != nil {
+		return err
 	}
 	for i := range all {
 		n := counts[all[i].ID]
 		all[i].Objects = &n
 	}
-	return all, err
+	return nil
 }
 
 // objects counts the objects of the cluster by the key of their value.
@@ -118,20 +118,36 @@ func (k *Keys) objects(ctx context.Context) (map[string]int, error) {
 	return counts, nil
 }
 
-// Rotate asks for a successor of the newest key, and returns that key's id.
-func (k *Keys) Rotate(ctx context.Context, now time.Time) (string, error) {
-	all, err := k.List(ctx, false)
+// SecretName returns the name of a key's Secret.
+func SecretName(id string) string { return v1alpha1.SealingKeyPrefix + id }
+
+// Rotate asks for a successor of the newest key, and returns that key. dryRun is none,
+// client or server.
+func (k *Keys) Rotate(ctx context.Context, now time.Time, dryRun string) (Key, error) {
+	all, err := k.List(ctx)
 	if err != nil {
-		return "", err
+		return Key{}, err
 	}
 	if len(all) == 0 {
-		return "", cli.Refused("there is no sealing key in namespace %s; the controller makes the first. Try: kubectl latchkey doctor --system", k.namespace)
+		return Key{}, cli.Refused("there is no sealing key in namespace %s; the controller makes the first. Try: kubectl latchkey doctor --system", k.namespace)
 	}
 	newest := all[0]
-	patch := fmt.Appendf(nil, `{"metadata":{"annotations":{%q:%q}}}`, v1alpha1.AnnotationRotateRequested, requestAt(newest.Created, now))
+	newest.RotateRequested = requestAt(newest.Created, now)
+	if dryRun == "client" {
+		return newest, nil
+	}
+	patch := fmt.Appendf(nil, `{"metadata":{"annotations":{%q:%q}}}`, v1alpha1.AnnotationRotateRequested, newest.RotateRequested)
 	_, err = k.metadata.Resource(secrets).Namespace(k.namespace).
-		Patch(ctx, v1alpha1.SealingKeyPrefix+newest.ID, types.MergePatchType, patch, metav1.PatchOptions{})
-	return newest.ID, err
+		Patch(ctx, SecretName(newest.ID), types.MergePatchType, patch, metav1.PatchOptions{FieldManager: cluster.FieldManager, DryRun: dry(dryRun)})
+	return newest, err
+}
+
+// dry is how the API server is told of a dry run.
+func dry(dryRun string) []string {
+	if dryRun == "server" {
+		return []string{metav1.DryRunAll}
+	}
+	return nil
 }
 
 // requestAt is the time of a request that counts: later than the key, whatever the clocks.
@@ -147,7 +163,7 @@ func (k *Keys) MarkBackedUp(ctx context.Context, ids []string, now time.Time) er
 	patch := fmt.Appendf(nil, `{"metadata":{"annotations":{%q:%q}}}`, v1alpha1.AnnotationBackedUp, now.UTC().Format(time.RFC3339))
 	for _, id := range ids {
 		if _, err := k.metadata.Resource(secrets).Namespace(k.namespace).
-			Patch(ctx, v1alpha1.SealingKeyPrefix+id, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: cluster.FieldManager}); err != nil {
+			Patch(ctx, SecretName(id), types.MergePatchType, patch, metav1.PatchOptions{FieldManager: cluster.FieldManager}); err != nil {
 			return err
 		}
 	}

@@ -64,7 +64,11 @@ func (s *Server) overview(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 	}
-	if o.Keys, err = keys.New(s.cluster).List(ctx, true); err != nil {
+	sealing := keys.New(s.cluster)
+	if o.Keys, err = sealing.List(ctx); err == nil {
+		err = sealing.Count(ctx, o.Keys)
+	}
+	if err != nil {
 		o.KeyTrouble = cluster.Explain(err).Error()
 	}
 	name := "overview"
