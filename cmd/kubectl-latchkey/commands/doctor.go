@@ -35,7 +35,7 @@ func newDoctor(f *cli.Factory) *cobra.Command {
 		Long: "Find what is wrong with the installation and with a namespace, and say what helps. Nothing is changed: what is sent are\n" +
 			"two dry runs.\n\n" +
 			"✓ is well, ! is worth a look, ✗ is wrong, – cannot be seen without the right that is named. The exit code is 4 where something is\n" +
-			"wrong or cannot be seen; what is only worth a look leaves it 0.",
+			"wrong. What is only worth a look, or cannot be seen, leaves it 0.",
 		Example: "  kubectl latchkey doctor -n alice\n  kubectl latchkey doctor --system -o json",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := output.Check(); err != nil {
@@ -50,7 +50,7 @@ func newDoctor(f *cli.Factory) *cobra.Command {
 			} else {
 				d.show(f, namespace)
 			}
-			if err == nil && (!d.Healthy || !d.Complete) {
+			if err == nil && !d.Healthy {
 				err = cli.Exit(cli.CodeNo)
 			}
 			return err

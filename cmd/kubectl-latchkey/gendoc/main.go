@@ -34,12 +34,12 @@ other users of the machine can read. NAME is the object's name, or else the name
 | 1 | an error of the cluster, the network or a file |
 | 2 | the command line cannot be understood, or means several secrets |
 | 3 | refused, and nothing was changed |
-| 4 | done, and the answer is no; or done in part: one of several names failed, a file was skipped, or a right was missing to see all of it |
+| 4 | done, and the answer is no; or done in part: one of several names failed, a file was skipped, or a right was missing to see all of it (` + "`doctor`" + ` names that right, and it is nothing wrong) |
 | 5 | what was waited for did not come in time |
 | 130 | interrupted |
 
 An error names what is wrong and why, and ends with the command to try next; a missing right is named with who can grant it, and how.
-Commands that write secrets take ` + "`--dry-run=client|server`" + ` and ` + "`-o json|yaml|name`" + `.
+Commands that write secrets or keys take ` + "`--dry-run=client|server`" + ` and ` + "`-o json|yaml|name`" + `.
 
 All commands take the flags of kubectl that lead to a cluster and a namespace, such as ` + "`-n`, `--context` and `--as`" + `;
 ` + "`--system-namespace`" + ` or ` + "`LATCHKEY_SYSTEM_NAMESPACE`" + ` says where Latchkey is installed, if not in ` + "`latchkey-system`" + `.
