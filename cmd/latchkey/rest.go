@@ -22,7 +22,6 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/keyring"
 	"github.com/latchkey-dev/latchkey/internal/server/active"
 	"github.com/latchkey-dev/latchkey/internal/server/apiserver"
-	"github.com/latchkey-dev/latchkey/internal/server/backend"
 	"github.com/latchkey-dev/latchkey/internal/server/coder"
 	"github.com/latchkey-dev/latchkey/internal/server/directory"
 	"github.com/latchkey-dev/latchkey/internal/server/golem"
@@ -58,13 +57,11 @@ func addREST(ctx context.Context, mgr ctrl.Manager, o *serverOptions, live clien
 	if err := watchLease(ctx, mgr, o.namespace, elector, watches); err != nil {
 		return err
 	}
-	c := &backend.Coder{Tenants: tenants, Access: access, Store: users}
-	g := &backend.Golem{Tenants: tenants, Access: access, Store: agents}
 	coderAt := func(root, prefix string) http.Handler {
-		return coder.New(coder.Config{Root: root, Prefix: prefix, Directory: c, Authorizer: c, Secrets: c, MaxSecrets: o.user.Secrets})
+		return coder.New(coder.Config{Root: root, Prefix: prefix, Directory: tenants, Access: access, Secrets: users, MaxSecrets: o.user.Secrets})
 	}
 	golemAt := func(prefix string) http.Handler {
-		return golem.New(golem.Config{Prefix: prefix, Directory: g, Authorizer: g, Secrets: g})
+		return golem.New(golem.Config{Prefix: prefix, Directory: tenants, Access: access, Secrets: agents, Opener: ring})
 	}
 	server, err := apiserver.New(ctx, o.rest, apiserver.Deps{
 		Config:          mgr.GetConfig(),

@@ -15,8 +15,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/kube-openapi/pkg/validation/spec"
 
+	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/internal/server/apiserver/openapi"
 	"github.com/latchkey-dev/latchkey/internal/server/coder"
+	"github.com/latchkey-dev/latchkey/internal/server/directory"
 	"github.com/latchkey-dev/latchkey/internal/server/golem"
 )
 
@@ -24,27 +26,25 @@ import (
 // but never with 404 or 405.
 type (
 	failingUsers        struct{}
-	failingEnvironments struct{}
+	failingEnvironments struct{ golem.Directory }
 )
 
 var errRouted = errors.New("routed")
 
 func (failingUsers) Refresh(context.Context) error { return nil }
 
-func (failingUsers) User(context.Context, string, string) (coder.Tenant, error) {
-	return coder.Tenant{}, errRouted
+func (failingUsers) User(context.Context, string, string) (directory.Tenant, error) {
+	return directory.Tenant{}, errRouted
 }
 
-func (failingEnvironments) Environment(context.Context, string) (golem.Environment, error) {
-	return golem.Environment{}, errRouted
+func (failingEnvironments) Environment(context.Context, string) (directory.Tenant, error) {
+	return directory.Tenant{}, errRouted
 }
-
-func (failingEnvironments) RefreshEnvironments(context.Context) error { return nil }
 
 type failingAgentSecrets struct{ golem.Secrets }
 
-func (failingAgentSecrets) Get(context.Context, string) (golem.Secret, error) {
-	return golem.Secret{}, errRouted
+func (failingAgentSecrets) Get(context.Context, string) (*v1alpha1.AgentSecret, error) {
+	return nil, errRouted
 }
 
 // dialects is a server with the real routes.

@@ -130,8 +130,8 @@ type userBody struct {
 func (h *Handler) user(c *call) (any, error) {
 	return userBody{
 		ID:              c.tenant.ID,
-		Username:        c.tenant.Username,
-		Name:            c.tenant.Username,
+		Username:        c.tenant.Name,
+		Name:            c.tenant.Name,
 		CreatedAt:       c.tenant.Created,
 		UpdatedAt:       c.tenant.Created,
 		Status:          "active",

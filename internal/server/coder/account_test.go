@@ -23,7 +23,7 @@ const root = "/api/v2/"
 func account(t *testing.T, caller, method, path, token string, granted ...string) *httptest.ResponseRecorder {
 	t.Helper()
 	known := &people{granted: granted}
-	h := New(Config{Prefix: prefix, Root: root, Directory: known, Authorizer: known, Secrets: newMemory()})
+	h := New(Config{Prefix: prefix, Root: root, Directory: known, Access: known, Secrets: newMemory()})
 	r := httptest.NewRequestWithContext(t.Context(), method, path, strings.NewReader(""))
 	ctx := request.WithUser(r.Context(), &user.DefaultInfo{Name: caller})
 	if token != "" && WantsCredential(root, r) {

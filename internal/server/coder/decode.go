@@ -14,6 +14,7 @@ import (
 
 	"github.com/latchkey-dev/latchkey/internal/seal"
 	"github.com/latchkey-dev/latchkey/internal/server/requests"
+	"github.com/latchkey-dev/latchkey/internal/server/store"
 	"github.com/latchkey-dev/latchkey/internal/typedvalue"
 )
 
@@ -35,8 +36,8 @@ type createBody struct {
 	Enabled     *bool  `json:"enabled"`
 }
 
-func (b createBody) newSecret() NewSecret {
-	return NewSecret{
+func (b createBody) newSecret() store.NewUser {
+	return store.NewUser{
 		Name:        b.Name,
 		Value:       seal.ValueOf(b.Value),
 		Description: b.Description,
@@ -55,8 +56,8 @@ type updateBody struct {
 	Enabled     *bool   `json:"enabled"`
 }
 
-func (b updateBody) change() Change {
-	c := Change{Description: b.Description, EnvName: b.EnvName, FilePath: b.FilePath, Enabled: b.Enabled}
+func (b updateBody) change() store.UserChange {
+	c := store.UserChange{Description: b.Description, EnvName: b.EnvName, FilePath: b.FilePath, Enabled: b.Enabled}
 	if b.Value != nil {
 		value := seal.ValueOf(*b.Value)
 		c.Value = &value

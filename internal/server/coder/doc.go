@@ -8,7 +8,7 @@
 // It owns everything between an authenticated request and the store: routing, reading
 // bodies, the file formats of an import, the order of the checks, and the mapping of
 // errors to answers. Users, rights and stored secrets are behind [Directory],
-// [Authorizer] and [Secrets]. It reads the caller from the request's context, where the
+// [Access] and [Secrets]. It reads the caller from the request's context, where the
 // server's authentication put it, and stores nothing between requests.
 //
 // # Order of the checks
@@ -21,7 +21,7 @@
 //
 // # Values
 //
-// A value only travels inward. [Secret], the only type that is returned, has no field
+// A value only travels inward. secret, the only type that is returned, has no field
 // for it. No message of this package repeats what was sent as a value, even where a
 // decoder of the standard library would.
 package coder

@@ -103,7 +103,7 @@ func answer(op *operation, err error) (int, errorBody) {
 			Message: "There is no token to hand out.",
 			Detail:  "The key is the token that the request presents, and this one presents none.",
 		}
-	case errors.Is(err, errNoAccess), errors.Is(err, ErrUnknownUser), errors.Is(err, store.ErrNotFound):
+	case errors.Is(err, errNoAccess), errors.Is(err, store.ErrNotFound):
 		return http.StatusNotFound, errorBody{Message: messageNoAccess}
 	case errors.As(err, &tooLarge):
 		return http.StatusRequestEntityTooLarge, errorBody{Message: "Request body too large.", Detail: tooLarge.Error()}

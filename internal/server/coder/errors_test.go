@@ -106,7 +106,7 @@ func TestStoreErrorsBecomeAnswers(t *testing.T) {
 func TestAnUndecidedAuthorisationIsNoPermission(t *testing.T) {
 	f := newFixture(t)
 	f.people.fail = errors.New("no answer")
-	if got := f.send(t, "GET", "me", "", "", "", nil); got.Code != 500 || f.memory.touched != 0 {
+	if got := f.as(t, "admin", "GET", prefix+"bob/secrets", ""); got.Code != 500 || f.memory.touched != 0 {
 		t.Errorf("status %d with %d calls of the store, want 500 with none", got.Code, f.memory.touched)
 	}
 }

@@ -6,16 +6,18 @@ package coder
 import (
 	"cmp"
 	"context"
-	"errors"
 	"net/http"
 	"slices"
 	"strings"
 
 	"k8s.io/apiserver/pkg/endpoints/request"
 
+	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/internal/imports"
 	"github.com/latchkey-dev/latchkey/internal/policy/rules"
+	"github.com/latchkey-dev/latchkey/internal/server/directory"
 	"github.com/latchkey-dev/latchkey/internal/server/requests"
+	"github.com/latchkey-dev/latchkey/internal/server/store"
 )
 
 // DefaultMaxSecrets is the maximum number of secrets of a user, unless configured
@@ -30,10 +32,10 @@ type Config struct {
 	// Root is the path before "users/", such as "/api/v2/", below which the command
 	// line's other requests are served; "" disables them.
 	Root string
-	// Directory, Authorizer and Secrets are all required.
-	Directory  Directory
-	Authorizer Authorizer
-	Secrets    Secrets
+	// Directory, Access and Secrets are all required.
+	Directory Directory
+	Access    Access
+	Secrets   Secrets
 	// MaxSecrets is the maximum number of secrets of a user, and so of an import; 0
 	// means DefaultMaxSecrets. The store enforces it for stored secrets.
 	MaxSecrets int
@@ -63,7 +65,7 @@ type call struct {
 	w      http.ResponseWriter
 	r      *http.Request
 	target target
-	tenant Tenant
+	tenant directory.Tenant
 }
 
 // operation is one row of the contract's table of paths.
@@ -175,19 +177,17 @@ func (h *Handler) serve(op *operation, c *call) (any, error) {
 }
 
 func (h *Handler) list(c *call) (any, error) {
-	secrets, err := h.config.Secrets.List(c.r.Context(), c.tenant)
+	objs, err := h.config.Secrets.List(c.r.Context(), c.tenant.Namespace)
 	if err != nil {
 		return nil, err
 	}
-	if secrets == nil {
-		secrets = []Secret{} // an empty array, never null
-	}
-	slices.SortFunc(secrets, func(a, b Secret) int { return cmp.Compare(a.Name, b.Name) })
+	secrets := viewAll(objs)
+	slices.SortFunc(secrets, func(a, b secret) int { return cmp.Compare(a.Name, b.Name) })
 	return secrets, nil
 }
 
 func (h *Handler) get(c *call) (any, error) {
-	return h.config.Secrets.Get(c.r.Context(), c.tenant, c.target.name)
+	return c.viewOne(h.config.Secrets.Get(c.r.Context(), c.tenant.Namespace, c.target.name))
 }
 
 func (h *Handler) create(c *call) (any, error) {
@@ -195,16 +195,13 @@ func (h *Handler) create(c *call) (any, error) {
 	if err := readJSON(c.w, c.r, maxBodyBytes, &body); err != nil {
 		return nil, err
 	}
-	secret := body.newSecret()
-	if err := invalid(checkNew("", secret)); err != nil {
+	n := body.newSecret()
+	if err := invalid(checkNew("", n)); err != nil {
 		return nil, err
 	}
-	created, err := h.config.Secrets.Create(c.r.Context(), c.tenant, []NewSecret{secret})
+	created, err := h.createAll(c, []store.NewUser{n})
 	if err != nil {
 		return nil, err
-	}
-	if len(created) != 1 {
-		return nil, errors.New("the store did not return the one secret that it created")
 	}
 	return created[0], nil
 }
@@ -215,17 +212,17 @@ func (h *Handler) update(c *call) (any, error) {
 		return nil, err
 	}
 	change := body.change()
-	if change == (Change{}) {
+	if change == (store.UserChange{}) {
 		return nil, errNothingToChange
 	}
 	if err := invalid(checkChange(change)); err != nil {
 		return nil, err
 	}
-	return h.config.Secrets.Update(c.r.Context(), c.tenant, c.target.name, change)
+	return c.viewOne(h.config.Secrets.Update(c.r.Context(), c.tenant.Namespace, c.target.name, change))
 }
 
 func (h *Handler) remove(c *call) (any, error) {
-	return nil, h.config.Secrets.Delete(c.r.Context(), c.tenant, c.target.name)
+	return c.viewOne(h.config.Secrets.Delete(c.r.Context(), c.tenant.Namespace, c.target.name))
 }
 
 func (h *Handler) importFile(c *call) (any, error) {
@@ -237,11 +234,33 @@ func (h *Handler) importFile(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	secrets := newSecrets(entries)
+	secrets := make([]store.NewUser, len(entries))
+	for i, e := range entries {
+		secrets[i] = store.NewUser{Name: e.Key, Value: e.Value, EnvName: e.EnvName(), Enabled: true}
+	}
 	if err := invalid(checkAll(secrets)); err != nil {
 		return nil, err
 	}
-	return h.config.Secrets.Create(c.r.Context(), c.tenant, secrets)
+	return h.createAll(c, secrets)
+}
+
+// createAll creates all the secrets or none, and returns them in the given order.
+func (h *Handler) createAll(c *call, secrets []store.NewUser) ([]secret, error) {
+	objs, err := h.config.Secrets.Create(c.r.Context(), c.tenant.Namespace, secrets)
+	if err != nil {
+		return nil, err
+	}
+	audited(c.r.Context(), objs...)
+	return viewAll(objs), nil
+}
+
+// viewOne returns the one secret that a call is about in the form of the answer.
+func (c *call) viewOne(obj *v1alpha1.UserSecret, err error) (any, error) {
+	if err != nil {
+		return nil, err
+	}
+	audited(c.r.Context(), obj)
+	return view(obj), nil
 }
 
 // parse parses a secrets file when a place is free.

@@ -209,9 +209,19 @@ func (r *countingReader) Read([]byte) (int, error) {
 	return 0, errors.New("unread")
 }
 
+func TestAdmit_OnesOwnSecrets_NeedNoRight(t *testing.T) {
+	f := newFixture(t)
+	f.people.fail = errors.New("no answer")
+	for _, key := range []string{"me", "alice", alice.ID} {
+		if got := f.as(t, "alice", "GET", prefix+key+"/secrets", ""); got.Code != http.StatusOK || len(f.people.asked) > 0 {
+			t.Errorf("%s: status %d after asking %q, want 200 after asking nothing", key, got.Code, f.people.asked)
+		}
+	}
+}
+
 func TestAMissingCallerIsRefused(t *testing.T) {
 	f := newFixture(t)
-	h := New(Config{Prefix: prefix, Directory: f.people, Authorizer: f.people, Secrets: f.memory})
+	h := New(Config{Prefix: prefix, Directory: f.people, Access: f.people, Secrets: f.memory})
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, httptest.NewRequest("GET", "/api/v2/users/alice/secrets", http.NoBody))
 	want := `{"message":"You are signed out or your session has expired. Please sign in again to continue.",` +
@@ -271,7 +281,7 @@ func TestImport(t *testing.T) {
 
 func TestAnImportWaitsForItsTurn(t *testing.T) {
 	f := newFixture(t)
-	h := New(Config{Prefix: prefix, Directory: f.people, Authorizer: f.people, Secrets: f.memory})
+	h := New(Config{Prefix: prefix, Directory: f.people, Access: f.people, Secrets: f.memory})
 	for range maxParsing {
 		h.parsing <- struct{}{}
 	}

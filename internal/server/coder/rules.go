@@ -11,6 +11,7 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/leak"
 	"github.com/latchkey-dev/latchkey/internal/policy/rules"
 	"github.com/latchkey-dev/latchkey/internal/seal"
+	"github.com/latchkey-dev/latchkey/internal/server/store"
 )
 
 // validation is one invalid field of a request.
@@ -31,7 +32,7 @@ func (f *findings) add(field, detail string) {
 
 // checkNew applies the field rules to a secret to create. Fields are named with a
 // prefix.
-func checkNew(prefix string, s NewSecret) findings {
+func checkNew(prefix string, s store.NewUser) findings {
 	var f findings
 	f.add(prefix+"name", rules.Name(s.Name))
 	f.add(prefix+"value", checkValue(s.Value, true))
@@ -54,7 +55,7 @@ func (f *findings) keepOut(prefix string, v seal.Value, fields map[string]*strin
 }
 
 // checkAll applies the field rules to every entry of an import.
-func checkAll(secrets []NewSecret) findings {
+func checkAll(secrets []store.NewUser) findings {
 	var f findings
 	for i, s := range secrets {
 		f = append(f, checkNew(entryPrefix(i), s)...)
@@ -63,7 +64,7 @@ func checkAll(secrets []NewSecret) findings {
 }
 
 // checkChange applies the field rules to the fields that an update sets.
-func checkChange(c Change) findings {
+func checkChange(c store.UserChange) findings {
 	var f findings
 	if c.Value != nil {
 		f.add("value", checkValue(*c.Value, false))

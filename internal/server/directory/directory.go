@@ -8,6 +8,8 @@ package directory
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -24,9 +26,11 @@ import (
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/internal/recheck"
+	"github.com/latchkey-dev/latchkey/internal/server/store"
 )
 
-// ErrUnknown is the answer for a key without a user or environment.
+// ErrUnknown is the answer for a key without a user or environment. Every other error
+// of a [Directory] wraps [store.ErrUnavailable].
 var ErrUnknown = errors.New("no such user or environment")
 
 // Tenant is a Namespace that is a user or an environment.
@@ -39,6 +43,20 @@ type Tenant struct {
 	Name string
 	// Created is when the Namespace was created.
 	Created time.Time
+	// Own reports that a user was found for a caller who is that user.
+	Own bool
+}
+
+// Self is the key of the caller's own user.
+const Self = "me"
+
+// Nobody returns a tenant that does not exist, one for each key. If a key belongs to no
+// tenant, rights are checked in its Namespace, so that the refusal takes the same work
+// as for a tenant that the caller may not see. The name is derived from the key,
+// because reviews are cached: two unknown keys take the work of two tenants.
+func Nobody(key string) Tenant {
+	sum := sha256.Sum256([]byte(key))
+	return Tenant{Namespace: "latchkey-nobody-" + hex.EncodeToString(sum[:16])}
 }
 
 // Directory finds tenants. It is safe for concurrent use.
@@ -127,46 +145,43 @@ func facts(m *metav1.PartialObjectMetadata) []string {
 	}, subjects(m, m.Labels[v1alpha1.LabelUser])...)
 }
 
-// UserOf returns the user of a Kubernetes user name.
-func (d *Directory) UserOf(ctx context.Context, subject string) (Tenant, error) {
-	return d.find(ctx, bySubject(subject))
-}
-
-// Is reports whether a Kubernetes user name belongs to the user t, as far as the cache
-// knows.
-func (d *Directory) Is(ctx context.Context, subject string, t Tenant) (bool, error) {
-	own, err := d.known(ctx, bySubject(subject))
-	if errors.Is(err, ErrUnknown) {
-		return false, nil
+// User returns the user that key names: [Self] is the user whose subjects include
+// caller, a Kubernetes user name; anything else is a user's id or else a username.
+func (d *Directory) User(ctx context.Context, caller, key string) (Tenant, error) {
+	if key == Self {
+		t, err := d.find(ctx, key, bySubject(caller))
+		t.Own = err == nil // the cache may not have it yet
+		return t, err
 	}
-	return own.Namespace == t.Namespace, err
-}
-
-// User returns the user with an id, else with a username.
-func (d *Directory) User(ctx context.Context, key string) (Tenant, error) {
-	return d.find(ctx, func(i index) (Tenant, bool) {
+	t, err := d.find(ctx, key, func(i index) (Tenant, bool) {
 		if t, ok := i.byUserID[strings.ToLower(key)]; ok {
 			return t, true
 		}
 		t, ok := i.byUsername[key]
 		return t, ok
 	})
+	own, cerr := d.known(ctx, bySubject(caller))
+	if cerr != nil && !errors.Is(cerr, ErrUnknown) {
+		return Tenant{}, cerr
+	}
+	t.Own = own.Namespace == t.Namespace
+	return t, err
 }
 
 // Environment returns the environment with an id.
 func (d *Directory) Environment(ctx context.Context, id string) (Tenant, error) {
-	return d.find(ctx, func(i index) (Tenant, bool) { t, ok := i.byEnvironmentID[strings.ToLower(id)]; return t, ok })
+	return d.find(ctx, id, func(i index) (Tenant, bool) { t, ok := i.byEnvironmentID[strings.ToLower(id)]; return t, ok })
 }
 
 // EnvironmentIn returns the environment of a Namespace.
 func (d *Directory) EnvironmentIn(ctx context.Context, namespace string) (Tenant, error) {
-	return d.find(ctx, func(i index) (Tenant, bool) { t, ok := i.inNamespace[namespace]; return t, ok })
+	return d.find(ctx, namespace, func(i index) (Tenant, bool) { t, ok := i.inNamespace[namespace]; return t, ok })
 }
 
 // Refresh does the work of a lookup that the cache cannot answer. It is for refusals
 // that must not differ from the answer about a tenant that does not exist.
 func (d *Directory) Refresh(ctx context.Context) error {
-	_, err := d.live.Do(ctx, struct{}{})
+	_, err := d.lookUp(ctx)
 	return err
 }
 
@@ -175,21 +190,36 @@ func bySubject(subject string) func(index) (Tenant, bool) {
 }
 
 // find looks in the cache, and then at the API server: a Namespace that was created a
-// moment ago may not be in the cache yet.
-func (d *Directory) find(ctx context.Context, look func(index) (Tenant, bool)) (Tenant, error) {
+// moment ago may not be in the cache yet. If no tenant has the key, it returns
+// ErrUnknown and [Nobody].
+func (d *Directory) find(ctx context.Context, key string, look func(index) (Tenant, bool)) (Tenant, error) {
 	t, err := d.known(ctx, look)
 	if !errors.Is(err, ErrUnknown) {
 		return t, err
 	}
-	now, err := d.live.Do(ctx, struct{}{})
+	now, err := d.lookUp(ctx)
 	if err != nil {
 		return Tenant{}, err
 	}
 	t, ok := look(now)
 	if !ok {
-		return Tenant{}, ErrUnknown
+		return Nobody(key), ErrUnknown
 	}
 	return t, nil
+}
+
+// lookUp reads the tenants from the API server.
+func (d *Directory) lookUp(ctx context.Context) (index, error) {
+	now, err := d.live.Do(ctx, struct{}{})
+	return now, away(err)
+}
+
+// away reports that the API server could not be asked.
+func away(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", store.ErrUnavailable, err)
 }
 
 // known looks only in the cache.
@@ -199,7 +229,7 @@ func (d *Directory) known(ctx context.Context, look func(index) (Tenant, bool)) 
 	if d.stale {
 		items, err := list(ctx, d.cache)
 		if err != nil {
-			return Tenant{}, err
+			return Tenant{}, away(err)
 		}
 		d.index = d.build(items, d.log)
 		d.stale = false

@@ -21,10 +21,11 @@ import (
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/internal/recheck"
+	"github.com/latchkey-dev/latchkey/internal/server/store"
 )
 
 // ageless compares tenants by whose they are.
-var ageless = cmpopts.IgnoreFields(Tenant{}, "Created")
+var ageless = cmpopts.IgnoreFields(Tenant{}, "Created", "Own")
 
 var epoch = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
@@ -191,18 +192,18 @@ func TestLookups(t *testing.T) {
 		want Tenant
 		err  error
 	}{
-		"a subject is found":                     {func() (Tenant, error) { return d.UserOf(t.Context(), "oidc:alice") }, alice, nil},
-		"a username is no subject of its own":    {func() (Tenant, error) { return d.UserOf(t.Context(), "Alice") }, Tenant{}, ErrUnknown},
-		"no subject is nobody":                   {func() (Tenant, error) { return d.UserOf(t.Context(), "") }, Tenant{}, ErrUnknown},
-		"an id is found in any case":             {func() (Tenant, error) { return d.User(t.Context(), "Id-1") }, alice, nil},
-		"an id goes before a username":           {func() (Tenant, error) { return d.User(t.Context(), "id-1") }, alice, nil},
-		"a username is found as it is":           {func() (Tenant, error) { return d.User(t.Context(), "Alice") }, alice, nil},
-		"a username in another case is not":      {func() (Tenant, error) { return d.User(t.Context(), "alice") }, Tenant{}, ErrUnknown},
+		"a subject is found":                     {func() (Tenant, error) { return d.User(t.Context(), "oidc:alice", Self) }, alice, nil},
+		"a username is no subject of its own":    {func() (Tenant, error) { return d.User(t.Context(), "Alice", Self) }, Nobody(Self), ErrUnknown},
+		"no subject is nobody":                   {func() (Tenant, error) { return d.User(t.Context(), "", Self) }, Nobody(Self), ErrUnknown},
+		"an id is found in any case":             {func() (Tenant, error) { return d.User(t.Context(), "", "Id-1") }, alice, nil},
+		"an id goes before a username":           {func() (Tenant, error) { return d.User(t.Context(), "", "id-1") }, alice, nil},
+		"a username is found as it is":           {func() (Tenant, error) { return d.User(t.Context(), "", "Alice") }, alice, nil},
+		"a username in another case is not":      {func() (Tenant, error) { return d.User(t.Context(), "", "alice") }, Nobody("alice"), ErrUnknown},
 		"an environment is found by its id":      {func() (Tenant, error) { return d.Environment(t.Context(), "UID-E") }, prod, nil},
-		"an environment is not found by name":    {func() (Tenant, error) { return d.Environment(t.Context(), "prod") }, Tenant{}, ErrUnknown},
-		"a user is no environment":               {func() (Tenant, error) { return d.Environment(t.Context(), "id-1") }, Tenant{}, ErrUnknown},
+		"an environment is not found by name":    {func() (Tenant, error) { return d.Environment(t.Context(), "prod") }, Nobody("prod"), ErrUnknown},
+		"a user is no environment":               {func() (Tenant, error) { return d.Environment(t.Context(), "id-1") }, Nobody("id-1"), ErrUnknown},
 		"an environment is found by its place":   {func() (Tenant, error) { return d.EnvironmentIn(t.Context(), "e") }, prod, nil},
-		"a user's Namespace is no environment's": {func() (Tenant, error) { return d.EnvironmentIn(t.Context(), "a") }, Tenant{}, ErrUnknown},
+		"a user's Namespace is no environment's": {func() (Tenant, error) { return d.EnvironmentIn(t.Context(), "a") }, Nobody("a"), ErrUnknown},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := tt.find()
@@ -210,6 +211,40 @@ func TestLookups(t *testing.T) {
 				t.Errorf("got %+v, %v, want %+v, %v", got, err, tt.want, tt.err)
 			}
 		})
+	}
+}
+
+func TestUser_Own_IsOfTheCallersSubject(t *testing.T) {
+	d := &Directory{log: logr.Discard()}
+	d.live = recheck.New(func(context.Context, struct{}) (index, error) { return d.index, nil })
+	d.index = d.build([]metav1.PartialObjectMetadata{
+		namespace("a", 1, map[string]string{v1alpha1.LabelUser: "alice"}), namespace("b", 2, map[string]string{v1alpha1.LabelUser: "bob"}),
+	}, logr.Discard())
+	for name, tt := range map[string]struct {
+		caller, key string
+		want        bool
+	}{
+		"oneself":                    {"alice", Self, true},
+		"oneself by username":        {"alice", "alice", true},
+		"oneself by id":              {"alice", "uid-a", true},
+		"another":                    {"bob", "alice", false},
+		"somebody who is no user":    {"admin", "alice", false},
+		"oneself, who is no user":    {"admin", Self, false},
+		"a user who does not exist":  {"alice", "carol", false},
+		"nobody by one without user": {"admin", "carol", false},
+	} {
+		if got, _ := d.User(t.Context(), tt.caller, tt.key); got.Own != tt.want {
+			t.Errorf("%s: own = %t, want %t", name, got.Own, tt.want)
+		}
+	}
+}
+
+func TestFind_APIServerAway_IsAnOutage(t *testing.T) {
+	d := &Directory{log: logr.Discard()}
+	d.live = recheck.New(func(context.Context, struct{}) (index, error) { return index{}, errors.New("refused") })
+	_, err := d.User(t.Context(), "alice", "bob")
+	if rerr := d.Refresh(t.Context()); !errors.Is(err, store.ErrUnavailable) || !errors.Is(rerr, store.ErrUnavailable) {
+		t.Errorf("User returned %v, Refresh %v, want store.ErrUnavailable", err, rerr)
 	}
 }
 
@@ -276,9 +311,9 @@ func TestFind_NewerThanTheCache_IsLookedUpOnce(t *testing.T) {
 	d.live = recheck.New(func(context.Context, struct{}) (index, error) { looked++; return fresh, nil })
 	want := Tenant{Namespace: "a", ID: "uid-a", Name: "alice"}
 	for name, find := range map[string]func() (Tenant, error){
-		"by username": func() (Tenant, error) { return d.User(t.Context(), "alice") },
-		"by id":       func() (Tenant, error) { return d.User(t.Context(), "uid-a") },
-		"by subject":  func() (Tenant, error) { return d.UserOf(t.Context(), "alice") },
+		"by username": func() (Tenant, error) { return d.User(t.Context(), "", "alice") },
+		"by id":       func() (Tenant, error) { return d.User(t.Context(), "", "uid-a") },
+		"by subject":  func() (Tenant, error) { return d.User(t.Context(), "alice", Self) },
 		"as an environment by id": func() (Tenant, error) {
 			e, err := d.Environment(t.Context(), "uid-a")
 			e.Name = "alice"
@@ -297,12 +332,12 @@ func TestFind_NewerThanTheCache_IsLookedUpOnce(t *testing.T) {
 		}
 	}
 	looked = 0
-	if _, err := d.User(t.Context(), "nobody"); !errors.Is(err, ErrUnknown) || looked != 1 {
+	if _, err := d.User(t.Context(), "", "nobody"); !errors.Is(err, ErrUnknown) || looked != 1 {
 		t.Errorf("nobody: %v after %d lookups, want unknown after one", err, looked)
 	}
 	d.index = fresh
 	looked = 0
-	if _, err := d.User(t.Context(), "alice"); err != nil || looked != 0 {
+	if _, err := d.User(t.Context(), "", "alice"); err != nil || looked != 0 {
 		t.Errorf("what the cache has: %v after %d lookups, want none", err, looked)
 	}
 }

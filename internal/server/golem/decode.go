@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/latchkey-dev/latchkey/internal/server/directory"
 	"github.com/latchkey-dev/latchkey/internal/server/requests"
 	"github.com/latchkey-dev/latchkey/internal/server/store"
 	"github.com/latchkey-dev/latchkey/internal/typedvalue"
@@ -43,8 +44,8 @@ type createBody struct {
 // updateBody is the body of an update. The value is not parsed yet.
 type updateBody struct {
 	revision uint64
-	op       Op
-	value    json.RawMessage // with Set
+	set      json.RawMessage // nil leaves the value as it is
+	unset    bool            // removes the value
 }
 
 // readBody reads the body of a request and checks its form. The caller's right was
@@ -78,7 +79,7 @@ func readBody(c *call, refusal error) ([]byte, error) {
 
 // isRefusal reports whether an error says that the caller lacks the right.
 func isRefusal(err error) bool {
-	return errors.Is(err, errForbidden) || errors.Is(err, ErrUnknownEnvironment) || errors.Is(err, store.ErrNotFound)
+	return errors.Is(err, errForbidden) || errors.Is(err, directory.ErrUnknown) || errors.Is(err, store.ErrNotFound)
 }
 
 // isJSON reports whether a request declares its body as application/json or
@@ -162,20 +163,20 @@ func decodeUpdate(body []byte) (updateBody, error) {
 	if update.revision, err = parseRevision(string(found["currentRevision"])); err != nil {
 		problems = append(problems, "currentRevision: "+expectedRevision)
 	}
-	if update.op, update.value, err = decodeOp(found["secretValue"]); err != nil {
+	if update.set, update.unset, err = decodeOp(found["secretValue"]); err != nil {
 		problems = append(problems, err.Error())
 	}
 	return update, invalidRequest(problems...)
 }
 
-// decodeOp returns the operation on the value, and the value for Set.
-func decodeOp(text json.RawMessage) (Op, json.RawMessage, error) {
+// decodeOp returns what an update does with the value: sets it, removes it, or neither.
+func decodeOp(text json.RawMessage) (set json.RawMessage, unset bool, err error) {
 	if absent(text) {
-		return Keep, nil, nil
+		return nil, false, nil
 	}
 	found, ok := members(text, "op", "value")
 	if !ok {
-		return Keep, nil, errors.New("secretValue: expected null or an object with the member op")
+		return nil, false, errors.New("secretValue: expected null or an object with the member op")
 	}
 	var op string
 	if json.Unmarshal(found["op"], &op) != nil {
@@ -183,13 +184,13 @@ func decodeOp(text json.RawMessage) (Op, json.RawMessage, error) {
 	}
 	switch {
 	case op == "unset":
-		return Unset, nil, nil
+		return nil, true, nil
 	case op == "set" && found["value"] != nil:
-		return Set, found["value"], nil
+		return found["value"], false, nil
 	case op == "set":
-		return Keep, nil, errors.New("secretValue.value: expected the value to set")
+		return nil, false, errors.New("secretValue.value: expected the value to set")
 	}
-	return Keep, nil, errors.New(`secretValue.op: expected "set" or "unset"`)
+	return nil, false, errors.New(`secretValue.op: expected "set" or "unset"`)
 }
 
 // queryRevision reads the revision of a deletion. Two revisions are refused, because it

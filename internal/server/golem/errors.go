@@ -13,6 +13,7 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/latchkey-dev/latchkey/internal/policy/limits"
+	"github.com/latchkey-dev/latchkey/internal/server/directory"
 	"github.com/latchkey-dev/latchkey/internal/server/requests"
 	"github.com/latchkey-dev/latchkey/internal/server/store"
 )
@@ -55,6 +56,7 @@ var (
 	errNoMethod        = errors.New("the path does not have this method")
 	errMediaType       = errors.New("the body is not said to be JSON")
 	errForbidden       = errors.New("the caller may not do this with the environment's secrets")
+	errUnreadable      = errors.New("the stored secret cannot be read") // its key is missing, or its value does not match its type
 	errValueTooLarge   = errors.New("the value is over every limit, whatever its type")
 )
 
@@ -147,7 +149,7 @@ func answerStore(c *call, err error) (int, errorBody) {
 		refused  *store.RefusedError
 	)
 	switch {
-	case errors.Is(err, ErrUnknownEnvironment), errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrNoTenant):
+	case errors.Is(err, directory.ErrUnknown), errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrNoTenant):
 		return http.StatusNotFound, notFoundBody(c.target)
 	case errors.Is(err, store.ErrRevision):
 		return http.StatusConflict, errorBody{Code: codeRevision, Error: "Concurrent update attempt"}
@@ -166,7 +168,7 @@ func answerStore(c *call, err error) (int, errorBody) {
 			Code:  codeRefused,
 			Error: fmt.Sprintf("A quota, a policy or a rule of the cluster does not allow it (%s)", refused.Reason),
 		}
-	case errors.Is(err, ErrUnreadable):
+	case errors.Is(err, errUnreadable):
 		return http.StatusServiceUnavailable, errorBody{
 			Code:  codeUnavailable,
 			Error: "What is stored cannot be read: the status of the AgentSecret says why",

@@ -17,6 +17,7 @@ import (
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/internal/policy/limits"
+	"github.com/latchkey-dev/latchkey/internal/server/directory"
 	"github.com/latchkey-dev/latchkey/internal/server/store"
 )
 
@@ -40,7 +41,7 @@ func TestStoreErrorsBecomeAnswers(t *testing.T) {
 	}{
 		"a secret that went away":               {"PATCH", fmt.Errorf("x: %w", store.ErrNotFound), 404, noSecret},
 		"a secret that went away before":        {"DELETE", store.ErrNotFound, 404, noSecret},
-		"an environment that went away":         {"POST", fmt.Errorf("x: %w", ErrUnknownEnvironment), 404, noEnv},
+		"an environment that went away":         {"POST", fmt.Errorf("x: %w", directory.ErrUnknown), 404, noEnv},
 		"an environment that is not found":      {"POST", store.ErrNotFound, 404, noEnv},
 		"a newer revision":                      {"PATCH", fmt.Errorf("x: %w", store.ErrRevision), 409, revision},
 		"a revision before a limit":             {"PATCH", errors.Join(count, store.ErrRevision), 409, revision},
@@ -70,7 +71,7 @@ func TestStoreErrorsBecomeAnswers(t *testing.T) {
 			case "DELETE":
 				path = deletionOf(path) + "?current_revision=0"
 			}
-			f.golem = New(Config{Prefix: prefix, Directory: f.people, Authorizer: f.people, Secrets: refusing{f.memory, tc.err}})
+			f.serve(prefix, refusing{f.memory, tc.err})
 			got := f.as(t, "admin", tc.method, path, body)
 			if got.Code != tc.status {
 				t.Errorf("status = %d, want %d", got.Code, tc.status)
@@ -91,11 +92,15 @@ type refusing struct {
 	err error
 }
 
-func (r refusing) Create(context.Context, Environment, NewSecret) (Secret, error) {
-	return Secret{}, r.err
+func (r refusing) Create(context.Context, string, store.NewAgent) (*v1alpha1.AgentSecret, error) {
+	return nil, r.err
 }
-func (r refusing) Update(context.Context, Secret, Change) (Secret, error) { return Secret{}, r.err }
-func (r refusing) Delete(context.Context, Secret, int64) (Secret, error)  { return Secret{}, r.err }
+func (r refusing) Update(context.Context, *v1alpha1.AgentSecret, int64, store.AgentChange) (*v1alpha1.AgentSecret, error) {
+	return nil, r.err
+}
+func (r refusing) Delete(context.Context, *v1alpha1.AgentSecret, int64) (*v1alpha1.AgentSecret, error) {
+	return nil, r.err
+}
 
 func TestFaultsAreLoggedWithoutValues(t *testing.T) {
 	for name, tc := range map[string]struct {

@@ -12,6 +12,8 @@ import (
 
 	"k8s.io/apiserver/pkg/endpoints/request"
 
+	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+	"github.com/latchkey-dev/latchkey/internal/server/directory"
 	"github.com/latchkey-dev/latchkey/internal/server/requests"
 )
 
@@ -20,10 +22,11 @@ type Config struct {
 	// Prefix is the path before envs, agent-secrets and agent-secret, with a
 	// slash at both ends: "/v1/" or "/apis/golem.latchkey.dev/v1/".
 	Prefix string
-	// Directory, Authorizer and Secrets are all required.
-	Directory  Directory
-	Authorizer Authorizer
-	Secrets    Secrets
+	// Directory, Access, Secrets and Opener are all required.
+	Directory Directory
+	Access    Access
+	Secrets   Secrets
+	Opener    Opener
 }
 
 // Handler serves the dialect below one prefix. It is safe for concurrent use.
@@ -48,7 +51,7 @@ type call struct {
 	target target
 	op     *operation
 	// environment is set once it is known, whether the caller may see it or not.
-	environment Environment
+	environment directory.Tenant
 	// path is the canonical path of the secret to create.
 	path []string
 }
@@ -145,23 +148,27 @@ func (h *Handler) list(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	secrets, err := h.config.Secrets.List(c.ctx(), e)
+	objs, err := h.config.Secrets.List(c.ctx(), e.Namespace)
 	if err != nil {
 		return nil, err
 	}
-	slices.SortFunc(secrets, func(a, b Secret) int {
-		return cmp.Or(slices.Compare(a.Path, b.Path), cmp.Compare(a.ID, b.ID))
+	slices.SortFunc(objs, func(a, b *v1alpha1.AgentSecret) int {
+		return cmp.Or(slices.Compare(a.Spec.Path, b.Spec.Path), cmp.Compare(a.UID, b.UID))
 	})
 	// One check for all: a right to single names counts only if a single secret is
 	// addressed.
-	reveal := slices.ContainsFunc(secrets, func(s Secret) bool { return s.Sealed != "" })
+	reveal := slices.ContainsFunc(objs, func(o *v1alpha1.AgentSecret) bool { return o.Spec.SealedValue != "" })
 	if reveal {
-		if reveal, err = h.config.Authorizer.MayReveal(c.ctx(), e, ""); err != nil {
+		if reveal, err = h.config.Access.RevealAgentSecret(c.ctx(), e.Namespace, ""); err != nil {
 			return nil, err
 		}
 	}
-	values := make([]agentSecret, 0, len(secrets)) // an empty array, never null
-	for _, s := range secrets {
+	values := make([]agentSecret, 0, len(objs)) // an empty array, never null
+	for _, o := range objs {
+		s, err := read(o, e)
+		if err != nil {
+			return nil, err
+		}
 		shown, err := h.show(c.ctx(), s, reveal)
 		if err != nil {
 			return nil, err
@@ -177,10 +184,15 @@ func (h *Handler) get(c *call) (any, error) {
 		return nil, err
 	}
 	reveal := false
-	if s.Sealed != "" {
-		if reveal, err = h.config.Authorizer.MayReveal(c.ctx(), s.Environment, s.Object); err != nil {
+	if s.object.Spec.SealedValue != "" {
+		if reveal, err = h.mayReveal(c, s); err != nil {
 			return nil, err
 		}
 	}
 	return h.show(c.ctx(), s, reveal)
+}
+
+// mayReveal reports whether the caller may see the value of s.
+func (h *Handler) mayReveal(c *call, s secret) (bool, error) {
+	return h.config.Access.RevealAgentSecret(c.ctx(), s.object.Namespace, s.object.Name)
 }

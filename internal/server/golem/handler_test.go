@@ -109,7 +109,7 @@ func TestParseID(t *testing.T) {
 func TestBothPrefixesAreServed(t *testing.T) {
 	const aggregated = "/apis/golem.latchkey.dev/v1/"
 	f := newFixture(t)
-	f.golem = New(Config{Prefix: aggregated, Directory: f.people, Authorizer: f.people, Secrets: f.memory})
+	f.serve(aggregated, f.memory)
 	path := aggregated + strings.TrimPrefix(secretsPath, prefix)
 	if got := f.as(t, "admin", "POST", path, `{"path":["k"],"secretType":{"type":"Str"}}`); got.Code != 200 {
 		t.Errorf("got %d %s, want 200", got.Code, got.Body)

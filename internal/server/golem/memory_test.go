@@ -14,12 +14,16 @@ import (
 	"sync"
 	"testing"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apiserver/pkg/authentication/user"
 	"k8s.io/apiserver/pkg/endpoints/request"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/internal/policy/limits"
 	"github.com/latchkey-dev/latchkey/internal/seal"
+	"github.com/latchkey-dev/latchkey/internal/server/directory"
 	"github.com/latchkey-dev/latchkey/internal/server/store"
 )
 
@@ -28,8 +32,8 @@ import (
 // value. It counts what it is asked.
 type memory struct {
 	mu      sync.Mutex
-	byID    map[string]Secret
-	values  map[string]seal.Value // by Secret.Sealed
+	byID    map[string]*v1alpha1.AgentSecret // replaced, never changed
+	values  map[string]seal.Value            // by sealedValue
 	made    int
 	touched int
 	writes  int
@@ -41,7 +45,7 @@ type memory struct {
 }
 
 func newMemory() *memory {
-	return &memory{byID: map[string]Secret{}, values: map[string]seal.Value{}}
+	return &memory{byID: map[string]*v1alpha1.AgentSecret{}, values: map[string]seal.Value{}}
 }
 
 func (m *memory) seal(v seal.Value) string {
@@ -55,27 +59,27 @@ func (m *memory) enter() error {
 	return m.fail
 }
 
-func (m *memory) List(_ context.Context, e Environment) ([]Secret, error) {
+func (m *memory) List(_ context.Context, namespace string) ([]*v1alpha1.AgentSecret, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	var secrets []Secret
+	var secrets []*v1alpha1.AgentSecret
 	for _, s := range m.byID {
-		if s.Environment == e {
+		if s.Namespace == namespace {
 			secrets = append(secrets, s)
 		}
 	}
 	return secrets, m.enter()
 }
 
-func (m *memory) Get(_ context.Context, id string) (Secret, error) {
+func (m *memory) Get(_ context.Context, id string) (*v1alpha1.AgentSecret, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err := m.enter(); err != nil {
-		return Secret{}, err
+		return nil, err
 	}
 	s, ok := m.byID[id]
 	if !ok {
-		return Secret{}, store.ErrNotFound
+		return nil, store.ErrNotFound
 	}
 	return s, nil
 }
@@ -85,31 +89,31 @@ func (m *memory) Refresh(context.Context) error {
 	return nil
 }
 
-func (m *memory) Open(_ context.Context, s Secret) (seal.Value, error) {
+func (m *memory) Open(_ context.Context, _ seal.Context, sealed string) (seal.Value, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.opened++
-	v, ok := m.values[s.Sealed]
+	v, ok := m.values[sealed]
 	if !ok {
 		return v, errors.New("asked to open nothing")
 	}
 	return v, m.stuck
 }
 
-func (m *memory) Create(_ context.Context, e Environment, n NewSecret) (Secret, error) {
+func (m *memory) Create(_ context.Context, namespace string, n store.NewAgent) (*v1alpha1.AgentSecret, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err := m.enter(); err != nil {
-		return Secret{}, err
+		return nil, err
 	}
 	var taken, full error
 	count := 1
 	for _, s := range m.byID {
-		if s.Environment != e {
+		if s.Namespace != namespace {
 			continue
 		}
 		count++
-		if slices.Equal(s.Path, n.Path) {
+		if slices.Equal(s.Spec.Path, n.Path) {
 			taken = &store.ConflictError{Conflicts: []store.Conflict{{Claim: v1alpha1.ClaimPath}}}
 		}
 	}
@@ -120,17 +124,22 @@ func (m *memory) Create(_ context.Context, e Environment, n NewSecret) (Secret, 
 		full = errors.Join(full, limitOf(*n.Value))
 	}
 	if err := errors.Join(taken, full); err != nil {
-		return Secret{}, err
+		return nil, err
 	}
 	m.made++
 	m.writes++
-	s := Secret{
-		ID: idOf(m.made), Environment: e, Path: n.Path, Type: n.Type, Object: fmt.Sprintf("asec-%d", m.made),
+	raw, err := n.Type.MarshalStored()
+	if err != nil {
+		return nil, err
+	}
+	s := &v1alpha1.AgentSecret{
+		ObjectMeta: metav1.ObjectMeta{UID: types.UID(idOf(m.made)), Namespace: namespace, Name: fmt.Sprintf("asec-%d", m.made)},
+		Spec:       v1alpha1.AgentSecretSpec{Path: n.Path, SecretType: runtime.RawExtension{Raw: raw}},
 	}
 	if n.Value != nil {
-		s.Sealed = m.seal(*n.Value)
+		s.Spec.SealedValue = m.seal(*n.Value)
 	}
-	m.byID[s.ID] = s
+	m.byID[string(s.UID)] = s
 	return s, nil
 }
 
@@ -146,56 +155,56 @@ func limitOf(v seal.Value) error {
 	return nil
 }
 
-func (m *memory) Update(_ context.Context, s Secret, c Change) (Secret, error) {
+func (m *memory) Update(_ context.Context, s *v1alpha1.AgentSecret, revision int64, c store.AgentChange) (*v1alpha1.AgentSecret, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if err := m.current(s, c.Revision); err != nil {
-		return Secret{}, err
+	now, err := m.current(s, revision)
+	if err != nil {
+		return nil, err
 	}
-	now := m.byID[s.ID]
-	switch c.Op {
-	case Set:
-		if err := limitOf(c.Value); err != nil {
-			return Secret{}, err
+	now = now.DeepCopy()
+	switch {
+	case c.Set != nil:
+		if err := limitOf(*c.Set); err != nil {
+			return nil, err
 		}
-		now.Sealed = m.seal(c.Value)
-	case Unset:
-		now.Sealed = ""
-	case Keep:
+		now.Spec.SealedValue = m.seal(*c.Set)
+	case c.Unset:
+		now.Spec.SealedValue = ""
 	}
-	now.Revision++
+	now.Spec.Revision++
 	m.writes++
-	m.byID[s.ID] = now
+	m.byID[string(s.UID)] = now
 	return now, nil
 }
 
-func (m *memory) Delete(_ context.Context, s Secret, revision int64) (Secret, error) {
+func (m *memory) Delete(_ context.Context, s *v1alpha1.AgentSecret, revision int64) (*v1alpha1.AgentSecret, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if err := m.current(s, revision); err != nil {
-		return Secret{}, err
+	now, err := m.current(s, revision)
+	if err != nil {
+		return nil, err
 	}
-	now := m.byID[s.ID]
-	delete(m.byID, s.ID)
+	delete(m.byID, string(s.UID))
 	m.writes++
 	return now, nil
 }
 
-func (m *memory) current(s Secret, revision int64) error {
+func (m *memory) current(s *v1alpha1.AgentSecret, revision int64) (*v1alpha1.AgentSecret, error) {
 	if err := m.enter(); err != nil {
-		return err
+		return nil, err
 	}
-	now, ok := m.byID[s.ID]
+	now, ok := m.byID[string(s.UID)]
 	if !ok {
-		return store.ErrNotFound
+		return nil, store.ErrNotFound
 	}
-	if now.Revision != revision {
-		return store.ErrRevision
+	if now.Spec.Revision != revision {
+		return nil, store.ErrRevision
 	}
-	return nil
+	return now, nil
 }
 
-// people is a Directory and an Authorizer of two environments. A right is a
+// people is a Directory and an Access of two environments. A right is a
 // verb, "value", or "namespace" for who may get the Namespace; one with an
 // object's name behind it, such as "get/asec-1", is limited to that object.
 type people struct {
@@ -207,8 +216,8 @@ type people struct {
 }
 
 var (
-	first  = Environment{ID: "11111111-1111-4111-8111-11111111111a", Namespace: "e-first", Name: "first"}
-	hidden = Environment{ID: "22222222-2222-4222-8222-22222222222b", Namespace: "e-hidden", Name: "hidden"}
+	first  = directory.Tenant{ID: "11111111-1111-4111-8111-11111111111a", Namespace: "e-first", Name: "first"}
+	hidden = directory.Tenant{ID: "22222222-2222-4222-8222-22222222222b", Namespace: "e-hidden", Name: "hidden"}
 )
 
 const unknownID = "33333333-3333-4333-8333-33333333333c"
@@ -216,47 +225,50 @@ const unknownID = "33333333-3333-4333-8333-33333333333c"
 // idOf is the id of the nth secret.
 func idOf(n int) string { return fmt.Sprintf("00000000-0000-4000-8000-%012x", n) }
 
-func (p *people) Environment(_ context.Context, id string) (Environment, error) {
-	for _, e := range []Environment{first, hidden} {
+func (p *people) Environment(_ context.Context, id string) (directory.Tenant, error) {
+	for _, e := range []directory.Tenant{first, hidden} {
 		if e.ID == id {
 			return e, nil
 		}
 	}
-	return Environment{Namespace: "nobody"}, fmt.Errorf("%q: %w", id, ErrUnknownEnvironment)
+	return directory.Tenant{Namespace: "nobody"}, fmt.Errorf("%q: %w", id, directory.ErrUnknown)
 }
 
-func (p *people) RefreshEnvironments(context.Context) error {
+func (p *people) EnvironmentIn(_ context.Context, namespace string) (directory.Tenant, error) {
+	for _, e := range []directory.Tenant{first, hidden} {
+		if e.Namespace == namespace {
+			return e, nil
+		}
+	}
+	return directory.Tenant{}, directory.ErrUnknown
+}
+
+func (p *people) Refresh(context.Context) error {
 	p.asked = append(p.asked, "refresh")
 	return p.fail["refresh"]
 }
 
 // decide answers a question about a right and remembers it.
-func (p *people) decide(ctx context.Context, e Environment, right, object string) (bool, error) {
+func (p *people) decide(ctx context.Context, namespace, right, object string) (bool, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.asked = append(p.asked, strings.TrimSuffix(right+"/"+object, "/"))
 	caller, _ := request.UserFrom(ctx)
 	has := p.rights[caller.GetName()]
 	allowed := slices.Contains(has, right) || object != "" && slices.Contains(has, right+"/"+object)
-	return e == first && allowed, p.fail[right]
+	return namespace == first.Namespace && allowed, p.fail[right]
 }
 
-func (p *people) Allowed(ctx context.Context, verb string, e Environment, object string) (bool, error) {
-	return p.decide(ctx, e, verb, object)
+func (p *people) AgentSecrets(ctx context.Context, verb, namespace, name string) (bool, error) {
+	return p.decide(ctx, namespace, verb, name)
 }
 
-func (p *people) MaySeeEnvironment(ctx context.Context, e Environment) (bool, error) {
-	seen, err := false, p.fail["see"]
-	for _, right := range []string{"list", "get", "create", "patch", "delete", "namespace"} {
-		allowed, _ := (&people{rights: p.rights}).decide(ctx, e, right, "")
-		seen = seen || allowed
-	}
-	p.asked = append(p.asked, "see")
-	return seen, err
+func (p *people) GetNamespace(ctx context.Context, name string) (bool, error) {
+	return p.decide(ctx, name, "namespace", "")
 }
 
-func (p *people) MayReveal(ctx context.Context, e Environment, object string) (bool, error) {
-	return p.decide(ctx, e, "value", object)
+func (p *people) RevealAgentSecret(ctx context.Context, namespace, name string) (bool, error) {
+	return p.decide(ctx, namespace, "value", name)
 }
 
 // fixture is a Handler over memory, with an authentication in front of it whose
@@ -280,7 +292,7 @@ func newFixture(testing.TB) *fixture {
 		},
 		fail: map[string]error{},
 	}}
-	f.golem = New(Config{Prefix: prefix, Directory: f.people, Authorizer: f.people, Secrets: f.memory})
+	f.serve(prefix, f.memory)
 	f.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 		if !ok {
@@ -291,6 +303,11 @@ func newFixture(testing.TB) *fixture {
 		f.golem.ServeHTTP(w, r.WithContext(ctx))
 	})
 	return f
+}
+
+// serve replaces the Handler.
+func (f *fixture) serve(prefix string, secrets Secrets) {
+	f.golem = New(Config{Prefix: prefix, Directory: f.people, Access: f.people, Secrets: secrets, Opener: f.memory})
 }
 
 const (

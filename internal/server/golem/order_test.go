@@ -113,6 +113,11 @@ func TestWhoMayDoWhat(t *testing.T) {
 	forbidden := func(action string) string {
 		return `{"code":"AUTH_FORBIDDEN","error":"The environment action ` + action + ` is not allowed"}`
 	}
+	// What is asked where nothing is allowed, until one may see the environment.
+	seen := func(first string, until int) []string {
+		all := []string{first, "list", "get", "create", "patch", "delete", "namespace", "refresh"}
+		return all[:until]
+	}
 	for name, tc := range map[string]struct {
 		rights             []string
 		method, path, body string
@@ -122,17 +127,17 @@ func TestWhoMayDoWhat(t *testing.T) {
 	}{
 		"list with the right": {[]string{"list"}, "GET", secretsPath, "", 200, "", []string{"list", "value"}},
 		"list with another right": {
-			[]string{"get"}, "GET", secretsPath, "", 403, forbidden("ViewAgentSecret"), []string{"list", "see"},
+			[]string{"get"}, "GET", secretsPath, "", 403, forbidden("ViewAgentSecret"), seen("list", 3),
 		},
 		"list with the Namespace alone": {
-			[]string{"namespace"}, "GET", secretsPath, "", 403, forbidden("ViewAgentSecret"), []string{"list", "see"},
+			[]string{"namespace"}, "GET", secretsPath, "", 403, forbidden("ViewAgentSecret"), seen("list", 7),
 		},
-		"list with nothing":              {nil, "GET", secretsPath, "", 404, noEnv, []string{"list", "see", "refresh"}},
-		"list with the value's right":    {[]string{"value"}, "GET", secretsPath, "", 404, noEnv, []string{"list", "see", "refresh"}},
+		"list with nothing":              {nil, "GET", secretsPath, "", 404, noEnv, seen("list", 8)},
+		"list with the value's right":    {[]string{"value"}, "GET", secretsPath, "", 404, noEnv, seen("list", 8)},
 		"create with the right":          {[]string{"create"}, "POST", secretsPath, create, 200, "", []string{"create", "value"}},
-		"create with the right to list":  {[]string{"list"}, "POST", secretsPath, create, 403, forbidden("CreateAgentSecret"), []string{"create", "see"}},
-		"create with the Namespace":      {[]string{"namespace"}, "POST", secretsPath, create, 403, forbidden("CreateAgentSecret"), []string{"create", "see"}},
-		"create with nothing":            {nil, "POST", secretsPath, create, 404, noEnv, []string{"create", "see", "refresh"}},
+		"create with the right to list":  {[]string{"list"}, "POST", secretsPath, create, 403, forbidden("CreateAgentSecret"), seen("create", 2)},
+		"create with the Namespace":      {[]string{"namespace"}, "POST", secretsPath, create, 403, forbidden("CreateAgentSecret"), seen("create", 7)},
+		"create with nothing":            {nil, "POST", secretsPath, create, 404, noEnv, seen("create", 8)},
 		"read with the right":            {[]string{"get"}, "GET", one, "", 200, "", []string{"get/asec-1", "value/asec-1"}},
 		"read with the right to it":      {[]string{"get/asec-1"}, "GET", one, "", 200, "", []string{"get/asec-1", "value/asec-1"}},
 		"read with a right to another":   {[]string{"get/asec-2"}, "GET", one, "", 404, noSecret, []string{"get/asec-1"}},
@@ -207,7 +212,7 @@ func TestNothingIsWrittenWhileARightIsUndecided(t *testing.T) {
 	}{
 		"the right to list":              {"list", "admin", "GET", secretsPath, ""},
 		"the right to create":            {"create", "admin", "POST", secretsPath, `{"path":["n"],"secretType":{"type":"Str"}}`},
-		"whether there is any right":     {"see", "viewer", "POST", secretsPath, `{"path":["n"],"secretType":{"type":"Str"}}`},
+		"whether there is any right":     {"list", "viewer", "POST", secretsPath, `{"path":["n"],"secretType":{"type":"Str"}}`},
 		"the value's, in a list":         {"value", "admin", "GET", secretsPath, ""},
 		"the value's, in a creation":     {"value", "admin", "POST", secretsPath, `{"path":["n"],"secretType":{"type":"Str"},"secretValue":"w"}`},
 		"the right to view":              {"get", "admin", "GET", "", ""},

@@ -10,7 +10,10 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+	"github.com/latchkey-dev/latchkey/internal/binding"
 	"github.com/latchkey-dev/latchkey/internal/seal"
+	"github.com/latchkey-dev/latchkey/internal/server/directory"
 	"github.com/latchkey-dev/latchkey/internal/server/requests"
 	"github.com/latchkey-dev/latchkey/internal/typedvalue"
 )
@@ -40,15 +43,39 @@ type agentSecrets struct {
 	Values []agentSecret `json:"values"`
 }
 
+// secret is the state of one agent secret at one moment: the revision, the type and the
+// sealed value belong together.
+type secret struct {
+	// object must not be changed.
+	object      *v1alpha1.AgentSecret
+	environment directory.Tenant
+	// typ is the type of the object, and never nil.
+	typ *typedvalue.Type
+}
+
+// read returns the secret that an object of an environment stores.
+func read(a *v1alpha1.AgentSecret, e directory.Tenant) (secret, error) {
+	t, err := typedvalue.ParseStoredType(a.Spec.SecretType.Raw)
+	if err != nil {
+		return secret{}, fmt.Errorf("%w: the type of AgentSecret %s: %w", errUnreadable, a.Name, err)
+	}
+	return secret{object: a, environment: e, typ: t}, nil
+}
+
+// audited adds the object that a request concerns to its audit record.
+func audited(ctx context.Context, a *v1alpha1.AgentSecret) {
+	requests.Audited(ctx, requests.AuditObject, "AgentSecret/"+a.Name)
+}
+
 // view returns a secret in the form of the answer. value is canonical JSON, or nil for
 // null.
-func view(s Secret, value []byte) agentSecret {
+func view(s secret, value []byte) agentSecret {
 	return agentSecret{
-		ID:            s.ID,
-		EnvironmentID: s.Environment.ID,
-		Path:          s.Path,
-		Revision:      s.Revision,
-		SecretType:    s.Type,
+		ID:            string(s.object.UID),
+		EnvironmentID: s.environment.ID,
+		Path:          s.object.Spec.Path,
+		Revision:      s.object.Spec.Revision,
+		SecretType:    s.typ,
 		SecretValue:   value,
 	}
 }
@@ -56,22 +83,30 @@ func view(s Secret, value []byte) agentSecret {
 // show returns a secret in the form of the answer. It opens a stored value only if the
 // caller may see it. If that fails, it returns an error instead of null, because null
 // means that the secret has no value.
-func (h *Handler) show(ctx context.Context, s Secret, reveal bool) (agentSecret, error) {
-	if !reveal || s.Sealed == "" {
+func (h *Handler) show(ctx context.Context, s secret, reveal bool) (agentSecret, error) {
+	if !reveal || s.object.Spec.SealedValue == "" {
 		return view(s, nil), nil
 	}
-	stored, err := h.config.Secrets.Open(ctx, s)
+	stored, err := h.open(ctx, s)
 	if requests.Outage(err) {
 		return agentSecret{}, err
 	}
 	if err != nil {
-		return agentSecret{}, fmt.Errorf("%w: opening the value of agent secret %s/%s: %w", ErrUnreadable, s.Environment.Namespace, s.Object, err)
+		return agentSecret{}, fmt.Errorf("%w: opening the value of agent secret %s/%s: %w", errUnreadable, s.object.Namespace, s.object.Name, err)
 	}
-	value, err := typedvalue.CheckStored(s.Type, stored.Reveal())
+	value, err := typedvalue.CheckStored(s.typ, stored.Reveal())
 	if err != nil {
-		return agentSecret{}, fmt.Errorf("%w: printing the value of agent secret %s/%s: %w", ErrUnreadable, s.Environment.Namespace, s.Object, err)
+		return agentSecret{}, fmt.Errorf("%w: printing the value of agent secret %s/%s: %w", errUnreadable, s.object.Namespace, s.object.Name, err)
 	}
 	return view(s, value), nil
+}
+
+func (h *Handler) open(ctx context.Context, s secret) (seal.Value, error) {
+	at, err := binding.Agent(s.object.Namespace, s.object.Name, s.object.Spec.Path, s.typ)
+	if err != nil {
+		return seal.Value{}, err
+	}
+	return h.config.Opener.Open(ctx, at, s.object.Spec.SealedValue)
 }
 
 // check checks a value that was sent against its type and returns it in canonical form.

@@ -17,6 +17,7 @@ import (
 	"k8s.io/apiserver/pkg/endpoints/request"
 	"k8s.io/klog/v2"
 
+	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/internal/seal"
 	"github.com/latchkey-dev/latchkey/internal/server/store"
 	"github.com/latchkey-dev/latchkey/internal/typedvalue"
@@ -125,9 +126,7 @@ func TestARefusalShowsNoStoredValue(t *testing.T) {
 func (f *fixture) put(t *testing.T, typ, value string) string {
 	t.Helper()
 	path := f.given(t, `["k"]`, typ, "")
-	s := f.memory.byID[idOf(1)]
-	s.Sealed = f.memory.seal(seal.ValueOf(value))
-	f.memory.byID[s.ID] = s
+	f.memory.byID[idOf(1)].Spec.SealedValue = f.memory.seal(seal.ValueOf(value))
 	return path
 }
 
@@ -229,10 +228,11 @@ func TestLargeValuesWaitForTheirTurn(t *testing.T) {
 // racing is a store where another replica is faster than every read.
 type racing struct{ *memory }
 
-func (r racing) Get(ctx context.Context, id string) (Secret, error) {
+func (r racing) Get(ctx context.Context, id string) (*v1alpha1.AgentSecret, error) {
 	s, err := r.memory.Get(ctx, id)
 	if err == nil {
-		_, err = r.Update(ctx, s, Change{Revision: s.Revision, Op: Set, Value: seal.ValueOf(`"newer"`)})
+		newer := seal.ValueOf(`"newer"`)
+		_, err = r.Update(ctx, s, s.Spec.Revision, store.AgentChange{Set: &newer})
 	}
 	return s, err
 }
@@ -251,7 +251,7 @@ func TestARaceNeverMixesRevisionAndValue(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t)
 			path := f.given(t, `["k"]`, stringType, `"older"`)
-			f.golem = New(Config{Prefix: prefix, Directory: f.people, Authorizer: f.people, Secrets: racing{f.memory}})
+			f.serve(prefix, racing{f.memory})
 			if tc.method == "DELETE" {
 				path = deletionOf(path) + "?current_revision=1"
 			}

@@ -31,14 +31,16 @@ func (h *Handler) create(c *call) (any, error) {
 	reveal := false
 	if n.Value != nil {
 		// The object has no name yet to which a right could be limited.
-		if reveal, err = h.config.Authorizer.MayReveal(c.ctx(), e, ""); err != nil {
+		if reveal, err = h.config.Access.RevealAgentSecret(c.ctx(), e.Namespace, ""); err != nil {
 			return nil, err
 		}
 	}
-	created, err := h.config.Secrets.Create(c.ctx(), e, n)
+	obj, err := h.config.Secrets.Create(c.ctx(), e.Namespace, n)
 	if err != nil {
 		return nil, err
 	}
+	audited(c.ctx(), obj)
+	created := secret{object: obj, environment: e, typ: n.Type}
 	if reveal {
 		return view(created, n.Value.Reveal()), nil
 	}
@@ -56,16 +58,16 @@ func firstOf(errs ...error) error {
 }
 
 // checkNew parses and checks the type and the value of a secret to create.
-func (h *Handler) checkNew(ctx context.Context, body createBody) (NewSecret, error) {
+func (h *Handler) checkNew(ctx context.Context, body createBody) (store.NewAgent, error) {
 	t, err := typedvalue.ParseType(body.secretType)
 	if err != nil {
-		return NewSecret{}, invalidRequest(err.Error())
+		return store.NewAgent{}, invalidRequest(err.Error())
 	}
-	n := NewSecret{Path: body.path, Type: t}
+	n := store.NewAgent{Path: body.path, Type: t}
 	if body.secretValue != nil {
 		value, err := h.check(ctx, t, body.secretValue)
 		if err != nil {
-			return NewSecret{}, err
+			return store.NewAgent{}, err
 		}
 		n.Value = &value
 	}
@@ -82,49 +84,51 @@ func (h *Handler) update(c *call) (any, error) {
 	if err := firstOf(err, refusal); err != nil {
 		return nil, err
 	}
-	change := Change{Op: body.op}
-	if change.Revision, err = storedRevision(body.revision); err != nil {
+	revision, err := storedRevision(body.revision)
+	if err != nil {
 		return nil, err
 	}
-	if change.Op == Set {
-		if change.Value, err = h.check(c.ctx(), s.Type, body.value); err != nil {
-			if s.Revision != change.Revision {
+	change := store.AgentChange{Unset: body.unset}
+	if body.set != nil {
+		value, err := h.check(c.ctx(), s.typ, body.set)
+		if err != nil {
+			if s.object.Spec.Revision != revision {
 				return nil, store.ErrRevision // takes precedence over errors of the value
 			}
 			return nil, err
 		}
+		change.Set = &value
 	}
 	reveal := false
-	if change.Op != Unset {
-		if reveal, err = h.config.Authorizer.MayReveal(c.ctx(), s.Environment, s.Object); err != nil {
+	if !change.Unset {
+		if reveal, err = h.mayReveal(c, s); err != nil {
 			return nil, err
 		}
 	}
-	if reveal && change.Op == Keep && s.Revision == change.Revision {
-		return h.keepValue(c, s, change)
+	var kept agentSecret
+	keep := reveal && change.Set == nil && s.object.Spec.Revision == revision
+	if keep {
+		// A value that cannot be opened is an error, and an error must change nothing, so
+		// it is opened before the write.
+		if kept, err = h.show(c.ctx(), s, true); err != nil {
+			return nil, err
+		}
 	}
-	updated, err := h.config.Secrets.Update(c.ctx(), s, change)
+	obj, err := h.config.Secrets.Update(c.ctx(), s.object, revision, change)
 	if err != nil {
 		return nil, err
 	}
-	if reveal && change.Op == Set {
-		return view(updated, change.Value.Reveal()), nil
+	updated, err := read(obj, s.environment) // kubectl may have changed the type
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case keep:
+		return view(updated, kept.SecretValue), nil
+	case reveal && change.Set != nil:
+		return view(updated, change.Set.Reveal()), nil
 	}
 	return h.show(c.ctx(), updated, reveal)
-}
-
-// keepValue raises the revision and leaves the value. It opens the value before it
-// writes: a value that cannot be opened is an error, and an error must change nothing.
-func (h *Handler) keepValue(c *call, s Secret, change Change) (any, error) {
-	shown, err := h.show(c.ctx(), s, true)
-	if err != nil {
-		return nil, err
-	}
-	updated, err := h.config.Secrets.Update(c.ctx(), s, change)
-	if err != nil {
-		return nil, err
-	}
-	return view(updated, shown.SecretValue), nil
 }
 
 func (h *Handler) remove(c *call) (any, error) {
@@ -140,21 +144,26 @@ func (h *Handler) remove(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	reveal, err := h.config.Authorizer.MayReveal(c.ctx(), s.Environment, s.Object)
+	reveal, err := h.mayReveal(c, s)
 	if err != nil {
 		return nil, err
 	}
-	deleted, err := h.config.Secrets.Delete(c.ctx(), s, revision)
+	last, err := h.config.Secrets.Delete(c.ctx(), s.object, revision)
 	if err != nil {
 		return nil, err
 	}
-	deleted.Revision++ // the deletion counts as a change
+	last = last.DeepCopy()
+	deleted, err := read(last, s.environment)
+	if err != nil {
+		return nil, err
+	}
+	last.Spec.Revision++ // the deletion counts as a change
 	shown, err := h.show(c.ctx(), deleted, reveal)
 	if err != nil {
 		// Secrets that cannot be opened are removed by deletion, so the deletion must
 		// not fail because of that.
 		klog.FromContext(c.ctx()).Error(err, "Value of a deleted agent secret is not shown",
-			"namespace", s.Environment.Namespace, "name", s.Object)
+			"namespace", last.Namespace, "name", last.Name)
 		return view(deleted, nil), nil
 	}
 	return shown, nil
