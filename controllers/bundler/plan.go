@@ -137,7 +137,7 @@ func (r *Reconciler) entries(s *scope, name string) bundle.Digests {
 		if uid == "" {
 			continue
 		}
-		if made, ok := s.records[name].Get(key); ok && r.intact(s, name, key, bundleItem(s, uid)) {
+		if made, ok := s.records[name].Get(key); ok && r.intact(s, name, key, s.members[uid].Item) {
 			out[key] = made.Digest
 			continue
 		}
@@ -145,8 +145,6 @@ func (r *Reconciler) entries(s *scope, name string) bundle.Digests {
 	}
 	return out
 }
-
-func bundleItem(s *scope, uid types.UID) bundle.Item { return s.members[uid].Item }
 
 // planOf computes the intended state of a bundle. All values that the bundle lacks are
 // in s.hand.
@@ -216,7 +214,7 @@ func (r *Reconciler) wanted(s *scope, name string) digest.Short {
 	c := r.contents(s, name)
 	parts := []string{"wanted", name, bundle.Layout(r.DigestKey, s.namespace, name, c.Paths)}
 	for _, key := range slices.Sorted(maps.Keys(c.Owners)) {
-		input := r.wants(s, bundleItem(s, c.Owners[key]))
+		input := r.wants(s, s.members[c.Owners[key]].Item)
 		parts = append(parts, key, string(input[:]))
 	}
 	return r.DigestKey.Short(digest.PurposeInput, s.namespace, parts...)

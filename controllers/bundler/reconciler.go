@@ -110,6 +110,10 @@ func (r *Reconciler) bring(ctx context.Context, s *scope) (ctrl.Result, error) {
 		r.know,
 		r.plan,
 		r.apply,
+		// Status is written last, when all else is done, so that Ready never describes
+		// what is still to be done. After a crash before it, the next reconcile finds the
+		// old status and corrects it.
+		r.writeStatus,
 	} {
 		if err := step(ctx, s); err != nil {
 			if namespaceGone(err) {
@@ -119,17 +123,7 @@ func (r *Reconciler) bring(ctx context.Context, s *scope) (ctrl.Result, error) {
 			return r.again(s, err)
 		}
 	}
-	// Status is written last, when all else is done, so that Ready never describes what
-	// is still to be done. After a crash before it, the next reconcile finds the old
-	// status and corrects it.
-	err := r.writeStatus(ctx, s)
-	if errors.Is(err, errStale) {
-		return r.again(s, err)
-	}
 	r.stale.over(s.namespace)
-	if err != nil {
-		return ctrl.Result{}, err
-	}
 	if s.memo.waitsForKey() && r.memos.woken() != woken {
 		// A key arrived during this reconcile. The event could not wake this tenant,
 		// because it was not recorded as waiting yet.
@@ -147,6 +141,7 @@ func (r *Reconciler) again(s *scope, err error) (ctrl.Result, error) {
 	if errors.Is(err, errStale) {
 		return ctrl.Result{RequeueAfter: r.stale.next(s.namespace)}, nil
 	}
+	r.stale.over(s.namespace)
 	return ctrl.Result{}, err
 }
 

@@ -175,10 +175,10 @@ func (b *setback) outcomeWith(o bundle.Outcome, was *v1alpha1.SecretStatus) (bun
 		if f == nil || part.wants != nil && f.entries[part.wants.Key] {
 			continue // the value is where it should be
 		}
-		_, has := false, false
+		has := false
 		if part.had != nil && part.had.SecretName == name {
-			_, has = f.entries[part.had.Key]
-			has = has && !(part.wants == nil && f.wanted[part.had.Key]) // the key belongs to another object now
+			_, there := f.entries[part.had.Key]
+			has = there && (part.wants != nil || !f.wanted[part.had.Key]) // else the key belongs to another object now
 		}
 		if part.wants == nil && !has {
 			continue // the value is absent, as it should be

@@ -9,6 +9,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
@@ -98,14 +99,14 @@ func template(obj client.Object) (*corev1.PodTemplateSpec, error) {
 func underWay(obj client.Object) bool {
 	switch o := obj.(type) {
 	case *appsv1.Deployment:
-		desired, st := count(o.Spec.Replicas), o.Status
+		desired, st := ptr.Deref(o.Spec.Replicas, 1), o.Status
 		return !o.Spec.Paused && (st.ObservedGeneration < o.Generation ||
 			st.UpdatedReplicas < desired || st.AvailableReplicas < desired || st.Replicas > st.UpdatedReplicas)
 	case *appsv1.StatefulSet:
-		desired, st, strategy := count(o.Spec.Replicas), o.Status, o.Spec.UpdateStrategy
+		desired, st, strategy := ptr.Deref(o.Spec.Replicas, 1), o.Status, o.Spec.UpdateStrategy
 		updated := desired
 		if strategy.RollingUpdate != nil {
-			updated -= min(desired, ptrOr(strategy.RollingUpdate.Partition, 0))
+			updated -= min(desired, ptr.Deref(strategy.RollingUpdate.Partition, 0))
 		}
 		return strategy.Type != appsv1.OnDeleteStatefulSetStrategyType && (st.ObservedGeneration < o.Generation ||
 			st.UpdatedReplicas < updated || st.AvailableReplicas < desired)
@@ -116,13 +117,4 @@ func underWay(obj client.Object) bool {
 	default:
 		return false
 	}
-}
-
-func count(replicas *int32) int32 { return ptrOr(replicas, 1) }
-
-func ptrOr(p *int32, fallback int32) int32 {
-	if p == nil {
-		return fallback
-	}
-	return *p
 }
