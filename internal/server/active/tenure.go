@@ -159,6 +159,8 @@ type state struct {
 	released bool
 }
 
+// state returns which replica answers now. It also notes since when none is active: a
+// Lease expires without an event.
 func (t *Tenure) state() state {
 	t.mu.Lock()
 	defer t.mu.Unlock()
