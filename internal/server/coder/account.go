@@ -7,11 +7,12 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
 	"github.com/latchkey-dev/latchkey/internal/seal"
+	"github.com/latchkey-dev/latchkey/internal/server/directory"
+	"github.com/latchkey-dev/latchkey/internal/server/requests"
 )
 
 // The requests of the product's command line that do not concern secrets: to log in, to
@@ -46,11 +47,10 @@ var open = map[string]any{
 // find returns the operations at an escaped path below root, and the user in the path,
 // if any. A user may have the name of another endpoint.
 func find(root, escapedPath string) (operations []operation, user string) {
-	rest, ok := strings.CutPrefix(escapedPath, root)
+	segments, ok := requests.Segments(root, escapedPath)
 	if !ok || root == "" {
 		return nil, ""
 	}
-	segments := strings.Split(rest, "/")
 	for _, e := range endpoints {
 		if named, ok := e.at(segments); ok {
 			operations = append(operations, e.operation)
@@ -67,16 +67,11 @@ func (e endpoint) at(segments []string) (user string, ok bool) {
 		return "", false
 	}
 	for i, segment := range segments {
-		decoded, err := url.PathUnescape(segment)
-		switch {
-		case err != nil || decoded == "":
+		if want[i] != "{user}" && segment != want[i] {
 			return "", false
-		case want[i] == "{user}":
-			user = decoded
-		case decoded != want[i]:
-			return "", false
-		case decoded == "me":
-			user = decoded
+		}
+		if want[i] == "{user}" || want[i] == directory.Self {
+			user = segment
 		}
 	}
 	return user, true

@@ -74,9 +74,6 @@ func writeError(c *call, op *operation, err error) {
 		klog.FromContext(c.r.Context()).Error(err, "User secrets request failed",
 			"verb", op.verb, "namespace", c.tenant.Namespace, "status", status)
 	}
-	if status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests {
-		c.w.Header().Set("Retry-After", "1")
-	}
 	writeJSON(c.w, status, body)
 }
 

@@ -8,7 +8,6 @@ import (
 	"context"
 	"net/http"
 	"slices"
-	"strings"
 
 	"k8s.io/apiserver/pkg/endpoints/request"
 
@@ -78,6 +77,8 @@ type operation struct {
 	run    func(*Handler, *call) (any, error)
 }
 
+func (o operation) is() string { return o.method }
+
 var (
 	onAll = []operation{
 		{method: http.MethodGet, verb: "list", status: http.StatusOK, run: (*Handler).list},
@@ -102,7 +103,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		routeNotFound(w)
 		return
 	}
-	op, allow := route(operations, r.Method)
+	op, allow := requests.Route(operations, operation.is, r.Method)
 	if op == nil {
 		methodNotAllowed(w, allow)
 		return
@@ -133,26 +134,6 @@ func (h *Handler) at(escapedPath string) (target, []operation) {
 		return where, onImport
 	}
 	return where, onOne
-}
-
-// route returns the operation of a method among those of a target, or the allowed
-// methods. HEAD is GET: net/http discards the body.
-func route(operations []operation, method string) (op *operation, allow string) {
-	if method == http.MethodHead {
-		method = http.MethodGet
-	}
-	var methods []string
-	for i := range operations {
-		if operations[i].method == method {
-			return &operations[i], ""
-		}
-		methods = append(methods, operations[i].method)
-		if operations[i].method == http.MethodGet {
-			methods = append(methods, http.MethodHead)
-		}
-	}
-	slices.Sort(methods)
-	return nil, strings.Join(methods, ", ")
 }
 
 // serve runs the checks that all operations share, and then the operation. Nothing is

@@ -97,9 +97,6 @@ func writeError(c *call, err error) {
 		klog.FromContext(c.ctx()).Error(err, "Agent secrets request failed",
 			"verb", c.op.verb, "namespace", c.environment.Namespace, "status", status)
 	}
-	if status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests {
-		c.w.Header().Set("Retry-After", "1")
-	}
 	writeJSON(c.w, status, body)
 }
 

@@ -8,7 +8,6 @@ import (
 	"context"
 	"net/http"
 	"slices"
-	"strings"
 
 	"k8s.io/apiserver/pkg/endpoints/request"
 
@@ -66,6 +65,8 @@ type operation struct {
 	run    func(*Handler, *call) (any, error)
 }
 
+func (o operation) is() string { return o.method }
+
 var operations = map[resource][]operation{
 	environmentSecrets: {
 		{http.MethodGet, "list", "ViewAgentSecret", (*Handler).list},
@@ -103,7 +104,7 @@ func (h *Handler) serve(c *call) (any, error) {
 		return nil, errNoRoute
 	}
 	var allow string
-	if c.op, allow = route(c.target.resource, c.r.Method); c.op == nil {
+	if c.op, allow = requests.Route(operations[c.target.resource], operation.is, c.r.Method); c.op == nil {
 		c.w.Header().Set("Allow", allow)
 		return nil, errNoMethod
 	}
@@ -120,27 +121,6 @@ func (r resource) idName() string {
 		return "environment_id"
 	}
 	return "agent_secret_id"
-}
-
-// route returns the operation of a method on a resource, or the allowed methods. HEAD
-// is GET: net/http discards the body.
-func route(of resource, method string) (op *operation, allow string) {
-	if method == http.MethodHead {
-		method = http.MethodGet
-	}
-	var methods []string
-	for i := range operations[of] {
-		op := &operations[of][i]
-		if op.method == method {
-			return op, ""
-		}
-		methods = append(methods, op.method)
-		if op.method == http.MethodGet {
-			methods = append(methods, http.MethodHead)
-		}
-	}
-	slices.Sort(methods)
-	return nil, strings.Join(methods, ", ")
 }
 
 func (h *Handler) list(c *call) (any, error) {

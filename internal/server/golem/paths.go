@@ -4,8 +4,11 @@
 package golem
 
 import (
-	"net/url"
 	"strings"
+
+	"github.com/google/uuid"
+
+	"github.com/latchkey-dev/latchkey/internal/server/requests"
 )
 
 // resource is what a path addresses.
@@ -23,22 +26,9 @@ type target struct {
 	id       string
 }
 
-// parsePath parses the path below the prefix. It works on the escaped path and decodes
-// each segment once, after splitting, so that no encoding of an id leads to another
-// route. [net/http.ServeMux] cleans paths by redirecting, so it is not used.
+// parsePath parses the path below the prefix.
 func parsePath(prefix, escapedPath string) (target, bool) {
-	rest, ok := strings.CutPrefix(escapedPath, prefix)
-	if !ok {
-		return target{}, false
-	}
-	segments := strings.SplitN(rest, "/", 4)
-	for i, segment := range segments {
-		decoded, err := url.PathUnescape(segment)
-		if err != nil || decoded == "" {
-			return target{}, false
-		}
-		segments[i] = decoded
-	}
+	segments, _ := requests.Segments(prefix, escapedPath)
 	switch {
 	case len(segments) == 3 && segments[0] == "envs" && segments[2] == "agent-secrets":
 		return target{environmentSecrets, segments[1]}, true
@@ -54,21 +44,8 @@ func parsePath(prefix, escapedPath string) (target, bool) {
 // lower case. It refuses other spellings (without hyphens, in braces, as a URN): an id
 // has one form.
 func parseID(text string) (string, bool) {
-	if len(text) != 36 {
+	if len(text) != 36 || uuid.Validate(text) != nil {
 		return "", false
-	}
-	for i := range len(text) {
-		c := text[i]
-		switch i {
-		case 8, 13, 18, 23:
-			if c != '-' {
-				return "", false
-			}
-		default:
-			if (c < '0' || c > '9') && (c|0x20 < 'a' || c|0x20 > 'f') {
-				return "", false
-			}
-		}
 	}
 	return strings.ToLower(text), true
 }
