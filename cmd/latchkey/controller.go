@@ -51,7 +51,7 @@ func (o *controllerOptions) addFlags(fs *pflag.FlagSet) {
 	fs.BoolVar(&o.certificate, "manage-certificate", true, "Make and renew the serving certificate, and tell the API server to trust it. Without it, something else does, such as cert-manager.")
 	fs.DurationVar(&o.rotation.Rotation, "key-rotation", 30*24*time.Hour, "Age at which the sealing key gets a successor; 0 never.")
 	fs.DurationVar(&o.rotation.Retention, "key-retention", 365*24*time.Hour, "How long a sealing key that no object needs is kept after its successor was made; 0 means forever, else at least 24h. Manifests in repositories may still hold values sealed with it.")
-	fs.Float64Var(&o.rotation.ResealRate, "reseal-rate", 20, "Objects that are sealed anew in a second after a rotation.")
+	fs.Float64Var(&o.rotation.ResealRate, "reseal-rate", 20, "Objects that are re-sealed per second after a rotation.")
 	fs.DurationVar(&o.rotation.Interval, "key-check-interval", 30*time.Second, "Time between two looks at the keys and what they seal.")
 	fs.BoolVar(&o.restarts.Enabled, "restart-on-change", true, "Restart Deployments, StatefulSets and DaemonSets that ask for it when their secrets change. Without it, workloads are neither read nor written.")
 	fs.DurationVar(&o.restarts.Delay, "restart-delay", 5*time.Second, "How long changes are gathered before a workload is restarted.")
@@ -177,7 +177,7 @@ func runController(ctx context.Context, o *controllerOptions) error {
 	return mgr.Start(ctx)
 }
 
-// addControllers adds what reconciles.
+// addControllers adds the reconcilers.
 func addControllers(ctx context.Context, mgr ctrl.Manager, o *controllerOptions, live client.Client, store *keyring.Store, ring *keyring.Ring, digestKey digest.Key) error {
 	keys, err := caches.Keys(mgr.GetConfig(), mgr.GetScheme(), o.namespace, nil)
 	if err != nil {
@@ -187,9 +187,8 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, o *controllerOptions,
 	if err != nil {
 		return fmt.Errorf("set up what knows the versions of Secrets: %w", err)
 	}
-	// The keys are on every replica, also on one that does not lead, so that it is
-	// ready to lead. The Secrets are not: nothing is known about them before they are
-	// asked for.
+	// Every replica has the keys, so that it is ready to lead. The versions of
+	// Secrets are not loaded in advance, but looked up when they are needed.
 	if err := errors.Join(mgr.Add(runnable(keys.Start)), mgr.Add(secrets)); err != nil {
 		return err
 	}
@@ -230,7 +229,7 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, o *controllerOptions,
 	}
 	path := &admissionpath.Reconciler{Live: live, Clock: clock.RealClock{}, Namespace: o.namespace}
 	if err := path.SetupWithManager(mgr); err != nil {
-		return fmt.Errorf("set up the controller of the path of admission: %w", err)
+		return fmt.Errorf("set up the controller of the admission path: %w", err)
 	}
 	return errors.Join(
 		mgr.Add(&keyrotation.Controller{Client: mgr.GetClient(), Live: live, Store: store, Ring: ring, Clock: clock.RealClock{}, Options: o.keys()}),
@@ -238,7 +237,8 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, o *controllerOptions,
 	)
 }
 
-// addAggregation adds the care for the aggregated APIs while no server is ready.
+// addAggregation adds the controller that unregisters the aggregated APIs while no server
+// is ready.
 func addAggregation(ctx context.Context, mgr ctrl.Manager, o *controllerOptions, live client.Client) error {
 	slices, err := caches.Endpoints(mgr.GetConfig(), mgr.GetScheme(), o.namespace, aggregation.ServiceName)
 	if err != nil {

@@ -3,7 +3,7 @@
 
 // Command latchkey is both processes of Latchkey: "latchkey controller" reconciles
 // and keeps the keys, "latchkey server" admits objects and serves the REST APIs.
-// "latchkey uninstall" takes the API server off both before they go.
+// "latchkey uninstall" detaches the API server from both before they are removed.
 package main
 
 import (
@@ -18,9 +18,9 @@ import (
 // version is set by the build.
 var version = "dev"
 
-// garbage is how much memory may be garbage before it is collected, as a part of what is in
-// use, in percent. Go's own choice is 100. What is in use are caches that hardly change, and
-// a collection costs little beside the requests that made the garbage.
+// garbage is how much garbage may collect before Go frees it, in percent of the memory in
+// use. Go's default is 100. The memory in use is caches that hardly change, and freeing
+// garbage costs little beside the requests that made it.
 const garbage = 50
 
 func main() {

@@ -20,9 +20,9 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/keyring"
 )
 
-// addRepair adds what puts back what is deleted from Latchkey's own namespace. Sealing
-// keys are not among it: to delete one is how an administrator makes values that are
-// sealed with it unreadable.
+// addRepair adds the controller that puts back what is deleted from Latchkey's own
+// namespace. It does not put back sealing keys: an administrator deletes one to make the
+// values that are sealed with it unreadable.
 func addRepair(ctx context.Context, mgr ctrl.Manager, o *controllerOptions, live client.Client, own cache.Cache, store *keyring.Store, ring *keyring.Ring, digestKey digest.Key) error {
 	c := &repair.Controller{Objects: own, Namespace: o.namespace, Items: []repair.Item{
 		{Kind: "Secret", Name: keyring.DigestKeyName, PutBack: func(ctx context.Context) error {
@@ -42,7 +42,7 @@ func addRepair(ctx context.Context, mgr ctrl.Manager, o *controllerOptions, live
 			return fmt.Errorf("set up the cache of the certificate: %w", err)
 		}
 		kept := &certs.Kept{}
-		// On every replica, also on one that does not lead: it remembers for when it does.
+		// On every replica: one that does not lead yet must know what was there.
 		if err := errors.Join(kept.Watch(ctx, certificate), mgr.Add(runnable(certificate.Start))); err != nil {
 			return err
 		}

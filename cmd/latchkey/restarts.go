@@ -19,8 +19,8 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/digest"
 )
 
-// takeOverTimeout bounds how long bundles wait for the restarts to take over. Bundles
-// that are not written are worse than a restart that is missed.
+// takeOverTimeout bounds how long bundles wait for the restarts to take over. It is
+// worse not to write bundles than to miss a restart.
 const takeOverTimeout = 30 * time.Second
 
 // addRestarts adds the restarts of workloads whose secrets changed, and returns what

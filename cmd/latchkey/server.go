@@ -139,7 +139,7 @@ func runServer(ctx context.Context, o *serverOptions) error {
 	return mgr.Start(ctx)
 }
 
-// watchOwnSecrets keeps what is read of Latchkey's own namespace in step with it.
+// watchOwnSecrets follows the Secrets of Latchkey's own namespace.
 func watchOwnSecrets(ctx context.Context, mgr ctrl.Manager, namespace string, watches *caches.Watches, ring *keyring.Ring, digestKey *keyring.DigestKey, certificates *certs.Provider, paths *admissionport.Paths) error {
 	keys, err := caches.Keys(mgr.GetConfig(), mgr.GetScheme(), namespace, watches)
 	if err != nil {
@@ -155,7 +155,7 @@ func watchOwnSecrets(ctx context.Context, mgr ctrl.Manager, namespace string, wa
 	}
 	pathCache, err := caches.Named(mgr.GetConfig(), mgr.GetScheme(), &corev1.Secret{}, namespace, admissionport.SecretName, watches)
 	if err != nil {
-		return fmt.Errorf("set up the cache of the path of admission: %w", err)
+		return fmt.Errorf("set up the cache of the admission path: %w", err)
 	}
 	return errors.Join(
 		mgr.Add(keys),

@@ -19,7 +19,7 @@ import (
 
 var tenantsLeftOut = prometheus.NewGauge(prometheus.GaugeOpts{
 	Name: "latchkey_tenants_left_out",
-	Help: "Namespaces of --tenant-namespaces that this process has not served since its start, for want of rights in them.",
+	Help: "Namespaces of --tenant-namespaces that this process has not served since its start, because it has no rights in them.",
 })
 
 func init() { metrics.Registry.MustRegister(tenantsLeftOut) }
@@ -49,9 +49,9 @@ func (o *commonOptions) filterTenants(ctx context.Context, c client.Writer) erro
 		return nil
 	}
 	if len(granted) == 0 { // an empty list would stand for all
-		return fmt.Errorf("no right to UserSecrets in any of --tenant-namespaces (%s): create the namespaces, and install the chart anew for the Roles in them", strings.Join(refused, ", "))
+		return fmt.Errorf("no right to UserSecrets in any of --tenant-namespaces (%s): create the namespaces, and install the chart again for the Roles in them", strings.Join(refused, ", "))
 	}
-	ctrl.LoggerFrom(ctx).Error(nil, "Tenants are left out until the next start, for want of rights in their namespaces: create these, install the chart anew for the Roles in them, then restart Latchkey", "namespaces", refused)
+	ctrl.LoggerFrom(ctx).Error(nil, "Tenants are left out until the next start, because there are no rights in their namespaces: create these, install the chart again for the Roles in them, then restart Latchkey", "namespaces", refused)
 	tenantsLeftOut.Set(float64(len(refused)))
 	o.tenants = granted
 	return nil

@@ -50,7 +50,7 @@ func uninstallCommand() *cobra.Command {
 		Short: "Take the API server off Latchkey, before its processes go",
 		Long: `Take the API server off Latchkey, before its processes go.
 
-Deletes the APIServices, what the controller would make them anew from, and the webhook
+Deletes the APIServices, what the controller would make them from again, and the webhook
 configuration, and nothing else: objects, sealing keys and native Secrets stay. If they
 were left behind, the API server would go on asking a server that is gone, which stops
 pods of tenants from being made and namespaces from being deleted. What is not there is

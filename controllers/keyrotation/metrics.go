@@ -28,7 +28,7 @@ var (
 	}, []string{"key_id"})}
 	rotationDue = prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "latchkey_sealing_key_rotation_timestamp_seconds",
-		Help: "When the newest sealing key will be replaced, in seconds since 1970; 0 if it will not, or not by this process.",
+		Help: "When the newest sealing key gets a successor, in seconds since 1970; 0 if it gets none, or not from this process.",
 	})
 	resealErrors = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "latchkey_reseal_errors_total",

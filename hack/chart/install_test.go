@@ -177,7 +177,7 @@ func userSecret() *unstructured.Unstructured {
 const secretPath = "/abcdefghijklmnopqrstuvwxyz/hook"
 
 // trust does what the controller does: it puts its CA where the API server looks, and
-// the path of admission.
+// the admission path.
 func trust(t *testing.T, c *cluster, all objects) {
 	t.Helper()
 	pem, _, err := certutil.GenerateSelfSignedCertKey("latchkey-server", nil, nil)

@@ -307,14 +307,14 @@ func TestWithNamedTenantsNothingReachesFurther(t *testing.T) {
 
 // TestWithCertManagerTheControllerLeavesTrustAlone: it has no right that it does not
 // need any more, and cert-manager has a CA to inject. What is left is its own webhook
-// configuration, in which it keeps the path of admission.
+// configuration, in which it keeps the admission path.
 func TestWithCertManagerTheControllerLeavesTrustAlone(t *testing.T) {
 	got := rendered(t, "certificates: {certManager: {enabled: true}}")
 	const own = "map[apiGroups:[admissionregistration.k8s.io] resourceNames:[latchkey] resources:[mutatingwebhookconfigurations] verbs:[get update]]"
 	const status = "map[apiGroups:[latchkey.dev] resources:[usersecrets/status agentsecrets/status] verbs:[update]]"
 	text := fmt.Sprint(got.get(t, "ClusterRole /latchkey-controller").Object)
 	if !strings.Contains(text, own) || strings.Contains(strings.NewReplacer(own, "", status, "").Replace(text), "update") {
-		t.Errorf("the controller may change trust, or cannot keep the path of admission: %s", text)
+		t.Errorf("the controller may change trust, or cannot keep the admission path: %s", text)
 	}
 	if text := fmt.Sprint(rendered(t, "certificates: {certManager: {enabled: true}}\naggregatedAPI: {enabled: false}").get(t, "ClusterRole /latchkey-controller").Object); strings.Contains(text, "apiservices") {
 		t.Errorf("the controller may change APIServices that there are not: %s", text)

@@ -42,7 +42,7 @@ type machine struct {
 
 func (n *node) machineFile() string { return n.dir("machine.json") }
 
-// loadMachine reads what is remembered, and says whether there is anything.
+// loadMachine reads what is remembered, and reports whether there is anything.
 func (n *node) loadMachine() (machine, bool, error) {
 	var m machine
 	content, err := os.ReadFile(n.machineFile())

@@ -38,7 +38,7 @@ func (p *Paths) Watch(ctx context.Context, c cache.Cache) error {
 			return
 		}
 		if !p.set(secret.Data) {
-			log.Info("Path of admission is not usable yet, waiting for the controller")
+			log.Info("Admission path is not usable yet, waiting for the controller")
 		}
 	}
 	_, err = informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
@@ -77,7 +77,7 @@ func (p *Paths) Honours(text string) bool {
 }
 
 // errNoPath is the error before the controller has run for the first time.
-var errNoPath = errors.New("no path of admission yet: the latchkey controller makes it; check that it runs")
+var errNoPath = errors.New("no admission path yet: the latchkey controller makes it; check that it runs")
 
 // Ready returns an error while no segment is known.
 func (p *Paths) Ready() error {

@@ -30,7 +30,7 @@ const (
 	maxAbsent = 1024
 )
 
-// refresher rations reloads, because the key id of a text is chosen by whoever
+// refresher rations reloads, because the key id of a text is chosen by the one who
 // wrote it.
 //
 //   - One reload runs at a time and all callers share its result.

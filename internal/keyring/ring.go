@@ -25,7 +25,7 @@ import (
 //
 //  1. A key is in the API server before anything is sealed with it: a Ring is
 //     given, and clients are shown, only keys that are stored there.
-//  2. So whoever holds a text can find its key there, unless it was deleted.
+//  2. So the key of any text can be found there, unless it was deleted.
 //  3. Open, when it does not know the key, returns ErrUnknownKey only after a
 //     reload that began after Open was called, and a reload reads live (from
 //     the API server with no resource version, which is linearizable). By 2

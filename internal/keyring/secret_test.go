@@ -19,7 +19,7 @@ import (
 
 const ourNamespace = "latchkey-system"
 
-// shows says whether out holds a secret in a usual spelling.
+// shows reports whether out holds a secret in a usual spelling.
 func shows(out string, secret []byte) bool {
 	for _, spelling := range []string{
 		string(secret), hex.EncodeToString(secret), base64.StdEncoding.EncodeToString(secret), strings.Trim(fmt.Sprint(secret), "[]"),

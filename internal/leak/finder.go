@@ -38,8 +38,8 @@ type Finder struct {
 	extra int
 }
 
-// Of returns a finder of values. Those that are too short to be told from other text are
-// left out.
+// Of returns a finder of values. It leaves out values that are too short to tell them from
+// other text.
 func Of(values ...seal.Value) *Finder {
 	f := &Finder{}
 	seen := map[string]bool{}
@@ -50,7 +50,7 @@ func Of(values ...seal.Value) *Finder {
 }
 
 // OfJSON returns a finder of a value that is JSON: of the whole, and of each string and
-// number in it, but for those that public holds.
+// number in it that public does not contain.
 func OfJSON(value seal.Value, public []byte) *Finder {
 	f := &Finder{}
 	seen := map[string]bool{}
@@ -86,7 +86,7 @@ func recognisable(needle []byte) bool {
 	return !word || len(needle) >= minWord
 }
 
-// In reports whether a text holds one of the values, as it is or in one of the usual
+// In reports whether a text contains one of the values, as it is or in one of the usual
 // encodings.
 func (f *Finder) In(text string) bool {
 	if f == nil || len(text) < minBytes {
@@ -110,8 +110,8 @@ func (f *Finder) In(text string) bool {
 	return f.matcher.in(spelt)
 }
 
-// leaves calls yield for each string and number in JSON. It takes the tokens one by one;
-// what is no JSON ends it.
+// leaves calls yield for each string and number in JSON. It reads token by token and stops
+// at the first text that is not JSON.
 func leaves(raw []byte, yield func(string)) {
 	d := json.NewDecoder(bytes.NewReader(raw))
 	d.UseNumber()
@@ -129,9 +129,8 @@ func leaves(raw []byte, yield func(string)) {
 	}
 }
 
-// stripped returns text without the white space that tools add and take away: at the end
-// of a file, before the lines of a block, where lines are folded. All else stays as it is,
-// also what is not UTF-8.
+// stripped returns text without white space, because tools add and remove it: at the end of
+// a file, before the lines of a block, where lines are folded. Bytes that are not UTF-8 stay.
 func stripped(text []byte) []byte {
 	const space = " \t\r\n\v\f"
 	if !bytes.ContainsAny(text, space) {

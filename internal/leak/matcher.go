@@ -13,15 +13,15 @@ import (
 // each text would cost their product.
 type matcher struct {
 	next map[edge]int32
-	// fallback is, for each node, the longest proper end of what it stands for that begins
-	// a needle; found, whether what it stands for ends with one.
+	// fallback is, for each node, the node of the longest proper suffix of its text that
+	// begins a needle. found is true for a node whose text ends with a needle.
 	fallback []int32
 	found    []bool
 	// begins are the bytes with which needles begin.
 	begins [256]bool
 }
 
-// edge leads from a node by a byte. Node 0 stands for nothing read yet.
+// edge leads from a node by a byte. Node 0 has the empty text.
 type edge struct {
 	from int32
 	by   byte
@@ -52,7 +52,7 @@ func newMatcher(needles [][]byte) *matcher {
 		m.found[at] = true
 		m.begins[needle[0]] = true
 	}
-	// What a node falls back to is shorter than what it stands for.
+	// The text of a node's fallback is shorter than its own.
 	slices.SortStableFunc(nodes, func(a, b node) int { return cmp.Compare(a.depth, b.depth) })
 	for _, n := range nodes {
 		if n.depth > 0 {
@@ -79,7 +79,7 @@ func (m *matcher) step(at int32, b byte) int32 {
 	}
 }
 
-// in reports whether a text holds a needle.
+// in reports whether a text contains a needle.
 func (m *matcher) in(text []byte) bool {
 	at := int32(0)
 	for _, b := range text {

@@ -18,14 +18,14 @@ import (
 const (
 	// maxDepth is how many encodings may enclose each other.
 	maxDepth = 4
-	// budgetFactor bounds all spellings of a text by its length, and budgetExtra what those
-	// of all texts of an object come to above that: a short text can unpack to a long one,
-	// and an object can have thousands of them.
+	// All spellings of a text have at most budgetFactor times its length. Those of all texts
+	// of an object may exceed that by budgetExtra in total: a short text can unpack to a long
+	// one, and an object can have thousands of texts.
 	budgetFactor = 24
 	budgetExtra  = 4 << 20
 	// minRun is the shortest run of letters that is taken for an encoding.
 	minRun = 10
-	// maxUnpacked bounds what a compressed text becomes, as does what is left of the budget.
+	// maxUnpacked, and the rest of the budget, bound what a compressed text unpacks to.
 	maxUnpacked = 1 << 20
 )
 
@@ -35,9 +35,8 @@ type speller struct {
 	budget int
 }
 
-// spellings returns all that text says: itself and what it decodes to, without white
-// space, one after the other. For all texts of an object, their length is linear in that
-// of the texts.
+// spellings returns a text and everything that it decodes to, without white space, one
+// after the other. Over all texts of an object, their length is linear in that of the texts.
 func (f *Finder) spellings(text []byte) []byte {
 	own := budgetFactor * len(text)
 	s := &speller{budget: own + f.extra}
@@ -70,8 +69,8 @@ func (s *speller) spell(text []byte, depth int) {
 	}
 }
 
-// runs decodes the runs of letters of base64 and hexadecimal. Base64 may begin within
-// its run, since what stands before it can be letters too.
+// runs decodes runs of letters as base64 and hexadecimal. Base64 may begin within its run,
+// because the text before it can be letters too.
 func (s *speller) runs(text []byte, depth int) {
 	for len(text) > 0 {
 		start := bytes.IndexFunc(text, inBase64)
@@ -96,7 +95,7 @@ func (s *speller) runs(text []byte, depth int) {
 	}
 }
 
-// packed spells what was decoded from letters, which may be compressed.
+// packed spells decoded bytes, which may be compressed.
 func (s *speller) packed(b []byte, depth int) {
 	switch {
 	case bytes.HasPrefix(b, []byte{0x1f, 0x8b}):
@@ -110,8 +109,8 @@ func (s *speller) packed(b []byte, depth int) {
 	}
 }
 
-// mostlyText reports whether what was decoded can be what somebody encoded: base64 that
-// is read from the wrong letter on is noise.
+// mostlyText reports whether decoded bytes can be what somebody encoded: base64 that is
+// decoded from the wrong letter on is noise.
 func mostlyText(b []byte) bool {
 	odd := 0
 	for rest := b; len(rest) > 0; {
@@ -151,7 +150,7 @@ func (s *speller) unzip(b []byte) []byte {
 	return out
 }
 
-// limited returns a reader of as much as may be unpacked, beside what has been.
+// limited returns a reader that ends where the budget for unpacking does.
 func (s *speller) limited(r io.Reader, unpacked int) io.Reader {
 	return io.LimitReader(r, int64(min(maxUnpacked, s.budget)-unpacked))
 }
@@ -160,7 +159,7 @@ func inBase64(r rune) bool {
 	return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r == '+' || r == '/' || r == '-' || r == '_'
 }
 
-// decodeBase64 decodes as much as there is, in either alphabet.
+// decodeBase64 decodes the longest valid beginning, in either alphabet.
 func decodeBase64(run []byte) []byte {
 	letters := bytes.Map(func(r rune) rune {
 		switch r {
@@ -179,7 +178,7 @@ func decodeBase64(run []byte) []byte {
 	return out[:n]
 }
 
-// unescaped takes the escapes of JSON, YAML and most languages away, once.
+// unescaped resolves the escapes of JSON, YAML and most languages once.
 func unescaped(text []byte) []byte {
 	out := make([]byte, 0, len(text))
 	for i := 0; i < len(text); i++ {

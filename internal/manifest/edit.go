@@ -34,8 +34,8 @@ func (o *Object) Reseal(text string) (Edit, error) {
 	return o.doc.edit(content, text, map[*yaml.Node]string{value: text})
 }
 
-// Seal replaces spec.value, of whatever form, by a sealedValue. Comments within the
-// value go with it: they may be about it.
+// Seal replaces spec.value, whatever its form, with a sealedValue. Comments within the
+// value are removed with it, because they may be about it.
 func (o *Object) Seal(text string) (Edit, error) {
 	key, value, err := o.member("value")
 	if err != nil {
@@ -79,8 +79,8 @@ func (o *Object) member(name string) (key, value *yaml.Node, err error) {
 	return key, value, nil
 }
 
-// edit returns a change of a document, once it is seen to make of the nodes in want what
-// they should be, and to leave all others as they are.
+// edit returns a change of a document, after checking that it gives the nodes in want their
+// new texts and changes no other node.
 func (d *document) edit(at span, text string, want map[*yaml.Node]string) (Edit, error) {
 	if at.start < 0 || at.end < at.start || at.end > len(d.text) {
 		return Edit{}, errPlace
@@ -93,7 +93,8 @@ func (d *document) edit(at span, text string, want map[*yaml.Node]string) (Edit,
 	return Edit{start: d.offset + at.start, end: d.offset + at.end, text: text}, nil
 }
 
-// same reports whether is has what was has, but for the nodes of want, which are texts.
+// same reports whether two trees differ only in the nodes of want, which have the texts
+// that want has for them.
 func same(was, is *yaml.Node, want map[*yaml.Node]string) bool {
 	if text, changed := want[was]; changed {
 		return is.Kind == yaml.ScalarNode && is.ShortTag() == "!!str" && is.Value == text

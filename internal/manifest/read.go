@@ -43,7 +43,7 @@ type Object struct {
 	spec *yaml.Node
 }
 
-// Skipped is what may hold objects and cannot be read.
+// Skipped is a part of a file that may hold objects and cannot be read.
 type Skipped struct {
 	// Line is where it begins.
 	Line int
@@ -63,8 +63,7 @@ type document struct {
 
 var bom = []byte("\ufeff")
 
-// Read finds the objects of a file, in their order. What is no object of the two kinds is
-// passed over.
+// Read finds the objects of a file, in their order. It ignores objects of other kinds.
 func Read(file []byte) (objects []*Object, skipped []Skipped) {
 	skip := func(line int, reason string) {
 		skipped = append(skipped, Skipped{Line: line, Reason: reason})
@@ -97,8 +96,8 @@ func mentions(text []byte) bool {
 	return bytes.Contains(text, []byte(KindUser)) || bytes.Contains(text, []byte(KindAgent))
 }
 
-// documents takes a file apart at its lines of three dashes. There are none within a
-// document: neither a block nor a quoted text can have one.
+// documents splits a file at its lines of three dashes. A document contains no such line:
+// neither a block nor a quoted text can have one.
 func documents(file []byte) []*document {
 	offset := 0
 	if bytes.HasPrefix(file, bom) {
@@ -146,7 +145,7 @@ func (d *document) read() (objects []*Object, reason string) {
 			d.aliased[n.Alias] = true
 		}
 	})
-	// As kubectl reads it: that is what the API server would get.
+	// Read like kubectl does: the API server would get this.
 	raw := d.text
 	if !json.Valid(raw) {
 		if raw, err = sigsyaml.YAMLToJSON(raw); err != nil {
@@ -179,8 +178,8 @@ func parse(text []byte) (*yaml.Node, error) {
 	return n.Content[0], nil
 }
 
-// asYAML returns a text with what the parser does not know of JSON replaced, byte for
-// byte: tabs between its words, and escapes, whose meaning does not matter here.
+// asYAML replaces what JSON allows and the parser does not know, byte for byte: tabs
+// between words, and escapes, whose meaning does not matter here.
 func asYAML(text []byte) []byte {
 	if !json.Valid(text) {
 		return text
@@ -207,7 +206,7 @@ func walk(n *yaml.Node, see func(*yaml.Node)) {
 	}
 }
 
-// objects returns the object that a node is, or those of the list that it is.
+// objects returns the object of a node, or the objects of a list.
 func (d *document) objects(n *yaml.Node, raw json.RawMessage) []*Object {
 	var header struct {
 		APIVersion any `json:"apiVersion"`
@@ -248,7 +247,7 @@ func (d *document) objects(n *yaml.Node, raw json.RawMessage) []*Object {
 	return []*Object{o}
 }
 
-// member returns a member of a mapping and its key; nil for none.
+// member returns a member of a mapping and its key, or nil.
 func member(n *yaml.Node, name string) (key, value *yaml.Node) {
 	if n == nil || n.Kind != yaml.MappingNode {
 		return nil, nil

@@ -12,12 +12,12 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// span is a part of a document's text: of a scalar the content alone, without quotes.
+// span is a part of a document's text. That of a scalar is its content, without quotes.
 type span struct{ start, end int }
 
 var errPlace = errors.New("its place in the text cannot be found: change it by hand")
 
-// start returns where a node begins, properties such as tags and anchors left out. The
+// start returns where a node begins, after properties such as tags and anchors. The
 // parser's columns count characters.
 func (d *document) start(n *yaml.Node) (int, error) {
 	at := 0
@@ -97,7 +97,8 @@ func (d *document) scalar(n *yaml.Node) (content span, end int, err error) {
 	return span{}, 0, errPlace
 }
 
-// plain returns where a plain scalar ends: it stands as it is, but for ends of lines.
+// plain returns where a plain scalar ends: its text is written as it is, except for ends
+// of lines.
 func (d *document) plain(at int, value string) (end int, ok bool) {
 	words := strings.Fields(value)
 	for i, word := range words {

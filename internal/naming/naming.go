@@ -13,9 +13,9 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 )
 
-// Object returns the metadata.name for a secret: the
-// secret's own name where that can be one. It depends on the name alone, so that
-// the API server itself lets one of two simultaneous creations win.
+// Object returns the metadata.name for a secret: the secret's own name if it is a valid
+// one, else its Digest. It depends only on the name, so of two simultaneous creations the
+// API server accepts one.
 func Object(name string) string {
 	if len(name) <= 200 && len(validation.IsDNS1123Subdomain(name)) == 0 {
 		return name
@@ -23,8 +23,8 @@ func Object(name string) string {
 	return Digest(name)
 }
 
-// Digest returns a metadata.name that no other secret's name leads to: a
-// readable part and a digest.
+// Digest returns a metadata.name that belongs to no other secret's name: a readable part
+// and a digest.
 func Digest(name string) string {
 	var b strings.Builder
 	for _, r := range strings.ToLower(name) {

@@ -11,8 +11,8 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/policy/rules"
 )
 
-// ground is what a container brings along at places of its file system, as far as the pod says. Places are where paths
-// lead (rules.Place).
+// ground is what a container has at places of its file system, as far as the pod says. A place is where a path leads
+// (rules.Place).
 type ground struct {
 	mounts []ownMount
 	// directories must stay directories: the home and the working directory.
@@ -94,8 +94,8 @@ func (g *ground) mountRefuses(place string) (reason string) {
 	return ""
 }
 
-// isClosed reports whether the volume is read-only by its source, or is no directory. For sources that do not say
-// (storage may turn out to be read-only) the answer is no.
+// isClosed reports whether the volume's source makes it read-only, or it is not a directory. It reports false for
+// storage that may turn out to be read-only.
 func isClosed(v *corev1.Volume) bool {
 	if v == nil {
 		return false

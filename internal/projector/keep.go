@@ -25,8 +25,8 @@ func Keep(stored, pod *corev1.Pod) *corev1.Pod {
 		if old == nil {
 			continue
 		}
-		// Names are unique in what is stored, and need not be yet in what comes. What one
-		// container has is not given to thousands.
+		// Names are unique in the stored pod, but not yet in the new one. The entries of one
+		// container must not be given to thousands.
 		delete(was, c.Name)
 		if apiequality.Semantic.DeepEqual(settleEnv(old.EnvFrom, nil), settleEnv(c.EnvFrom, nil)) {
 			c.EnvFrom = old.EnvFrom
@@ -37,8 +37,8 @@ func Keep(stored, pod *corev1.Pod) *corev1.Pod {
 	return out
 }
 
-// keep returns the stored list where the other differs from it in elements of ours only; else the other, which the API
-// server then refuses for what else is different.
+// keep returns the stored list if the other differs from it only in elements of ours. Otherwise it returns the other,
+// which the API server then refuses because of the other differences.
 func keep[T any](stored, list []T, ourStored, ours func(*T) bool) []T {
 	if apiequality.Semantic.DeepEqual(settle(stored, nil, ourStored), settle(list, nil, ours)) {
 		return stored

@@ -14,8 +14,8 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/policy/rules"
 )
 
-// MaxPathLength bounds a path in bytes, well below Linux's PATH_MAX (4096), since the runtime puts its own directories
-// in front of it.
+// MaxPathLength bounds a path in bytes, well below Linux's PATH_MAX (4096), because the runtime puts its own directories
+// before it.
 const MaxPathLength = 1024
 
 // maxNameLength is Linux's NAME_MAX, the bound of one segment of a path.
@@ -29,8 +29,8 @@ var (
 		"/run/latchkey", "/run/secrets/kubernetes.io",
 	}
 
-	// directories exist in about every image, or lie above a reserved place: a file mounted there keeps the container
-	// from starting. Other directories of an image cannot be known here.
+	// directories exist in nearly every image, or contain a reserved place: a container does not start with a file
+	// mounted there. Other directories of an image are not known here.
 	directories = sets.New(
 		"/boot", "/etc", "/home", "/media", "/mnt", "/opt", "/root", "/run", "/srv", "/tmp", "/usr", "/var",
 		"/run/lock", "/run/secrets", "/usr/bin", "/usr/lib", "/usr/lib64", "/usr/local", "/usr/local/bin", "/usr/sbin",
@@ -40,8 +40,8 @@ var (
 
 // Projectable says why a path, as the user wrote it, can never be that of a file in a container. The reason is empty
 // for a path that can. It is what the status of a secret reports; whether a certain pod has room for the file is
-// decided by Project. Besides places that cannot be files or are not the user's, colons are refused, which not every
-// container runtime can mount.
+// decided by Project. Besides places that cannot be files or are not the user's, it refuses colons, because not every container
+// runtime can mount such a path.
 func Projectable(p string) (reason string) {
 	_, reason = placed(p)
 	return reason
@@ -103,9 +103,9 @@ func special(p string) string {
 }
 
 // Conflicts finds paths that cannot be files next to each other: the same place twice, or one below another, by where
-// they lead (rules.Place). The earlier in the list wins. The result maps the index of each path that loses to the index of the path that it loses
-// to. Paths that are not Projectable neither win nor lose. Since the home is not known, "~/…" and absolute paths are
-// compared among themselves only; Project compares again for the pod at hand.
+// they lead (rules.Place). The earlier in the list wins. The result maps the index of each path that loses to the
+// index of the path that it loses to. Paths that are not Projectable neither win nor lose. The home is not known, so "~/…"
+// and absolute paths are compared only among themselves; Project compares again for its pod.
 func Conflicts(paths []string) map[int]int {
 	lost := map[int]int{}
 	taken := newClaims(len(paths))

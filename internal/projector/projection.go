@@ -17,7 +17,7 @@ import (
 // MaxFiles bounds the files with paths of their own in one pod: each is a mount in every container.
 const MaxFiles = 100
 
-// projection is one pod on its way.
+// projection is the projection of one pod.
 type projection struct {
 	spec    *corev1.PodSpec
 	skip    map[string]bool
@@ -97,7 +97,7 @@ func (p *projection) projectable(all []File) []File {
 	for _, f := range all {
 		reason := Projectable(f.Path)
 		if reason == "" && len(validation.IsConfigMapKey(f.Key)) > 0 {
-			// Not to be expected of a bundle; the API server would refuse the pod.
+			// A bundle has no such key; the API server would refuse the pod.
 			reason = "its key in the bundle is not valid"
 		}
 		if reason != "" {
@@ -181,7 +181,7 @@ func (p *projection) mounts(c *corev1.Container) []corev1.VolumeMount {
 // refusal says why a file cannot be at the target, which is its path with the container's home. If it can, the place
 // is taken.
 func (p *projection) refusal(own *ground, taken claims, file, home, target string) (reason string) {
-	// The home is part of the path now, so what holds for the path as it was written may not hold any more.
+	// With the home, the path can break rules that the path as it was written did not break.
 	place, reason := placed(target)
 	if reason != "" {
 		return reason

@@ -10,7 +10,7 @@ import (
 )
 
 // settle returns a list whose elements of ours are exactly those wanted. They take the places of those that are there,
-// whatever others have added between; the rest goes to the end.
+// whatever others have added between them; further ones are appended.
 func settle[T any](list, want []T, ours func(*T) bool) []T {
 	out := make([]T, 0, len(list)+len(want))
 	for i := range list {

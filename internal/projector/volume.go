@@ -7,8 +7,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// Names of the volumes that Project adds. A pod that has a volume of such a name but of another source keeps it, and
-// goes without that part of the projection.
+// Names of the volumes that Project adds. A pod with a volume of such a name but of another source keeps it, and does
+// not get that part of the projection.
 const (
 	// UserVolume is the live directory of the user's files.
 	UserVolume = "latchkey-user"

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// Bounds of what is told about one pod. The API server cuts warnings of one request at 4 KiB in sum.
+// Bounds of the warnings about one pod. The API server cuts the warnings of one request at 4 KiB in total.
 const (
 	maxWarnings      = 16
 	maxWarningLength = 119
@@ -43,7 +43,7 @@ func (w *warnings) list() []string {
 	return append(slices.Clip(w.texts), "latchkey: there is more of this kind that is not listed")
 }
 
-// quote prints a path of any length and content within a warning. The end of a path tells more than its beginning.
+// quote prints a path for a warning, whatever its length and content. The end of a path says more than its beginning.
 func quote(p string) string {
 	if len(p) <= maxQuoteLength {
 		return strconv.Quote(p)

@@ -15,10 +15,10 @@ const briefPrefix = "\xff"
 
 const briefLen = len(briefPrefix) + keyIDLen + 4 + sha256.Size
 
-// Brief returns a short text that stands for a sealed value where nothing has to be opened:
-// the key id and the size of the plaintext, which KeyIDOf and SizeOf read from it, and a
-// digest. Two texts have the same brief only if they are equal. It cannot be opened, and
-// Parse refuses it. A brief is its own brief, and so is a text that is no sealed value.
+// Brief returns a short text that stands for a sealed value where nothing is opened. It
+// has the key id and the size of the plaintext, for KeyIDOf and SizeOf, and a digest. Two
+// texts have the same brief only if they are equal. A brief cannot be opened, and Parse
+// refuses it. The brief of a brief, and of a text that is no sealed value, is that text.
 func Brief(text string) string {
 	if KeyIDOf(text) == "" || IsBrief(text) {
 		return text

@@ -32,12 +32,12 @@ const (
 // Context is the object that a value is sealed for. A text opens only with the
 // Context it was sealed with, so a ciphertext copied to another object, to
 // another namespace or to an object of another kind is useless there: without
-// this, whoever may read a neighbour's object could store its ciphertext in an
+// this, anyone who may read a neighbour's object could store its ciphertext in an
 // object of their own and have Latchkey decrypt it for them.
 //
 // The type is bound for the same reason. A type is a question about the value, such
-// as whether it is one of these thousand words, and whoever could ask it of somebody
-// else's ciphertext would have the value after a few questions.
+// as whether it is one of a thousand words. An attacker who could ask such questions
+// about another ciphertext would know the value after a few of them.
 type Context struct {
 	// Kind is the kind of the object, for example UserSecret.
 	Kind string

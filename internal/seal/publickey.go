@@ -58,7 +58,7 @@ func keyID(public []byte) string {
 	return hex.EncodeToString(h.Sum(nil))[:keyIDLen]
 }
 
-// isKeyID says whether s has the form of a key id.
+// isKeyID reports whether s has the form of a key id.
 func isKeyID(s string) bool {
 	if len(s) != keyIDLen {
 		return false

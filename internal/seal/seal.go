@@ -8,8 +8,8 @@
 // It owns the text form, the binding to an object ([Context]) and the type that
 // keeps a plaintext from being printed ([Value]). It is pure: bytes in, bytes
 // out. It reads nothing, writes nothing, logs nothing and knows no client. It
-// cannot decrypt: that half is the package unseal below it, so that an import
-// shows who can.
+// cannot decrypt: only the package unseal below it can, so an import shows which
+// code can decrypt.
 //
 // # Construction
 //
@@ -27,8 +27,8 @@
 // # What it does and does not give
 //
 // A text is confidential and cannot be altered without failing to open. Its
-// length gives away the length of the plaintext. It is not signed: whoever has
-// the public key can seal. That is intended (clients seal offline), and who may
+// length reveals the length of the plaintext. It is not signed: anyone with the
+// public key can seal. That is intended (clients seal offline), and who may
 // store a text in an object is decided by the cluster's RBAC.
 package seal
 

@@ -71,10 +71,10 @@ func Parse(text string) (Sealed, error) {
 	return Sealed{keyID: id, payload: payload}, nil
 }
 
-// SizeOf returns the length in bytes of the plaintext that a text holds, computed
-// from the length of the text. For every text that Parse accepts it is that of
-// PlaintextSize, at no cost. For any other it is at most MaxPlaintext, and 0 where
-// the text does not begin as a sealed value does. Of a brief it is that of its text.
+// SizeOf returns the length in bytes of the plaintext in a text, computed from the
+// length of the text alone. For every text that Parse accepts, it equals PlaintextSize.
+// For any other text it is at most MaxPlaintext, and 0 if the text does not begin like a
+// sealed value. A brief has the size of the text that it stands for.
 func SizeOf(text string) int {
 	if _, size, ok := ofBrief(text); ok {
 		return size
@@ -86,8 +86,8 @@ func SizeOf(text string) int {
 	return encoding.DecodedLen(len(encoded)) - Overhead
 }
 
-// KeyIDOf returns the id of the key that a sealed value names, or "" where it is empty or
-// no sealed value. It does not decode it. Of a brief it is that of its text.
+// KeyIDOf returns the id of the key that a sealed value names, or "" if the text is no
+// sealed value. It decodes nothing. A brief names the key of the text that it stands for.
 func KeyIDOf(text string) string {
 	if id, _, ok := ofBrief(text); ok {
 		return id
@@ -99,8 +99,7 @@ func KeyIDOf(text string) string {
 	return id
 }
 
-// split takes a text apart into the key id and the encoded payload, at whose content
-// it does not look.
+// split splits a text into the key id and the encoded payload, which it does not decode.
 func split(text string) (id, encoded string, err error) {
 	if len(text) > MaxTextLen {
 		return "", "", fmt.Errorf("%w: a sealed value has at most %d characters", ErrTooLarge, MaxTextLen)
@@ -149,7 +148,7 @@ func malformed(hint string) error {
 	return fmt.Errorf("%w: %s; copy the whole text, or seal the value again", ErrMalformed, hint)
 }
 
-// hasOtherVersion says whether text begins like a text of another version: lk,
+// hasOtherVersion reports whether text begins like a text of another version: lk,
 // a number and a dot.
 func hasOtherVersion(text string) bool {
 	rest, ok := strings.CutPrefix(text, "lk")

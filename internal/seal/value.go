@@ -48,8 +48,8 @@ func (v Value) Reveal() []byte { return append([]byte{}, v.bytes()...) }
 // Len returns the length of the secret in bytes.
 func (v Value) Len() int { return len(v.bytes()) }
 
-// Equal says whether both hold the same secret, in a time that depends on their
-// lengths alone.
+// Equal reports whether both hold the same secret. Its time depends only on their
+// lengths.
 func (v Value) Equal(other Value) bool {
 	return subtle.ConstantTimeCompare(v.bytes(), other.bytes()) == 1
 }

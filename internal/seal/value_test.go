@@ -40,7 +40,7 @@ func newHolder() *holder {
 	return &holder{v, v, &v, []seal.Value{v}, map[string]seal.Value{"k": v}, v}
 }
 
-// leaks says whether out shows the canary in any of the usual spellings.
+// leaks reports whether out shows the canary in any of the usual spellings.
 func leaks(out string) bool {
 	decimal := strings.Trim(fmt.Sprint([]byte(canary)), "[]")
 	for _, spelling := range []string{

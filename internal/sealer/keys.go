@@ -1,9 +1,9 @@
 // Copyright The Latchkey Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package sealer is what a client does that has a manifest and a published key: it checks
-// objects by the rules that admission has, and seals their values. It is pure, knows the
-// public half of sealing alone, and its errors quote no value.
+// Package sealer checks objects of manifests by the rules of admission, and seals their
+// values with a published key. It is pure, knows only the public half of sealing, and its
+// errors quote no value.
 package sealer
 
 import (

@@ -52,7 +52,8 @@ func Agent(namespace, name string, path []string, canonical bool, t *typedvalue.
 	return Target{Context: at, Type: t}, err
 }
 
-// Check returns a value as it is sealed, once it is seen to keep the rules of the kind.
+// Check returns a value in the form in which it is sealed, if it follows the rules of the
+// kind.
 func (t Target) Check(raw json.RawMessage) (seal.Value, error) {
 	if t.Type != nil {
 		canonical, err := typedvalue.CheckManifest(t.Type, raw)
@@ -82,20 +83,20 @@ type Problem struct {
 // Error implements error.
 func (p Problem) Error() string { return p.Field + ": " + p.Message }
 
-// Object is an object of a manifest that has been looked at.
+// Object is an object of a manifest that was checked.
 type Object struct {
-	// Target is what its value is sealed for; meaningless where Problems are of path,
-	// type or name.
+	// Target is what its value is sealed for. It is not valid if a problem is about the
+	// path, the type or the name.
 	Target Target
-	// Value is its value, nil where it has none in plain.
+	// Value is its plain value, or nil.
 	Value *seal.Value
 	// KeyID is the key of its sealedValue, "" for none.
 	KeyID string
-	// Problems are what admission would refuse, as far as it can be told without it.
+	// Problems are what admission would refuse, as far as that is known without it.
 	Problems []Problem
 }
 
-// Look checks an object of a manifest that is meant for a namespace.
+// Look checks an object of a manifest for a namespace.
 func Look(o *manifest.Object, namespace string) *Object {
 	found := &Object{}
 	if o.Name == "" {

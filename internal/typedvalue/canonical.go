@@ -9,9 +9,9 @@ import (
 	"slices"
 )
 
-// Canonical returns the one text of the type that sealed values are bound to: the JSON
-// of MarshalStored with the members of every object in the order of their names. So
-// jq -cS prints it of a stored object, and RFC 8785 describes it.
+// Canonical returns the text of the type that sealed values are bound to: the JSON of
+// MarshalStored with the members of every object sorted by name. It is what jq -cS prints
+// for a stored object, and what RFC 8785 describes.
 func (t *Type) Canonical() (string, error) {
 	stored, err := t.MarshalStored()
 	if err != nil {

@@ -10,19 +10,19 @@ import (
 )
 
 const (
-	// MaxValueBytes is the largest JSON text of a value that is read, and the
-	// largest that is printed: a type can turn a short value into a long one.
+	// MaxValueBytes is the size of the largest JSON text of a value that is read or
+	// printed: a type can turn a short value into a long one.
 	MaxValueBytes = 1 << 20
 
-	// maxValueDepth is twice what a type can ask for; only members that are
-	// ignored lie deeper.
+	// maxValueDepth is twice the depth that a type can describe. Only ignored members
+	// can be deeper.
 	maxValueDepth = 2 * MaxNesting
 
-	// maxProblems bounds the message about a value that is wrong throughout.
+	// maxProblems bounds the message about a value that is wrong everywhere.
 	maxProblems = 32
 
-	// maxWork bounds the checks of one value: a small type can ask for
-	// thousands of them per byte.
+	// maxWork bounds the checks of one value: a small type can need thousands of
+	// them per byte.
 	maxWork = 4 << 20
 )
 
@@ -43,18 +43,18 @@ func (e *MismatchError) Error() string {
 // always with a point or an exponent. A value of another type is a
 // *MismatchError; any other error is about the JSON text.
 //
-// Three things that the contract leaves open: a Variant with several keys is
-// refused; of repeated names of a Variant's cases or a Record's fields the last
-// decides what is printed; a resource id may start with a plus sign.
+// The contract leaves three things open. Here, a Variant with several keys is
+// refused; if a Variant's cases or a Record's fields repeat a name, the last one
+// decides what is printed; and a resource id may start with a plus sign.
 //
 // A U64 or an S64 may also be a string of its decimal digits.
 func Check(t *Type, value []byte) ([]byte, error) {
 	return check(t, value, fromRequest)
 }
 
-// CheckManifest is Check for a value that came through the Kubernetes API. That reads
-// an integer beyond int64 as a float64, so what arrives may be another number than was
-// sent. Such a number is refused: a string of digits arrives as it is.
+// CheckManifest is Check for a value that came through the Kubernetes API, which reads an
+// integer beyond int64 as a float64 and so may change it. Such a number is refused; a
+// string of digits arrives unchanged.
 func CheckManifest(t *Type, value []byte) ([]byte, error) {
 	return check(t, value, fromManifest)
 }
@@ -97,8 +97,8 @@ func check(t *Type, value []byte, from provenance) ([]byte, error) {
 	return c.out, nil
 }
 
-// checker checks and prints in one pass. Once there is a problem, what it has
-// printed is of no use; it goes on to find further problems.
+// checker checks and prints in one pass. After the first problem, it goes on only to
+// find further problems, and its output is not used.
 type checker struct {
 	stored   bool
 	manifest bool

@@ -53,8 +53,8 @@ func (c *checker) item(i int, t *Type, v any) bool {
 	return c.spend(0)
 }
 
-// locate puts the place before the problems from index from on. A place is an
-// index or the name of a field: what the type says, not what the value holds.
+// locate puts the place before the problems from index from on. A place is an index or
+// the name of a field: it comes from the type, not from the value.
 func (c *checker) locate(from int, place string) {
 	for i := from; i < len(c.problems); i++ {
 		c.problems[i] = place + c.problems[i]
@@ -107,7 +107,7 @@ func (c *checker) field(field *member, object map[string]any) {
 	}
 }
 
-// shorten bounds what a name adds to a problem; names can be as long as a type.
+// shorten bounds the length of a name in a problem; names can be as long as a type.
 func shorten(name string) string {
 	const most = 128
 	if len(name) <= most {
@@ -123,7 +123,7 @@ func shorten(name string) string {
 	return name[:end] + "…"
 }
 
-// variant names no case in its problems: which one it is, is part of the value.
+// variant names no case in its problems, because the case is part of the value.
 func (c *checker) variant(t *Type, v any) {
 	object, ok := v.(map[string]any)
 	switch {

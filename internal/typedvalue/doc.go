@@ -9,6 +9,6 @@
 // The rules come from the agent-secrets REST contract (sections Paths are
 // canonicalised, Types, Values), whose vectors are tests of this package.
 //
-// Everything that arrives here may be a secret. Errors and problems therefore
-// name the place and what is expected there, never any part of a value.
+// Every input may be a secret. So errors and problems name the place and what is
+// expected there, and never a part of a value.
 package typedvalue

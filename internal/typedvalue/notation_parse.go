@@ -46,8 +46,8 @@ func ParseNotation(text string) (*Type, error) {
 	return typeParser{}.typ(tree, "type", 0)
 }
 
-// notationParser turns the notation into the tree of the JSON form, so that what a type
-// is stands in one place.
+// notationParser turns the notation into the tree of the JSON form, so that only one
+// place defines what a type is.
 type notationParser struct {
 	text string
 	at   int
@@ -65,7 +65,7 @@ func (p *notationParser) expected(what string) error {
 	return p.problem(p.at, "expected %s", what)
 }
 
-// peek returns the next character that is no white space, 0 at the end.
+// peek returns the next character that is not white space, or 0 at the end.
 func (p *notationParser) peek() byte {
 	for p.at < len(p.text) && strings.IndexByte(" \t\r\n", p.text[p.at]) >= 0 {
 		p.at++
@@ -76,7 +76,7 @@ func (p *notationParser) peek() byte {
 	return p.text[p.at]
 }
 
-// take goes past c if that is next.
+// take skips c if it is next, and reports whether it was.
 func (p *notationParser) take(c byte) bool {
 	if p.peek() != c {
 		return false
@@ -287,7 +287,7 @@ func (p *notationParser) json(depth int) (map[string]any, error) {
 	return tree, nil
 }
 
-// rawJSON goes past the JSON value that is next.
+// rawJSON skips the next JSON value.
 func (p *notationParser) rawJSON() ([]byte, error) {
 	decoder := json.NewDecoder(strings.NewReader(p.text[p.at:]))
 	var raw json.RawMessage

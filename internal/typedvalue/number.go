@@ -53,8 +53,8 @@ func (n number) rounded() bool {
 	return n.class == classUnsigned && n.positive > math.MaxInt64 || n.class == classFloat && math.Abs(n.float) >= 1<<53
 }
 
-// isInteger reports whether text is a decimal integer in its one form: no sign but a
-// minus, no zero in front.
+// isInteger reports whether text is a decimal integer in canonical form: no plus sign and
+// no leading zero.
 func isInteger(text string) bool {
 	digits := strings.TrimPrefix(text, "-")
 	if digits == "" || digits == "0" && digits != text || digits[0] == '0' && len(digits) > 1 || len(digits) > 20 {
@@ -63,8 +63,8 @@ func isInteger(text string) bool {
 	return strings.Trim(digits, "0123456789") == ""
 }
 
-// text is the number as the contract's reference writes it, which is what a
-// flag's name is compared with.
+// text is the number as the contract's reference writes it. A flag's name is compared
+// with it.
 func (n number) text() string {
 	switch n.class {
 	case classUnsigned:
@@ -97,8 +97,8 @@ var intRanges = [kindCount]intRange{
 //
 // A float64 stands for its shortest decimal, as in the contract's reference,
 // which goes through decimal text. That matters beyond 2^53 only: the float64
-// nearest to 2^63 is 9223372036854776000 there. Below, every integer is a
-// float64, so comparing the floats comes to the same.
+// nearest to 2^63 is 9223372036854776000 there. Below 2^53, every integer is a
+// float64, so comparing the floats gives the same result.
 func (r intRange) integer(n number) (int64, bool) {
 	switch n.class {
 	case classUnsigned:
@@ -131,9 +131,9 @@ func (n number) float64() float64 {
 
 // float32 returns the nearest float32, if n is in range.
 //
-// The range is closed in the contract, and the largest float32 is outside all
-// the same: the shortest decimal of its float64 is a little larger than it is.
-// Only a stored value, printed from a float32, may be the largest one.
+// The contract includes the largest float32 in the range, but the shortest decimal of its
+// float64 is a little larger and so is outside. Only a stored value, which was printed
+// from a float32, may be the largest one.
 func (n number) float32(stored bool) (float32, bool) {
 	switch n.class {
 	case classUnsigned:

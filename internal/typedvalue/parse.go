@@ -17,8 +17,8 @@ const (
 	// MaxNesting is how many types may enclose another one.
 	MaxNesting = 128
 
-	// maxTypeDepth bounds the JSON of a type, members that are ignored
-	// included. A Record takes three levels: itself, its fields, one field.
+	// maxTypeDepth bounds the depth of a type's JSON, with ignored members. A Record
+	// takes three levels: itself, its fields, one field.
 	maxTypeDepth = 3*MaxNesting + 16
 )
 
@@ -45,9 +45,9 @@ func parseType(text []byte, stored bool) (*Type, error) {
 	return typeParser{stored: stored}.typ(v, root, 0)
 }
 
-// plainLen returns how long a JSON text is without the escapes by which the Kubernetes
-// API makes it up to six times as long: of characters that mean something in HTML or
-// JavaScript. Who may store a type must be able to read it again.
+// plainLen returns the length of a JSON text without the escapes that the Kubernetes API
+// adds for characters with a meaning in HTML or JavaScript. They can make a text six times
+// as long, and a type that was stored must stay readable.
 func plainLen(text []byte) int {
 	n := len(text)
 	for i := 0; i < len(text); i++ {
@@ -194,8 +194,7 @@ func (p typeParser) cases(object map[string]any, at string, depth int) ([]member
 }
 
 // resourceID reads a u64. JSON numbers of a Kubernetes object are int64, and larger ones
-// are rounded on their way into it, so the upper half is text there; one number has one
-// spelling.
+// are rounded, so the upper half is text there. Each number has one spelling.
 func (p typeParser) resourceID(v any, at string) (uint64, error) {
 	switch v := v.(type) {
 	case json.Number:

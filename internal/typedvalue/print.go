@@ -33,7 +33,7 @@ func ParseRaw(t *Type, raw []byte) []byte {
 }
 
 // appendFloat prints the shortest decimal that reads as f, always with a point
-// or an exponent, so that it stays a float for whoever reads it.
+// or an exponent, so that every reader takes it for a float.
 func appendFloat(out []byte, f float64) []byte {
 	size := math.Abs(f)
 	if size != 0 && (size < 1e-5 || size >= 1e16) {
@@ -53,9 +53,9 @@ func appendFloat(out []byte, f float64) []byte {
 	return out
 }
 
-// AppendQuoted appends a text as a JSON string. It escapes only what JSON demands, as
-// shortly as JSON can, so that no text grows when it is read and printed. What is not
-// Unicode text stays as it is, for Check to refuse.
+// AppendQuoted appends a text as a JSON string. It escapes only what JSON requires, in the
+// shortest form, so that no text grows when it is read and printed again. Bytes that are
+// not Unicode text stay, and Check refuses them.
 func AppendQuoted(out []byte, text string) []byte {
 	const hex = "0123456789abcdef"
 	out = append(out, '"')

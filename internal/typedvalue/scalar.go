@@ -11,7 +11,7 @@ import (
 	"unicode/utf8"
 )
 
-// scalar checks everything that holds no other value.
+// scalar checks a value that contains no other value.
 func (c *checker) scalar(t *Type, v any) {
 	switch t.kind {
 	case kindBool:
@@ -125,8 +125,8 @@ func (c *checker) enum(t *Type, v any) {
 	c.out = AppendQuoted(c.out, label)
 }
 
-// handle checks a string that ends in a slash and a u64. Which resource it is
-// of and how it is held are no part of the value.
+// handle checks a string that ends in a slash and a u64. The value does not say of
+// which resource it is or how it is held.
 func (c *checker) handle(v any) {
 	const expected = "handle, represented by a worker-url/resource-id string"
 	text, ok := v.(string)

@@ -16,7 +16,7 @@ import (
 // decode reads one JSON text with its numbers as they are written. Of a
 // repeated key the last wins. what names the text in errors.
 //
-// encoding/json silently replaces what is no Unicode text by U+FFFD; a secret
+// encoding/json silently replaces bytes that are not Unicode text with U+FFFD. A secret
 // must never be changed silently, so VetJSON refuses such a text.
 func decode(what string, text []byte, maxBytes, maxDepth int) (any, error) {
 	if len(text) > maxBytes {
@@ -34,11 +34,10 @@ func decode(what string, text []byte, maxBytes, maxDepth int) (any, error) {
 	return v, nil
 }
 
-// VetJSON refuses a text that is not one JSON text, or one that encoding/json would
-// change without a word: a string that is no Unicode text, a number that no float64
-// holds. That goes for all of the text, members that nobody asks for included. It
-// also refuses nesting beyond maxDepth levels. The error begins with what, names the
-// place and never quotes the text.
+// VetJSON refuses a text that is not exactly one JSON text, and one that encoding/json
+// would silently change: a string that is not Unicode text, a number beyond float64. It
+// checks all of the text, with members that nobody reads. It also refuses nesting beyond
+// maxDepth levels. The error begins with what, names the place and never quotes the text.
 func VetJSON(what string, text []byte, maxDepth int) error {
 	if !utf8.Valid(text) {
 		return fmt.Errorf("%s: not valid UTF-8", what)
@@ -62,9 +61,9 @@ func syntaxError(what string, text []byte) error {
 	return fmt.Errorf("%s: not valid JSON", what)
 }
 
-// vet refuses what JSON's grammar lets through: nesting beyond maxDepth, an
-// escape that is half of a surrogate pair, a number that no float64 holds. The
-// text is valid JSON already, so a token's first byte tells what it is.
+// vet refuses what JSON's grammar allows: nesting beyond maxDepth, an escape that is
+// half of a surrogate pair, a number beyond float64. The text is valid JSON, so the first
+// byte of a token determines its kind.
 func vet(text []byte, maxDepth int) error {
 	depth := 0
 	for i := 0; i < len(text); {

@@ -13,8 +13,8 @@ import (
 // kind is one of the 22 tags of the contract.
 type kind uint8
 
-// The zero kind is none of the contract's, so that a Type which was not made
-// by a parser takes no value.
+// The zero kind is not one of the contract's, so a Type that no parser made accepts
+// no value.
 const (
 	kindNone kind = iota
 	kindBool
@@ -59,7 +59,7 @@ var kindByName = func() map[string]kind {
 func (k kind) scalar() bool { return k <= kindStr }
 
 // Type is a parsed type. It is immutable, so it may be shared between
-// goroutines. Only ParseType and ParseStoredType make one; the zero Type takes
+// goroutines. Only ParseType and ParseStoredType make one; the zero Type accepts
 // no value.
 type Type struct {
 	kind        kind
@@ -94,8 +94,8 @@ type member struct {
 // Kind returns the tag of the type, such as "Str" or "Record".
 func (t *Type) Kind() string { return kindNames[t.kind] }
 
-// MarshalJSON prints the type as the contract answers it: every optional
-// member of a non-scalar is written, null when absent.
+// MarshalJSON prints the type as in the contract's answers: every optional member of
+// a non-scalar is written, as null if it is absent.
 func (t *Type) MarshalJSON() ([]byte, error) {
 	return t.print(false)
 }

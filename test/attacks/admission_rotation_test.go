@@ -113,7 +113,7 @@ func (t *traffic) stop(ctx context.Context) {
 	t.group.Wait()
 }
 
-var _ = Describe("Somebody who came to know the path of admission", Ordered, func() {
+var _ = Describe("Somebody who came to know the admission path", Ordered, func() {
 	It("is locked out by two rotations, in which no admission fails", func(ctx SpecContext) {
 		tenant := newTenant(ctx)
 		work := startTraffic(ctx, tenant)

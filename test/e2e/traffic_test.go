@@ -102,7 +102,7 @@ func number(name string) (n int) {
 	return n
 }
 
-// try makes a request about a secret and says whether it was answered as it should be.
+// try makes a request about a secret and reports whether it was answered as it should be.
 // Without an answer, nobody knows what became of that secret.
 func (c *caller) try(about, method, name string, want int, body string) bool {
 	c.requests++

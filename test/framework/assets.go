@@ -55,8 +55,8 @@ func findAssets(root string) (string, error) {
 	return dir, nil
 }
 
-// buildLatchkey builds the binary into dir: for tests with the race detector, for
-// benchmarks, which are programs, as it is released.
+// buildLatchkey builds the binary into dir: with the race detector for tests, and as it is
+// released for benchmarks, which are programs.
 func buildLatchkey(ctx context.Context, root, dir string) (string, error) {
 	out := filepath.Join(dir, "latchkey")
 	args := []string{"build", "-buildvcs=false", "-o", out}

@@ -30,29 +30,29 @@ rules:
 - level: Metadata
 `
 
-// AuditBodies records the bodies of requests for Latchkey's own objects as well, for tests
-// of clients that must not send values.
+// AuditBodies also records the bodies of requests for Latchkey's own objects, for tests of
+// clients that must not send values.
 func AuditBodies(c *Cluster) {
 	c.auditPolicy = strings.Replace(auditPolicy, "rules:\n", "rules:\n- level: RequestResponse\n  resources: [{group: latchkey.dev}]\n", 1)
 }
 
-// NoAudit records nothing, for measurements: writing the log down is work.
+// NoAudit records nothing, for measurements: writing the log takes time.
 func NoAudit(c *Cluster) {
 	c.auditPolicy = "apiVersion: audit.k8s.io/v1\nkind: Policy\nrules:\n- level: None\n"
 }
 
-// Audit is the API server's audit log: all that anybody asked of it.
+// Audit is the API server's audit log: all requests that it got.
 type Audit struct{ path string }
 
 // Request is one entry of the audit log.
 type Request struct {
 	// Verb is the Kubernetes verb, such as patch.
 	Verb string
-	// User is the name of who asked.
+	// User is the name of the caller.
 	User string
 	// URI is the path and the query.
 	URI string
-	// Group, Resource, Subresource, Namespace and Name are what was asked for.
+	// Group, Resource, Subresource, Namespace and Name say what the request was about.
 	Group, Resource, Subresource, Namespace, Name string
 	// Code is the HTTP status of the answer.
 	Code int
@@ -78,8 +78,8 @@ func (a Audit) Now() (Mark, error) {
 	return Mark(info.Size()), nil
 }
 
-// Flush waits until all that was answered before is in the log: it asks something itself,
-// and the log is in the order of the answers.
+// Flush waits until the log has all requests that were answered before: it sends one more
+// request, and the log is in the order of the answers.
 func (a Audit) Flush(ctx context.Context, c client.Client) error {
 	mark, err := a.Now()
 	if err != nil {
@@ -95,7 +95,7 @@ func (a Audit) Flush(ctx context.Context, c client.Client) error {
 	})
 }
 
-// Filter says which requests are wanted.
+// Filter reports whether a request is wanted.
 type Filter func(Request) bool
 
 // Since returns the requests after mark that pass all filters.
@@ -156,17 +156,17 @@ func parseRequest(line []byte) (Request, error) {
 	}, nil
 }
 
-// ByController passes what the controller asked for.
+// ByController passes requests of the controller.
 func ByController(r Request) bool { return r.User == serviceAccountUser("controller") }
 
-// ByServer passes what the server asked for.
+// ByServer passes requests of the server.
 func ByServer(r Request) bool { return r.User == serviceAccountUser("server") }
 
-// ByLatchkey passes what either process asked for.
+// ByLatchkey passes requests of both processes.
 func ByLatchkey(r Request) bool { return ByController(r) || ByServer(r) }
 
-// Writes passes what can change something. Leases are left out, which the leader
-// renews all the time, and questions that the API has in the form of a create.
+// Writes passes requests that can change something. It leaves out Leases, which the leader
+// renews all the time, and reviews, which have the form of a create.
 func Writes(r Request) bool {
 	switch r.Verb {
 	case "create", "update", "patch", "delete", "deletecollection":
@@ -176,7 +176,7 @@ func Writes(r Request) bool {
 	return r.Resource != "leases" && !strings.HasSuffix(r.Resource, "reviews")
 }
 
-// Succeeded passes what was done and not refused.
+// Succeeded passes requests that were not refused.
 func Succeeded(r Request) bool { return r.Code >= 200 && r.Code < 300 }
 
 // On passes requests for a resource such as secrets.

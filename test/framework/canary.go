@@ -11,9 +11,9 @@ import (
 	"strings"
 )
 
-// CanaryForms returns the forms in which a value may lie somewhere: as it is, inside
-// JSON (with and without HTML escapes), and inside base64, at any of the three offsets at
-// which it can begin there.
+// CanaryForms returns the forms in which a value may be stored: as it is, inside JSON (with
+// and without HTML escapes), and inside base64, at each of the three offsets at which it
+// can begin.
 func CanaryForms(value string) [][]byte {
 	forms := [][]byte{[]byte(value)}
 	for _, escapeHTML := range []bool{true, false} {

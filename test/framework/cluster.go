@@ -122,7 +122,7 @@ func (c *Cluster) startControlPlane(assets string) error {
 	server.Configure().
 		Set("audit-policy-file", policy).
 		Set("audit-log-path", c.Audit.path).
-		Set("audit-log-maxsize", "2000"). // megabytes: never begun anew, so that a mark stays good
+		Set("audit-log-maxsize", "2000"). // megabytes: it is never rotated, so that a mark stays valid
 		Set("endpoint-reconciler-type", "none")
 	if c.Config, err = c.environment.Start(); err != nil {
 		return fmt.Errorf("start the control plane: %w", err)

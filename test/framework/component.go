@@ -20,8 +20,8 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// Component is the API server or etcd, as something that faults happen to. It keeps its
-// data, its port and its log. It is not safe for concurrent use.
+// Component is the API server or etcd, for tests of their faults. It keeps its data, its
+// port and its log. It is not safe for concurrent use.
 type Component struct {
 	name  string
 	argv  []string
@@ -150,7 +150,7 @@ func (p *Component) AwaitReady(ctx context.Context) error {
 	return nil
 }
 
-// stop ends a process that was started again, which envtest does not know.
+// stop ends a process that was started again: envtest does not know it.
 func (p *Component) stop() {
 	if p.command != nil {
 		_ = p.command.Process.Kill()

@@ -5,9 +5,8 @@
 // envtest, the manifests of config/local, and "latchkey controller" and "latchkey
 // server" as processes of their own, each with the token of its own service account.
 //
-// It owns everything that it starts and a directory for logs, and knows nothing of
-// any test framework: it returns errors, the caller asserts. What a test wants to
-// know of the outside world it asks here: what was requested of the API server
-// ([Audit]), what etcd holds ([Etcd]), what the processes logged and measured
-// ([Process]).
+// It owns everything that it starts and a directory for logs. It does not depend on a
+// test framework: it returns errors, and the caller asserts. Tests ask it what was
+// requested of the API server ([Audit]), what etcd holds ([Etcd]), and what the processes
+// logged and measured ([Process]).
 package framework

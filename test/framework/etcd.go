@@ -22,7 +22,7 @@ type Etcd struct{ url string }
 // EtcdAt returns the etcd whose client port a URL names.
 func EtcdAt(url string) Etcd { return Etcd{url: url} }
 
-// Entry is a key with a value that it has or had.
+// Entry is a key with its value, current or former.
 type Entry struct {
 	// Key is such as /registry/secrets/NAMESPACE/NAME.
 	Key []byte `json:"key"`
@@ -32,12 +32,11 @@ type Entry struct {
 	Revision int64 `json:"mod_revision,string"`
 }
 
-// everything is the lowest key that there can be and, as the end of a range, stands
-// for no end.
+// everything is the lowest possible key. As the end of a range, it means no end.
 var everything = base64.StdEncoding.EncodeToString([]byte{0})
 
-// Visit shows every key that there is, and every change after a revision that etcd
-// has not compacted yet.
+// Visit shows every key, and every change after a revision that etcd has not compacted
+// yet.
 func (e Etcd) Visit(ctx context.Context, since int64, visit func(Entry)) error {
 	until, err := e.current(ctx, visit)
 	if err != nil {
@@ -51,13 +50,13 @@ func (e Etcd) Visit(ctx context.Context, since int64, visit func(Entry)) error {
 	return nil
 }
 
-// Revision returns the present revision, which every change raises.
+// Revision returns the current revision. Every change raises it.
 func (e Etcd) Revision(ctx context.Context) (int64, error) {
 	page, err := e.page(ctx, map[string]any{"key": everything, "limit": 1})
 	return page.Header.Revision, err
 }
 
-// Compact forgets every change before the present revision, so that no watch can go on
+// Compact removes every change before the current revision, so that no watch can resume
 // from an older one.
 func (e Etcd) Compact(ctx context.Context) error {
 	revision, err := e.Revision(ctx)
@@ -124,8 +123,8 @@ func (e Etcd) page(ctx context.Context, request map[string]any) (page, error) {
 	return answer, nil
 }
 
-// changes shows the changes from one revision to another. Where the first has been
-// compacted it returns the oldest that has not, else 0.
+// changes shows the changes from one revision to another. If the first has been compacted,
+// it returns the oldest that has not, otherwise 0.
 func (e Etcd) changes(ctx context.Context, from, until int64, visit func(Entry)) (int64, error) {
 	body, err := e.post(ctx, "/v3/watch", map[string]any{"create_request": map[string]any{
 		"key": everything, "range_end": everything, "start_revision": from,

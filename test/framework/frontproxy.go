@@ -20,11 +20,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 )
 
-// frontProxyName is whom the API server is when it passes requests on.
+// frontProxyName is the API server's name when it passes requests on.
 const frontProxyName = "front-proxy-client"
 
-// configureAggregation makes the API server pass requests on to aggregated servers
-// and prove to them that it is it.
+// configureAggregation makes the API server pass requests on to aggregated servers, with
+// a proof of its identity.
 func configureAggregation(server *envtest.APIServer, dir string) error {
 	if err := writeClient(dir, "front-proxy", frontProxyName); err != nil {
 		return err
@@ -41,8 +41,8 @@ func configureAggregation(server *envtest.APIServer, dir string) error {
 	return nil
 }
 
-// webhookClient is how the API server presents a certificate to webhooks that ask for
-// one.
+// webhookClient names the files of the certificate that the API server presents to
+// webhooks.
 const webhookClient = `apiVersion: apiserver.config.k8s.io/v1
 kind: AdmissionConfiguration
 plugins:

@@ -43,8 +43,8 @@ func (c *Cluster) applyManifests(ctx context.Context) error {
 	return err
 }
 
-// Localise points Latchkey's Services, and what names them, at ports of this machine:
-// there is no Service network, and an ExternalName translates no ports.
+// Localise points Latchkey's Services, and all references to them, at ports of this
+// machine: there is no Service network, and an ExternalName translates no ports.
 func Localise(manifests string, ports map[string]int) (string, error) {
 	var out bytes.Buffer
 	encoder := yaml.NewEncoder(&out)
@@ -83,7 +83,7 @@ func Localise(manifests string, ports map[string]int) (string, error) {
 	}
 }
 
-// member returns a member that is an object, or nil, which reads as an empty one.
+// member returns a member that is an object, or nil, which can be read like an empty one.
 func member(object map[string]any, name string) map[string]any {
 	m, _ := object[name].(map[string]any)
 	return m

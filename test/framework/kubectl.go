@@ -19,8 +19,8 @@ type Kubectl struct {
 	cacheDir   string
 }
 
-// NewKubectl returns the kubectl at path as the administrator whom a kubeconfig names.
-// It keeps what it caches in cacheDir.
+// NewKubectl returns the kubectl at path, for the user of a kubeconfig. Its cache is in
+// cacheDir.
 func NewKubectl(path, kubeconfig, cacheDir string) Kubectl {
 	return Kubectl{path: path, kubeconfig: kubeconfig, cacheDir: cacheDir}
 }
@@ -28,12 +28,11 @@ func NewKubectl(path, kubeconfig, cacheDir string) Kubectl {
 // Path returns where kubectl is.
 func (k Kubectl) Path() string { return k.path }
 
-// Run calls kubectl with stdin and returns what it prints on stdout. An error holds
-// what it printed on stderr.
+// Run calls kubectl with stdin and returns its stdout. An error contains its stderr.
 func (k Kubectl) Run(ctx context.Context, stdin string, args ...string) (string, error) {
 	args = append([]string{"--kubeconfig", k.kubeconfig, "--cache-dir", k.cacheDir, "--request-timeout", "30s"}, args...)
 	command := exec.CommandContext(ctx, k.path, args...)
-	// Nothing of the caller's own kubectl configuration.
+	// The caller's own kubectl configuration must not count.
 	command.Env = []string{"HOME=" + k.cacheDir, "PATH=" + os.Getenv("PATH")}
 	command.Stdin = strings.NewReader(stdin)
 	var stdout, stderr bytes.Buffer

@@ -15,7 +15,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 )
 
-// Link is a way to an address that can be cut or made to swallow all bytes.
+// Link is a connection to an address that can be cut or stalled.
 type Link struct {
 	// Kubeconfig leads over a link to the API server, with the rights of a command.
 	Kubeconfig string
@@ -81,14 +81,14 @@ func (l *Link) Cut() {
 	l.changed.Broadcast()
 }
 
-// Stall lets connections be and become, and passes no byte on.
+// Stall keeps and accepts connections, but passes no byte on.
 func (l *Link) Stall() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.stalled = true
 }
 
-// Mend ends Cut and Stall. What was held back by Stall arrives.
+// Mend ends Cut and Stall. Bytes that Stall held back arrive.
 func (l *Link) Mend() {
 	l.mu.Lock()
 	defer l.mu.Unlock()

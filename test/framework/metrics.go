@@ -14,7 +14,7 @@ import (
 	"github.com/prometheus/common/model"
 )
 
-// Metrics are what a process measured, by name.
+// Metrics are the metrics of a process, by name.
 type Metrics map[string]*dto.MetricFamily
 
 // Metrics asks p for its metrics.
@@ -48,8 +48,8 @@ func (p *Process) MetricsText(ctx context.Context) (string, error) {
 	return string(text), err
 }
 
-// Sum returns the sum of a counter or gauge over all series that have the label
-// values, given in pairs; false where there is no such series.
+// Sum returns the sum of a counter or gauge over all series with the label values, which
+// are given in pairs. It returns false if there is no such series.
 func (m Metrics) Sum(name string, labels ...string) (float64, bool) {
 	var sum float64
 	found := false

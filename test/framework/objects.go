@@ -21,7 +21,7 @@ func NewScheme() *runtime.Scheme {
 	return scheme
 }
 
-// Namespace returns a namespace; without a name, the API server finds one.
+// Namespace returns a namespace; without a name, the API server chooses one.
 func Namespace(name string) *corev1.Namespace {
 	if name == "" {
 		return &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "tenant-"}}
@@ -34,8 +34,8 @@ func UserSecret(namespace, name string, spec v1alpha1.UserSecretSpec) *v1alpha1.
 	return &v1alpha1.UserSecret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}, Spec: spec}
 }
 
-// AgentSecret returns an AgentSecret of a type, in JSON, with a value, in JSON, or
-// none where that is empty.
+// AgentSecret returns an AgentSecret with a type and a value, both in JSON; an empty value
+// means none.
 func AgentSecret(namespace, name, secretType, value string, path ...string) *v1alpha1.AgentSecret {
 	a := &v1alpha1.AgentSecret{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},

@@ -14,11 +14,11 @@ import (
 
 const loopback = "127.0.0.1"
 
-// Ports are taken from below the range from which the kernel takes those of outgoing
-// connections: a process that is restarted must find its port free.
+// Ports come from below the kernel's range for outgoing connections: a process that is
+// restarted must find its port free.
 const firstPort, lastPort = 12000, 20000
 
-// ports remembers what was handed out, since a port stays free until it is used.
+// ports remembers which ports were handed out, because a port stays free until it is used.
 type ports struct {
 	mu    sync.Mutex
 	taken map[int]bool

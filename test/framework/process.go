@@ -48,7 +48,7 @@ type Process struct {
 // Name returns the name under which the process was asked for.
 func (p *Process) Name() string { return p.name }
 
-// Log returns the file that has all that the process printed, in all its runs.
+// Log returns the file with the output of all runs of the process.
 func (p *Process) Log() string { return p.log }
 
 // PID returns the id of the running process.
@@ -132,7 +132,7 @@ func (p *Process) probe(ctx context.Context, path string) error {
 	return body.Close()
 }
 
-// Stop asks the process to end, waits until it did, and returns its exit code.
+// Stop asks the process to end, waits for that, and returns its exit code.
 func (p *Process) Stop() (int, error) { return p.end(syscall.SIGTERM) }
 
 // Kill ends the process at once: it has no chance to finish anything.

@@ -16,7 +16,7 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/seal"
 )
 
-// Seal seals a value for an object, as a client does that has nothing but the published key.
+// Seal seals a value for an object, like a client that has only the published key.
 func (c *Cluster) Seal(ctx context.Context, at seal.Context, value string) (string, error) {
 	published := &corev1.ConfigMap{}
 	key := client.ObjectKey{Namespace: SystemNamespace, Name: keyring.PublicKeysName}
@@ -34,8 +34,8 @@ func (c *Cluster) Seal(ctx context.Context, at seal.Context, value string) (stri
 	return sealWith(public, at, value)
 }
 
-// OlderKey stores a sealing key that had a successor long before, and returns a function
-// that seals with it, as for a manifest that was written then.
+// OlderKey stores a sealing key that got a successor long ago, and returns a function that
+// seals with it, as for an old manifest.
 func (c *Cluster) OlderKey(ctx context.Context) (func(at seal.Context, value string) (string, error), error) {
 	older, err := keyring.NewKey(time.Now().AddDate(-1, 0, 0))
 	if err != nil {

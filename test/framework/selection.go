@@ -18,12 +18,12 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/certs"
 )
 
-// LabelUnselected on a namespace keeps admission from being asked about its secrets, as
-// where tenants are named one by one and this one is not, or not yet.
+// LabelUnselected on a namespace makes the API server not ask admission about its secrets,
+// as for a namespace that is not, or not yet, among the named tenants.
 const LabelUnselected = "test.latchkey.dev/unselected"
 
-// Unselect keeps admission away from the secrets of a namespace, and returns once the
-// API server knows.
+// Unselect makes the API server not ask admission about the secrets of a namespace. It
+// returns once that works.
 func (c *Cluster) Unselect(ctx context.Context, namespace string) error {
 	configuration := &admissionregistrationv1.MutatingWebhookConfiguration{}
 	if err := c.Client.Get(ctx, client.ObjectKey{Name: certs.WebhookConfiguration}, configuration); err != nil {
@@ -45,7 +45,7 @@ func (c *Cluster) Unselect(ctx context.Context, namespace string) error {
 	})
 }
 
-// Select lets admission be asked about the secrets of a namespace again.
+// Select ends Unselect.
 func (c *Cluster) Select(ctx context.Context, namespace string) error {
 	return c.selection(ctx, namespace, "", func(err error) bool { return err == nil })
 }

@@ -11,8 +11,8 @@ import (
 	"strings"
 )
 
-// Stack is a cluster with one controller and one server that are up, which is what
-// most suites share.
+// Stack is a cluster with one running controller and one running server. Most suites
+// share one.
 type Stack struct {
 	*Cluster
 	Controller *Process
@@ -30,7 +30,7 @@ func StartStack(ctx context.Context, controllerFlags ...string) (*Stack, error) 
 	return StackOn(ctx, cluster, controllerFlags...)
 }
 
-// StackOn is StartStack on a cluster that is there.
+// StackOn is StartStack on an existing cluster.
 func StackOn(ctx context.Context, cluster *Cluster, controllerFlags ...string) (*Stack, error) {
 	var err error
 	s := &Stack{Cluster: cluster}

@@ -33,13 +33,13 @@ import (
 // webhook configuration.
 const settleTimeout = time.Minute
 
-// RemoveWebhooks deletes the webhook configuration and waits until the API server
-// does without.
+// RemoveWebhooks deletes the webhook configuration and waits until the API server no
+// longer calls the webhooks.
 func (c *Cluster) RemoveWebhooks(ctx context.Context) error {
 	configuration := &admissionregistrationv1.MutatingWebhookConfiguration{
 		ObjectMeta: metav1.ObjectMeta{Name: certs.WebhookConfiguration},
 	}
-	// Marked as an uninstall does it, or the controller would put it back.
+	// With the mark of an uninstall; otherwise the controller would put it back.
 	mark := client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"annotations":{"`+aggregation.AnnotationUninstall+`":"true"}}}`))
 	if err := client.IgnoreNotFound(c.Client.Patch(ctx, configuration, mark)); err != nil {
 		return err
@@ -68,7 +68,7 @@ func (c *Cluster) AwaitAdmission(ctx context.Context) error {
 	return c.await(ctx, "admission to work", func(err error) bool { return err == nil })
 }
 
-// await tries to create an object, dry, until the outcome is what is wanted.
+// await repeats a dry run of a create until it has the wanted outcome.
 func (c *Cluster) await(ctx context.Context, what string, wanted func(error) bool) error {
 	var last error
 	err := wait.PollUntilContextTimeout(ctx, pollEvery, settleTimeout, true, func(ctx context.Context) (bool, error) {
@@ -132,15 +132,14 @@ func (c *Cluster) HookPath(ctx context.Context, webhook string) (string, error) 
 	return "", fmt.Errorf("webhook %s has no path", webhook)
 }
 
-// Answer is what came back over HTTP.
+// Answer is an answer over HTTP.
 type Answer struct {
 	Code   int
 	Header http.Header
 	Body   []byte
 }
 
-// Ask posts an AdmissionReview to a server's admission port, as everybody can who
-// reaches it.
+// Ask posts an AdmissionReview to a server's admission port, as anyone can who reaches it.
 func (c *Cluster) Ask(ctx context.Context, server *Process, path string, request *admissionv1.AdmissionRequest) (Answer, error) {
 	body, err := json.Marshal(admissionv1.AdmissionReview{
 		TypeMeta: metav1.TypeMeta{APIVersion: admissionv1.SchemeGroupVersion.String(), Kind: "AdmissionReview"},
@@ -152,8 +151,8 @@ func (c *Cluster) Ask(ctx context.Context, server *Process, path string, request
 	return c.Knock(ctx, server, http.MethodPost, path, bytes.NewReader(body))
 }
 
-// Knock sends anything to a server's admission port, and presents certificates if it is
-// asked for them.
+// Knock sends any request to a server's admission port, and presents certificates if the
+// server asks for them.
 func (c *Cluster) Knock(ctx context.Context, server *Process, method, path string, body io.Reader, certificates ...tls.Certificate) (Answer, error) {
 	request, err := http.NewRequestWithContext(ctx, method, "https://"+server.WebhookAddress(), body)
 	if err != nil {
@@ -183,7 +182,7 @@ func (c *Cluster) webhooks(ctx context.Context) (*admissionregistrationv1.Mutati
 	return configuration, c.Client.Get(ctx, client.ObjectKey{Name: certs.WebhookConfiguration}, configuration)
 }
 
-// webhookCaller trusts what the API server trusts.
+// webhookCaller is a client that trusts the same CA as the API server.
 func (c *Cluster) webhookCaller(ctx context.Context, certificates []tls.Certificate) (*http.Client, error) {
 	configuration, err := c.webhooks(ctx)
 	if err != nil {

@@ -25,7 +25,7 @@ type secret struct {
 	last string
 }
 
-// hold says whether a value that cannot be had is in the bundles.
+// hold reports whether a value that cannot be had is in the bundles.
 type hold int
 
 const (

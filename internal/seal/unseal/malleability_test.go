@@ -14,7 +14,7 @@ import (
 	"github.com/latchkey-dev/latchkey/internal/seal/unseal"
 )
 
-// opens says whether text opens for object with key.
+// opens reports whether text opens for object with key.
 func opens(key *unseal.PrivateKey, text string) (seal.Value, bool) {
 	sealed, err := seal.Parse(text)
 	if err != nil {

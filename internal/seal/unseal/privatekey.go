@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package unseal is the private half of Latchkey's sealing: it makes keys and
-// opens what the package seal sealed. Whoever imports it can decrypt; the
-// linter keeps the list of importers short.
+// opens what the package seal sealed. Code that imports it can decrypt; the linter
+// keeps the list of importers short.
 //
 // It is pure: it reads nothing but the system's random source, writes nothing
 // and logs nothing.
@@ -25,10 +25,10 @@ var (
 	// asked to open it.
 	ErrWrongKey = errors.New("sealed with another key")
 
-	// ErrOpen says that a value does not open for the object it is in. Which
-	// of the reasons it was cannot be told: any of them gives another
-	// encryption key or another tag. The cause is left out on purpose, too: a
-	// finer answer would only help whoever probes.
+	// ErrOpen says that a value does not open for the object it is in. The
+	// reason is not known: each of them leads to another encryption key or
+	// another tag. The cause is left out on purpose, because a finer answer
+	// would only help an attacker.
 	ErrOpen = errors.New("does not open for this object: sealed for another kind, namespace, name, path or type, or altered since; seal the value again for this object")
 
 	// ErrPrivateKey says that bytes are not a private key.
@@ -98,7 +98,7 @@ func (k PrivateKey) ID() string { return k.public.ID() }
 // [seal.ErrContext] if c is incomplete.
 //
 // Exactly one key is tried, the one that s names. AES-GCM does not commit to
-// its key, so trying several could be steered by whoever made the ciphertext.
+// its key, so the maker of a ciphertext could influence which of several keys opens it.
 func (k PrivateKey) Open(c seal.Context, s seal.Sealed) (seal.Value, error) {
 	info, err := c.Info()
 	if err != nil {

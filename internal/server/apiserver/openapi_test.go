@@ -82,7 +82,7 @@ func documented(t *testing.T) map[string][]string {
 	return routes
 }
 
-// matches says whether a path is one of a documented template.
+// matches reports whether a path is one of a documented template.
 func matches(template, path string) bool {
 	want, got := strings.Split(template, "/"), strings.Split(path, "/")
 	if len(want) != len(got) {

@@ -162,7 +162,7 @@ func checkVectorAnswer(t *testing.T, v vector, body []byte) {
 	}
 }
 
-// includes says whether got has all of want: members of objects, and arrays
+// includes checks whether got has all of want: members of objects, and arrays
 // element by element.
 func includes(t *testing.T, at string, got, want any) {
 	t.Helper()

@@ -70,12 +70,12 @@ var markedCapitals = func() map[string]bool {
 // input. Converting it again would not tell, since conversion is not
 // idempotent: xYZ is canonical and becomes xYz.
 //
-// Any row of words can be asked for by writing separators between them. So a
-// segment is canonical if its first character is one that lower-casing leaves
-// alone, and every other one is either that, going on with a word, or a
-// capital that upper-casing leaves alone, beginning a new word. Marks are
-// allowed where case mapping makes them. (There the answer is too kind in one
-// corner: i̇ also comes from İ alone, which cannot follow every letter.)
+// Any sequence of words is possible, with separators between them. So a segment is
+// canonical if lower-casing does not change its first character, and every other
+// character either continues a word, which lower-casing does not change, or is a capital
+// that begins a word, which upper-casing does not change. Marks are allowed where case
+// mapping makes them. (This accepts too much in one case: i̇ comes only from İ, which
+// cannot follow every letter.)
 func IsCanonical(segment string) bool {
 	if segment == "" || !utf8.ValidString(segment) {
 		return false

@@ -20,9 +20,9 @@ const (
 // becomes xYz): a path is converted once, when its secret is created. What is
 // stored already is checked with IsCanonical.
 //
-// Other than the contract's reference it refuses a path without segments, with
-// more than MaxSegments, and a segment that is empty or longer than
-// MaxSegmentBytes in its canonical form.
+// Unlike the contract's reference, it refuses a path without segments or with more than
+// MaxSegments, and a segment whose canonical form is empty or longer than
+// MaxSegmentBytes.
 func Canonical(segments []string) ([]string, error) {
 	if len(segments) == 0 || len(segments) > MaxSegments {
 		return nil, fmt.Errorf("path: expected 1 to %d segments", MaxSegments)
