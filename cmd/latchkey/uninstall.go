@@ -47,8 +47,8 @@ func uninstallCommand() *cobra.Command {
 	o := &uninstallOptions{}
 	cmd := &cobra.Command{
 		Use:   "uninstall",
-		Short: "Take the API server off Latchkey, before its processes go",
-		Long: `Take the API server off Latchkey, before its processes go.
+		Short: "Detach the API server from Latchkey before its processes are removed",
+		Long: `Detach the API server from Latchkey before its processes are removed.
 
 Deletes the APIServices, what the controller would make them from again, and the webhook
 configuration, and nothing else: objects, sealing keys and native Secrets stay. If they

@@ -61,7 +61,7 @@ func TestProjectManyFiles(t *testing.T) {
 			if diff := cmp.Diff(tc.wantWarnings, got.Warnings); diff != "" {
 				t.Errorf("warnings (-want +got):\n%s", diff)
 			}
-			checkIdempotent(t, pod, got.Pod, content, projector.Options{})
+			checkIdempotent(t, got.Pod, content, projector.Options{})
 		})
 	}
 }

@@ -5,7 +5,6 @@ package projector
 
 import (
 	corev1 "k8s.io/api/core/v1"
-	apiequality "k8s.io/apimachinery/pkg/api/equality"
 
 	"github.com/latchkey-dev/latchkey/internal/policy/rules"
 )
@@ -84,11 +83,6 @@ func Unproject(pod *corev1.Pod) *corev1.Pod {
 	}
 	out.Spec.Volumes = settle(out.Spec.Volumes, nil, isOurVolume)
 	return out
-}
-
-// IsProjected reports whether the pod is as Project would leave it. That includes pods that have opted out.
-func IsProjected(pod *corev1.Pod, content Content, options Options) bool {
-	return apiequality.Semantic.DeepEqual(pod, Project(pod, content, options).Pod)
 }
 
 // known drops names that are not those of bundles: Unproject could not find them again.

@@ -87,7 +87,7 @@ func TestProjectAgain(t *testing.T) {
 			if diff := cmp.Diff(tc.wantWarnings, got.Warnings); diff != "" {
 				t.Errorf("warnings (-want +got):\n%s", diff)
 			}
-			checkIdempotent(t, pod, got.Pod, tc.content, projector.Options{})
+			checkIdempotent(t, got.Pod, tc.content, projector.Options{})
 		})
 	}
 

@@ -53,8 +53,8 @@ func TestSealedValueOpensWithPlainHPKE(t *testing.T) {
 			if got, want := len(sealed.Payload()), len(plaintext)+seal.Overhead; got != want {
 				t.Errorf("payload has %d bytes, want %d", got, want)
 			}
-			if got := sealed.PlaintextSize(); got != len(plaintext) {
-				t.Errorf("PlaintextSize() = %d, want %d", got, len(plaintext))
+			if got := seal.SizeOf(sealed.String()); got != len(plaintext) {
+				t.Errorf("SizeOf() = %d, want %d", got, len(plaintext))
 			}
 			if got := sealed.KeyID(); got != public.ID() {
 				t.Errorf("KeyID() = %q, want %q", got, public.ID())

@@ -72,8 +72,8 @@ func Parse(text string) (Sealed, error) {
 }
 
 // SizeOf returns the length in bytes of the plaintext in a text, computed from the
-// length of the text alone. For every text that Parse accepts, it equals PlaintextSize.
-// For any other text it is at most MaxPlaintext, and 0 if the text does not begin like a
+// length of the text alone. It is exact for every text that Parse accepts. For any
+// other text it is at most MaxPlaintext, and 0 if the text does not begin like a
 // sealed value. A brief has the size of the text that it stands for.
 func SizeOf(text string) int {
 	if _, size, ok := ofBrief(text); ok {
@@ -135,10 +135,6 @@ func (s Sealed) String() string {
 
 // KeyID returns the id of the key that the value was sealed with.
 func (s Sealed) KeyID() string { return s.keyID }
-
-// PlaintextSize returns the length in bytes of the sealed plaintext, which can
-// be told without opening it.
-func (s Sealed) PlaintextSize() int { return max(0, len(s.payload)-Overhead) }
 
 // Payload returns the encapsulated key followed by the ciphertext, for the half
 // that opens. The caller must not change it.

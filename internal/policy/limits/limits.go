@@ -80,12 +80,6 @@ func (u Use) Add(o Use) Use {
 	return u
 }
 
-// Exceeds reports whether any part of u is more than in o.
-func (u Use) Exceeds(o Use) bool {
-	return u.Secrets > o.Secrets || u.ValueBytes > o.ValueBytes || u.EnvValueBytes > o.EnvValueBytes ||
-		u.EnvBundle > o.EnvBundle || u.FilesBundle > o.FilesBundle
-}
-
 // Kind names a limit.
 type Kind string
 

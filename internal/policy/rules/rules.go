@@ -50,15 +50,6 @@ var systemEnvPrefixes = []string{"LC_", "LD_", "DYLD_"}
 // reservedEnvPrefixes are these and that of git.
 var reservedEnvPrefixes = slices.Concat([]string{"GIT_"}, systemEnvPrefixes)
 
-// ReservedEnvNames returns the environment variable names that no secret may have, in
-// upper case and sorted. Names are compared in upper case. It returns a copy, which
-// callers may change.
-func ReservedEnvNames() []string { return slices.Clone(reservedEnvNames) }
-
-// ReservedEnvPrefixes returns the prefixes, besides CODER_, that no environment
-// variable name of a secret may have, in upper case.
-func ReservedEnvPrefixes() []string { return slices.Clone(reservedEnvPrefixes) }
-
 // Name checks the documented name of a secret, which clients use in paths.
 func Name(name string) string {
 	trimmed := strings.TrimSpace(name)

@@ -115,8 +115,8 @@ func TestEveryReservedEnvNameIsRefused(t *testing.T) {
 		HOSTNAME SSH_AUTH_SOCK SSH_CLIENT SSH_CONNECTION SSH_TTY EDITOR VISUAL PAGER VSCODE_PROXY_URI
 		CS_DISABLE_GETTING_STARTED_OVERRIDE XDG_RUNTIME_DIR XDG_CONFIG_HOME XDG_DATA_HOME XDG_CACHE_HOME XDG_STATE_HOME`)
 	slices.Sort(contract)
-	if got := ReservedEnvNames(); !slices.Equal(got, contract) {
-		t.Errorf("ReservedEnvNames() = %q, want %q, sorted", got, contract)
+	if !slices.Equal(reservedEnvNames, contract) {
+		t.Errorf("reservedEnvNames = %q, want %q, sorted", reservedEnvNames, contract)
 	}
 	for _, name := range contract {
 		want := name + " is a reserved environment variable name"
@@ -134,14 +134,6 @@ func TestSystemEnvName(t *testing.T) {
 		if got := SystemEnvName(name); got != want {
 			t.Errorf("SystemEnvName(%q) = %v, want %v", name, got, want)
 		}
-	}
-}
-
-func TestReservedListsAreCopies(t *testing.T) {
-	ReservedEnvNames()[0] = "A"
-	ReservedEnvPrefixes()[0] = "A"
-	if EnvName("BASH_ENV") == "" || EnvName("GIT_X") == "" {
-		t.Error("a caller changed the lists")
 	}
 }
 

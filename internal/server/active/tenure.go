@@ -180,9 +180,6 @@ func (t *Tenure) state() state {
 	return s
 }
 
-// Here reports whether this replica answers REST.
-func (t *Tenure) Here() bool { return t.state().here }
-
 // Term is the time in which one request is served. It must end.
 type Term struct {
 	tenure *Tenure

@@ -139,7 +139,7 @@ func TestBegin_CredentialsRefused_WaitsForARenewalOrAnother(t *testing.T) {
 		t.Errorf("after a renewal: %+v, want it to be held, and the caches to catch up first", s)
 	}
 	tenure.caughtUp(tenure.state().epoch)
-	if !tenure.Here() {
+	if !tenure.state().here {
 		t.Error("it is not active again")
 	}
 }
@@ -150,15 +150,15 @@ func TestBegin_WonAgain_WaitsUntilTheCachesHaveCaughtUp(t *testing.T) {
 	old := tenure.state().epoch
 	tenure.lost()
 	tenure.won(clock.now, 3, false)
-	if tenure.Here() {
+	if tenure.state().here {
 		t.Fatal("it answers by what its caches had in the term before")
 	}
 	tenure.caughtUp(old)
-	if tenure.Here() {
+	if tenure.state().here {
 		t.Fatal("it answers by a list of the term before")
 	}
 	tenure.caughtUp(tenure.state().epoch)
-	if !tenure.Here() {
+	if !tenure.state().here {
 		t.Fatal("it does not answer")
 	}
 }
