@@ -106,19 +106,7 @@ func (o *controllerOptions) keys() keyrotation.Options {
 
 func controllerCommand() *cobra.Command {
 	o := &controllerOptions{}
-	cmd := &cobra.Command{
-		Use:   "controller",
-		Short: "Make UserSecrets and AgentSecrets into native Secrets, and keep the sealing keys and certificates",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := o.validate(); err != nil {
-				return err
-			}
-			return runController(cmd.Context(), o)
-		},
-	}
-	o.addFlags(cmd.Flags())
-	return cmd
+	return command("controller", "Make UserSecrets and AgentSecrets into native Secrets, and keep the sealing keys and certificates", o, func(ctx context.Context) error { return runController(ctx, o) })
 }
 
 func runController(ctx context.Context, o *controllerOptions) error {

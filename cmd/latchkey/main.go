@@ -7,11 +7,13 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	ctrl "sigs.k8s.io/controller-runtime"
 )
 
@@ -39,4 +41,27 @@ func main() {
 		fmt.Fprintln(os.Stderr, "latchkey:", err)
 		os.Exit(1)
 	}
+}
+
+// choices are the flags of a command.
+type choices interface {
+	addFlags(fs *pflag.FlagSet)
+	validate() error
+}
+
+// command returns a command without arguments, which runs if its flags are valid.
+func command(use, short string, o choices, run func(context.Context) error) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   use,
+		Short: short,
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := o.validate(); err != nil {
+				return err
+			}
+			return run(cmd.Context())
+		},
+	}
+	o.addFlags(cmd.Flags())
+	return cmd
 }

@@ -68,19 +68,7 @@ func (o *serverOptions) validate() error {
 
 func serverCommand() *cobra.Command {
 	o := &serverOptions{}
-	cmd := &cobra.Command{
-		Use:   "server",
-		Short: "Admit UserSecrets and AgentSecrets, and serve the REST APIs",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := o.validate(); err != nil {
-				return err
-			}
-			return runServer(cmd.Context(), o)
-		},
-	}
-	o.addFlags(cmd.Flags())
-	return cmd
+	return command("server", "Admit UserSecrets and AgentSecrets, and serve the REST APIs", o, func(ctx context.Context) error { return runServer(ctx, o) })
 }
 
 func runServer(ctx context.Context, o *serverOptions) error {

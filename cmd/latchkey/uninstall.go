@@ -12,6 +12,7 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -43,41 +44,36 @@ func (o *uninstallOptions) validate() error {
 	return err
 }
 
+func (o *uninstallOptions) addFlags(fs *pflag.FlagSet) {
+	o.logging.AddFlags(fs)
+	fs.StringVar(&o.kubeconfig, "kubeconfig", "", "Kubeconfig file. Without it, the pod's own service account is used.")
+	fs.StringVar(&o.namespace, "namespace", "latchkey-system", "Latchkey's own namespace.")
+	fs.DurationVar(&o.timeout, "timeout", time.Minute, "How long it may take.")
+}
+
 func uninstallCommand() *cobra.Command {
 	o := &uninstallOptions{}
-	cmd := &cobra.Command{
-		Use:   "uninstall",
-		Short: "Detach the API server from Latchkey before its processes are removed",
-		Long: `Detach the API server from Latchkey before its processes are removed.
+	cmd := command("uninstall", "Detach the API server from Latchkey before its processes are removed", o, func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, o.timeout)
+		defer cancel()
+		log := o.logging.Setup(os.Stderr)
+		cfg, err := clientcmd.BuildConfigFromFlags("", o.kubeconfig)
+		if err != nil {
+			return fmt.Errorf("find the cluster (set --kubeconfig, or run in a pod): %w", err)
+		}
+		c, err := dynamic.NewForConfig(cfg)
+		if err != nil {
+			return fmt.Errorf("reach the API server: %w", err)
+		}
+		return detach(ctx, c, o.namespace, log)
+	})
+	cmd.Long = cmd.Short + `.
 
 Deletes the APIServices, what the controller would make them from again, and the webhook
 configuration, and nothing else: objects, sealing keys and native Secrets stay. If they
 were left behind, the API server would go on asking a server that is gone, which stops
 pods of tenants from being made and namespaces from being deleted. What is not there is
-passed over. The Helm chart runs it before it deletes anything else.`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := o.validate(); err != nil {
-				return err
-			}
-			ctx, cancel := context.WithTimeout(cmd.Context(), o.timeout)
-			defer cancel()
-			log := o.logging.Setup(os.Stderr)
-			cfg, err := clientcmd.BuildConfigFromFlags("", o.kubeconfig)
-			if err != nil {
-				return fmt.Errorf("find the cluster (set --kubeconfig, or run in a pod): %w", err)
-			}
-			c, err := dynamic.NewForConfig(cfg)
-			if err != nil {
-				return fmt.Errorf("reach the API server: %w", err)
-			}
-			return detach(ctx, c, o.namespace, log)
-		},
-	}
-	o.logging.AddFlags(cmd.Flags())
-	cmd.Flags().StringVar(&o.kubeconfig, "kubeconfig", "", "Kubeconfig file. Without it, the pod's own service account is used.")
-	cmd.Flags().StringVar(&o.namespace, "namespace", "latchkey-system", "Latchkey's own namespace.")
-	cmd.Flags().DurationVar(&o.timeout, "timeout", time.Minute, "How long it may take.")
+passed over. The Helm chart runs it before it deletes anything else.`
 	return cmd
 }
 
