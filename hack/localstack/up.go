@@ -83,7 +83,7 @@ func (s *stack) upControlPlane(ctx context.Context) error {
 	if err := errors.Join(err, s.plane.WriteKubeconfig(s.path("admin.kubeconfig"), admin), s.Start(ctx)); err != nil {
 		return err
 	}
-	if err := s.run(ctx, s.plane.Etcd(s.path("data", "etcd")), apiserver); err != nil {
+	if err := s.EnsureAll(ctx, s.plane.Etcd(s.path("data", "etcd")), apiserver); err != nil {
 		return err
 	}
 	return s.writeEnv()
@@ -104,7 +104,7 @@ func (s *stack) upLatchkey(ctx context.Context) error {
 	for i := range s.replicas {
 		processes = append(processes, s.server(i))
 	}
-	if err := s.run(ctx, append(processes, s.balancer())...); err != nil {
+	if err := s.EnsureAll(ctx, append(processes, s.balancer())...); err != nil {
 		return err
 	}
 	for i := s.replicas; i < maxReplicas; i++ { // of a stack that had more
@@ -124,15 +124,6 @@ func (s *stack) upLatchkey(ctx context.Context) error {
 		return err
 	}
 	return s.writeEnv()
-}
-
-func (s *stack) run(ctx context.Context, processes ...supervise.Process) error {
-	for _, p := range processes {
-		if err := supervise.Step(ctx, p.Name, func(ctx context.Context) (string, error) { return s.Ensure(ctx, p) }); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func (s *stack) program() string { return filepath.Join(s.root, "bin", "latchkey") }

@@ -56,7 +56,7 @@ func (n *node) up(ctx context.Context) error {
 		return err
 	}
 	// containerd comes early: the images are imported while the controllers settle.
-	if err := n.ensure(ctx, n.plane.Etcd(n.dir("etcd")), apiserver, n.controllerManager(),
+	if err := n.EnsureAll(ctx, n.plane.Etcd(n.dir("etcd")), apiserver, n.controllerManager(),
 		n.delegating("kube-scheduler", 10259, nil), runtime); err != nil {
 		return err
 	}
@@ -66,7 +66,7 @@ func (n *node) up(ctx context.Context) error {
 	if err := makeCgroups(); err != nil {
 		return fmt.Errorf("cgroups: %w", err)
 	}
-	if err := n.ensure(ctx, n.kubelet()); err != nil {
+	if err := n.EnsureAll(ctx, n.kubelet()); err != nil {
 		return err
 	}
 	if err := supervise.Step(ctx, "node", func(ctx context.Context) (string, error) {
@@ -79,22 +79,13 @@ func (n *node) up(ctx context.Context) error {
 		return err
 	}
 	// It asks for its Node once, and then not again for a long time.
-	if err := n.ensure(ctx, n.proxy()); err != nil {
+	if err := n.EnsureAll(ctx, n.proxy()); err != nil {
 		return err
 	}
 	if err := n.writeEnv(); err != nil {
 		return err
 	}
 	linef("up in %.1fs: source bin/node/env", time.Since(start).Seconds())
-	return nil
-}
-
-func (n *node) ensure(ctx context.Context, processes ...supervise.Process) error {
-	for _, p := range processes {
-		if err := supervise.Step(ctx, p.Name, func(ctx context.Context) (string, error) { return n.Ensure(ctx, p) }); err != nil {
-			return err
-		}
-	}
 	return nil
 }
 

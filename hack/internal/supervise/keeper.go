@@ -140,6 +140,16 @@ func (k Keeper) Ensure(ctx context.Context, p Process) (string, error) {
 	return begun.Outcome, nil
 }
 
+// EnsureAll ensures processes in their order, each as a step.
+func (k Keeper) EnsureAll(ctx context.Context, processes ...Process) error {
+	for _, p := range processes {
+		if err := Step(ctx, p.Name, func(ctx context.Context) (string, error) { return k.Ensure(ctx, p) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Stop ends a process, and reports whether there was one.
 func (k Keeper) Stop(ctx context.Context, name string) (bool, error) {
 	_, err := k.ask(ctx, http.MethodDelete, name, nil)
