@@ -88,9 +88,6 @@ type call struct{ method, path, body string }
 
 // showREST shows both APIs on Latchkey's own port and through the cluster.
 func (s *stack) showREST(ctx context.Context) error {
-	if !s.rest {
-		return nil
-	}
 	environment, err := s.kubectl().Run(ctx, "", "get", "namespace", callerNamespace, "--output", "jsonpath={.metadata.uid}")
 	if err != nil {
 		return err

@@ -52,12 +52,9 @@ func newCommand() *cobra.Command {
 		return c
 	}
 	up := sub("up", "Starts what is not running, restarts what changed, and waits until it is ready", locked((*stack).up))
-	up.Flags().BoolVar(&o.controlPlaneOnly, "control-plane-only", false, "only etcd and kube-apiserver")
 	quickstart := sub("quickstart", "Brings the stack up, applies config/samples and shows what became of them", locked((*stack).quickstart))
 	for _, c := range []*cobra.Command{up, quickstart} {
 		c.Flags().IntVar(&o.replicas, "replicas", 2, "how many servers run behind the load balancer")
-		c.Flags().IntVar(&o.verbosity, "verbosity", 1, "log verbosity of the controller and the servers")
-		c.Flags().BoolVar(&o.rest, "rest", true, "let the servers serve the REST APIs")
 	}
 	down := sub("down", "Ends the processes that up started; the data stays unless --wipe is given", locked((*stack).down))
 	down.Flags().BoolVar(&o.wipe, "wipe", false, "also remove bin/dev: data, keys, logs and ports")

@@ -20,11 +20,8 @@ import (
 
 // options are what a caller chooses.
 type options struct {
-	replicas         int
-	verbosity        int
-	rest             bool
-	controlPlaneOnly bool
-	wipe             bool
+	replicas int
+	wipe     bool
 }
 
 // stack is the local stack of one source tree.

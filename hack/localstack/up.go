@@ -24,16 +24,14 @@ func (s *stack) up(ctx context.Context) error {
 	if s.replicas < 1 || s.replicas > maxReplicas {
 		return fmt.Errorf("--replicas is %d: between 1 and %d, please", s.replicas, maxReplicas)
 	}
-	if _, err := os.Stat(s.program()); err != nil && !s.controlPlaneOnly {
+	if _, err := os.Stat(s.program()); err != nil {
 		return fmt.Errorf("%w: run make build", err)
 	}
 	if err := s.upControlPlane(ctx); err != nil {
 		return err
 	}
-	if !s.controlPlaneOnly {
-		if err := s.upLatchkey(ctx); err != nil {
-			return err
-		}
+	if err := s.upLatchkey(ctx); err != nil {
+		return err
 	}
 	linef("up: source %s", s.relative(s.path("env")))
 	return nil
@@ -114,7 +112,7 @@ func (s *stack) upLatchkey(ctx context.Context) error {
 			linef("%s not wanted any more, stopped", serverName(i))
 		}
 	}
-	if err := supervise.Step(ctx, "webhooks", s.awaitTrust); err != nil || !s.rest {
+	if err := supervise.Step(ctx, "webhooks", s.awaitTrust); err != nil {
 		return err
 	}
 	if err := supervise.Step(ctx, "user "+callerNamespace, s.ensureCaller); err != nil {
@@ -139,7 +137,7 @@ func (s *stack) latchkey(name, command string, flags ...string) supervise.Proces
 			"--namespace=" + systemNamespace,
 			"--metrics-bind-address=" + s.ports.address(name, "metrics"),
 			"--health-probe-bind-address=" + health,
-			fmt.Sprintf("-v=%d", s.verbosity),
+			"-v=1",
 		}, flags...),
 		Files:    []string{s.program(), kubeconfig},
 		Ready:    func(ctx context.Context) error { return s.plane.Answers(ctx, "http://"+health+"/readyz") },
@@ -149,20 +147,14 @@ func (s *stack) latchkey(name, command string, flags ...string) supervise.Proces
 
 func (s *stack) server(i int) supervise.Process {
 	name := serverName(i)
-	flags := []string{"--webhook-bind-address=" + s.ports.address(name, "webhook")}
-	if s.rest {
-		flags = append(flags, "--secure-bind-address="+s.ports.address(name, "rest"))
-	}
-	return s.latchkey(name, "server", flags...)
+	return s.latchkey(name, "server", "--webhook-bind-address="+s.ports.address(name, "webhook"),
+		"--secure-bind-address="+s.ports.address(name, "rest"))
 }
 
 // balancer is this program once more.
 func (s *stack) balancer() supervise.Process {
 	p := supervise.Process{Name: "balancer", Argv: []string{"/proc/self/exe", "lb"}, Patience: 10 * time.Second}
-	purposes := []string{"webhook"}
-	if s.rest {
-		purposes = append(purposes, "rest")
-	}
+	purposes := []string{"webhook", "rest"}
 	for _, purpose := range purposes {
 		var backends []string
 		for i := range s.replicas {
@@ -188,9 +180,8 @@ func (s *stack) writeEnv() error {
 	variables := []supervise.Variable{
 		{Name: "KUBECONFIG", Value: s.path("admin.kubeconfig")},
 		{Name: "KUBECTL", Value: s.kubectl().Path()},
-		{Name: "ETCD_ENDPOINT", Value: s.plane.EtcdURL},
 	}
-	if token, err := os.ReadFile(s.path("caller.token")); err == nil && s.rest {
+	if token, err := os.ReadFile(s.path("caller.token")); err == nil {
 		var urls []string
 		for i := range s.replicas {
 			urls = append(urls, s.restURL(serverName(i)))
