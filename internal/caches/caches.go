@@ -46,7 +46,7 @@ func Only(namespaces []string) map[string]cache.Config {
 // by their type, which nobody can change, so that none is out of sight whose label somebody
 // took away. Tenants are the namespaces named, or all where none is named.
 func Controller(digest toolscache.TransformFunc, tenants []string) cache.Options {
-	return cache.Options{
+	return insist(cache.Options{
 		DefaultTransform:  brief,
 		DefaultNamespaces: Only(tenants),
 		ByObject: map[client.Object]cache.ByObject{
@@ -55,7 +55,7 @@ func Controller(digest toolscache.TransformFunc, tenants []string) cache.Options
 				Transform: digest,
 			},
 		},
-	}
+	})
 }
 
 // Server returns the server's main cache: the UserSecrets and AgentSecrets of the
@@ -92,20 +92,20 @@ func Named(cfg *rest.Config, scheme *runtime.Scheme, kind client.Object, namespa
 
 // Endpoints returns a cache of the EndpointSlices of one of Latchkey's own Services.
 func Endpoints(cfg *rest.Config, scheme *runtime.Scheme, namespace, service string) (cache.Cache, error) {
-	return cache.New(cfg, cache.Options{
+	return cache.New(cfg, insist(cache.Options{
 		Scheme:            scheme,
 		DefaultNamespaces: map[string]cache.Config{namespace: {}},
 		ByObject: map[client.Object]cache.ByObject{
 			&discoveryv1.EndpointSlice{}: {Label: labels.SelectorFromSet(labels.Set{discoveryv1.LabelServiceName: service})},
 		},
-	})
+	}))
 }
 
 // Own returns a cache of the names of Secrets and ConfigMaps in Latchkey's own
 // namespace, to notice a deletion. It reads metadata only and stores only what it
 // needs.
 func Own(cfg *rest.Config, scheme *runtime.Scheme, namespace string) (cache.Cache, error) {
-	return cache.New(cfg, cache.Options{Scheme: scheme, DefaultTransform: nameAndVersion, DefaultNamespaces: Only([]string{namespace})})
+	return cache.New(cfg, insist(cache.Options{Scheme: scheme, DefaultTransform: nameAndVersion, DefaultNamespaces: Only([]string{namespace})}))
 }
 
 // slim drops the parts of an object that are not used.

@@ -40,14 +40,10 @@ type follower struct {
 	last  string
 }
 
-// list lists, and repeats that until the API server answers.
+// list reads, and learns what the informer knows then.
 func (f *follower) list(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
 	f.report(false)
-	var list runtime.Object
-	err := f.persist(ctx, func() (err error) {
-		list, err = f.inner.ListWithContext(ctx, o)
-		return err
-	})
+	list, err := f.read(ctx, o)
 	if err != nil {
 		return nil, err
 	}
@@ -78,6 +74,15 @@ func (f *follower) watch(ctx context.Context, o metav1.ListOptions) (watch.Inter
 	return s, nil
 }
 
+// read lists, and repeats that until the API server answers.
+func (f *follower) read(ctx context.Context, o metav1.ListOptions) (list runtime.Object, err error) {
+	err = f.persist(ctx, func() (err error) {
+		list, err = f.inner.ListWithContext(ctx, o)
+		return err
+	})
+	return list, err
+}
+
 func (f *follower) begin(ctx context.Context, o metav1.ListOptions) (inner watch.Interface, err error) {
 	err = f.persist(ctx, func() (err error) {
 		inner, err = f.inner.WatchWithContext(ctx, o)
@@ -95,7 +100,7 @@ func (f *follower) persist(ctx context.Context, try func() error) error {
 			return err
 		}
 		if first {
-			klog.FromContext(ctx).Info("The API server cannot be watched, trying again", "kind", typeName(f.example), "reason", apierrors.ReasonForError(err))
+			klog.FromContext(ctx).Info("The API server cannot be watched, trying again", "kind", kindOf(f.example), "reason", apierrors.ReasonForError(err))
 		}
 		timer := time.NewTimer(pauses.Step())
 		select {

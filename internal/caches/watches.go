@@ -33,10 +33,11 @@ type Watches struct {
 }
 
 // follow makes Watches follow the caches made with o, under name, or under the names of
-// their kinds if it is empty. If w is nil, the library's own watches are used.
+// their kinds if it is empty. If w is nil, nobody needs to know whether they are live: they
+// only come back at once.
 func (w *Watches) follow(name string, o cache.Options) cache.Options {
 	if w == nil {
-		return o
+		return insist(o)
 	}
 	o.NewInformer = func(lw toolscache.ListerWatcher, obj runtime.Object, resync time.Duration, indexers toolscache.Indexers) toolscache.SharedIndexInformer {
 		called := name
@@ -48,6 +49,19 @@ func (w *Watches) follow(name string, o cache.Options) cache.Options {
 		w.add(called, f)
 		return toolscache.NewSharedIndexInformer(&toolscache.ListWatch{
 			ListWithContextFunc: f.list, WatchFuncWithContext: f.watch,
+		}, obj, resync, indexers)
+	}
+	return o
+}
+
+// insist makes the informers of a cache list and watch as soon as the API server lets
+// them: the library waits up to a minute, longer each time. The rest is the library's,
+// which needs less memory than a full [follower] for what is not read right after a write.
+func insist(o cache.Options) cache.Options {
+	o.NewInformer = func(lw toolscache.ListerWatcher, obj runtime.Object, resync time.Duration, indexers toolscache.Indexers) toolscache.SharedIndexInformer {
+		f := &follower{inner: toolscache.ToListerWatcherWithContext(lw), example: obj}
+		return toolscache.NewSharedIndexInformer(&toolscache.ListWatch{
+			ListWithContextFunc: f.read, WatchFuncWithContext: f.begin,
 		}, obj, resync, indexers)
 	}
 	return o

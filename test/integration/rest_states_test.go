@@ -5,11 +5,13 @@ package integration
 
 import (
 	"net/http"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -177,5 +179,42 @@ var _ = Describe("The REST APIs in a cluster that is not as it should be", func(
 				Expect(got.Status).To(Equal(http.StatusServiceUnavailable), "%s: %s", request.url, got.Body)
 			}
 		}
+	})
+
+	It("answer again within seconds of the kinds, and so does the controller, without a restart", func(ctx SpecContext) {
+		stack, err := framework.StartStack(ctx)
+		if stack != nil {
+			DeferCleanup(stack.Stop, false)
+		}
+		Expect(err).NotTo(HaveOccurred())
+		ca, err := stack.RESTAuthority(ctx)
+		Expect(err).NotTo(HaveOccurred())
+		url, err := stack.Server.RESTURL()
+		Expect(err).NotTo(HaveOccurred())
+		f, err := conformance.Direct(url, ca)
+		Expect(err).NotTo(HaveOccurred())
+		a := tenant(ctx, stack.Client, f, "state-again")
+		users, env := f.Coder+"/users/me/secrets", f.Golem+"/envs/"+a.ID+"/agent-secrets"
+		Expect(send(ctx, f, a, "POST", users, coderBody).Status).To(Equal(http.StatusCreated))
+
+		_, err = stack.Kubectl.Run(ctx, "", "delete", "crd", "usersecrets.latchkey.dev", "agentsecrets.latchkey.dev")
+		Expect(err).NotTo(HaveOccurred())
+		// Long enough for watches that wait longer each time to wait for very long.
+		Consistently(ctx, func() int { return send(ctx, f, a, "POST", users, coderBody).Status }, 15*time.Second, time.Second).
+			Should(Equal(http.StatusServiceUnavailable))
+		Expect(stack.RestoreManifests(ctx)).To(Succeed())
+		_, err = stack.Kubectl.Run(ctx, "", "wait", "--for=condition=Established", "crd", "usersecrets.latchkey.dev", "agentsecrets.latchkey.dev")
+		Expect(err).NotTo(HaveOccurred())
+		Eventually(ctx, func(g Gomega) {
+			got := send(ctx, f, a, "POST", users, coderBody)
+			g.Expect(got.Status).To(Equal(http.StatusCreated), "%s", got.Body)
+		}, 10*time.Second).Should(Succeed())
+		Expect(send(ctx, f, a, "POST", env, golemBody).Status).To(Equal(http.StatusOK))
+		Eventually(ctx, func(g Gomega) {
+			list := &v1alpha1.UserSecretList{}
+			g.Expect(stack.Client.List(ctx, list, client.InNamespace(a.Namespace))).To(Succeed())
+			g.Expect(list.Items).To(HaveLen(1))
+			g.Expect(meta.IsStatusConditionTrue(list.Items[0].Status.Conditions, v1alpha1.ConditionReady)).To(BeTrue(), "%v", list.Items[0].Status)
+		}, 10*time.Second).Should(Succeed())
 	})
 })
