@@ -27,7 +27,7 @@ func addRepair(ctx context.Context, mgr ctrl.Manager, o *controllerOptions, live
 	c := &repair.Controller{Objects: own, Namespace: o.namespace, Items: []repair.Item{
 		{Kind: "Secret", Name: keyring.DigestKeyName, PutBack: func(ctx context.Context) error {
 			return client.IgnoreAlreadyExists(store.PutBackDigestKey(ctx, digestKey))
-		}},
+		}, Corrects: true}, // servers approve sources with what stands there
 		{Kind: "ConfigMap", Name: keyring.PublicKeysName, PutBack: func(ctx context.Context) error {
 			err := store.Publish(ctx, ring.Infos())
 			if errors.Is(err, keyring.ErrNoKey) || errors.Is(err, keyring.ErrForeign) {

@@ -4,6 +4,7 @@
 package keyring
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -47,22 +48,49 @@ func (s *Store) EnsureDigestKey(ctx context.Context) (digest.Key, error) {
 	b := make([]byte, digest.KeyLen)
 	_, _ = rand.Read(b) // Never fails: it ends the process instead.
 	key, _ = digest.NewKey(b)
-	err = s.PutBackDigestKey(ctx, key)
+	err = s.Writer.Create(ctx, s.digestSecret(key))
 	if apierrors.IsAlreadyExists(err) {
 		// Another replica created it first; use that one.
 		return s.readDigestKey(ctx)
 	}
 	if err != nil {
-		return digest.Key{}, err
+		return digest.Key{}, fmt.Errorf("store the key of the digests: %w", err)
 	}
 	return key, nil
 }
 
-// PutBackDigestKey stores a key whose Secret was deleted. With another key, every
-// digest would differ.
+// PutBackDigestKey stores a key whose Secret was deleted, or replaced or unlabelled by
+// somebody. With another key, every digest would change: each bundle would be written
+// once, and approvals would be lost.
 func (s *Store) PutBackDigestKey(ctx context.Context, key digest.Key) error {
+	there := &corev1.Secret{}
+	err := s.Reader.Get(ctx, client.ObjectKey{Namespace: s.Namespace, Name: DigestKeyName}, there)
+	switch {
+	case apierrors.IsNotFound(err):
+		err = s.Writer.Create(ctx, s.digestSecret(key))
+	case err != nil: // Reported below.
+	case there.Type != TypeDigestKey:
+		err = fmt.Errorf("secret %s: %w; delete it", DigestKeyName, ErrForeign)
+	case !bytes.Equal(there.Data[digestDataKey], key.Bytes()): // It is immutable.
+		err = s.Writer.Delete(ctx, there, client.Preconditions{UID: &there.UID, ResourceVersion: &there.ResourceVersion})
+		if err == nil {
+			err = s.Writer.Create(ctx, s.digestSecret(key))
+		}
+	case there.Labels[LabelDigestKey] != labelTrue:
+		was := there.DeepCopy()
+		metav1.SetMetaDataLabel(&there.ObjectMeta, LabelDigestKey, labelTrue)
+		err = s.Writer.Patch(ctx, there, client.MergeFrom(was))
+	}
+	if err != nil {
+		return fmt.Errorf("store the key of the digests: %w", err)
+	}
+	return nil
+}
+
+// digestSecret returns the Secret of a key.
+func (s *Store) digestSecret(key digest.Key) *corev1.Secret {
 	immutable := true
-	err := s.Writer.Create(ctx, &corev1.Secret{
+	return &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{
 			Name:      DigestKeyName,
 			Namespace: s.Namespace,
@@ -71,11 +99,7 @@ func (s *Store) PutBackDigestKey(ctx context.Context, key digest.Key) error {
 		Type:      TypeDigestKey,
 		Immutable: &immutable,
 		Data:      map[string][]byte{digestDataKey: key.Bytes()},
-	})
-	if err != nil {
-		return fmt.Errorf("store the key of the digests: %w", err)
 	}
-	return nil
 }
 
 func (s *Store) readDigestKey(ctx context.Context) (digest.Key, error) {

@@ -77,13 +77,14 @@ func (s *Store) Publish(ctx context.Context, infos []KeyInfo) error {
 			Data: data,
 		})
 	case err != nil: // Reported below.
-	case current.Labels[LabelPublicKeys] != labelTrue:
+	case current.Labels[LabelPublicKeys] != labelTrue && current.Data[PublicKeysJSON] == "":
 		err = ErrForeign
-	case maps.Equal(current.Data, data): // Nothing to write.
+	case current.Labels[LabelPublicKeys] == labelTrue && maps.Equal(current.Data, data): // Nothing to write.
 	default:
 		// With the resource version that was read, so that of two writers at
 		// once one starts over.
 		current.Data = data
+		metav1.SetMetaDataLabel(&current.ObjectMeta, LabelPublicKeys, labelTrue)
 		err = s.Writer.Update(ctx, &current)
 	}
 	if err != nil {

@@ -32,7 +32,7 @@ func TestPublishWritesNothingThatIsThere(t *testing.T) {
 	if err := readOnly(answers{configMap: published}).Publish(t.Context(), []KeyInfo{b.Info(), a.Info()}); err != nil {
 		t.Errorf("Publish() = %v", err)
 	}
-	published.Labels = nil
+	published.Labels, published.Data = nil, map[string]string{"theirs": "x"}
 	if err := readOnly(answers{configMap: published}).Publish(t.Context(), []KeyInfo{a.Info()}); !errors.Is(err, ErrForeign) {
 		t.Errorf("Publish() over a foreign config map = %v, want ErrForeign", err)
 	}

@@ -9,9 +9,12 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
@@ -89,6 +92,33 @@ var _ = Describe("What is deleted from Latchkey's own namespace", Ordered, func(
 			func(c map[string]string) bool { return len(c[corev1.TLSCertKey]) < 100 }),
 	)
 
+	It("gets its label back, by which it is known as Latchkey's", func(ctx SpecContext) {
+		for label, o := range map[string]client.Object{
+			keyring.LabelPublicKeys: configMap(keyring.PublicKeysName), keyring.LabelDigestKey: secret(keyring.DigestKeyName),
+		} {
+			Expect(api.Patch(ctx, o, client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"labels":{"`+label+`":null}}}`)))).To(Succeed())
+			Expect(o.GetLabels()).NotTo(HaveKey(label))
+			Eventually(ctx, func() (map[string]string, error) { return o.GetLabels(), api.Get(ctx, key(o), o) }, 5*time.Second).
+				Should(HaveKeyWithValue(label, "true"))
+		}
+	})
+
+	It("is the same key of the digests, where another stands in its place", func(ctx SpecContext) {
+		o := &corev1.Secret{ObjectMeta: at}
+		o.Name = keyring.DigestKeyName
+		was := contentOf(ctx, o)
+		other := o.DeepCopy()
+		other.ResourceVersion, other.UID = "", ""
+		other.Data = map[string][]byte{"key": make([]byte, len(o.Data["key"]))}
+		Eventually(ctx, func() error { // the controller may be faster with its own
+			if err := client.IgnoreNotFound(api.Delete(ctx, o)); err != nil {
+				return err
+			}
+			return api.Create(ctx, other.DeepCopy())
+		}).Should(Succeed())
+		Eventually(ctx, contentOf, 5*time.Second).WithArguments(o).Should(Equal(was))
+	})
+
 	It("leaves a server that starts meanwhile waiting for a moment only", func(ctx SpecContext) {
 		Expect(api.Delete(ctx, secret(certs.SecretName))).To(Succeed())
 		Expect(server.Restart(ctx)).To(Succeed(), "it gets ready")
@@ -122,6 +152,26 @@ var _ = Describe("What is deleted from Latchkey's own namespace", Ordered, func(
 		for _, w := range writes {
 			Expect(w.Namespace).To(Equal(framework.SystemNamespace), w.String())
 		}
+	})
+
+	It("is a Lease, and somebody holds it again at once", func(ctx SpecContext) {
+		for _, name := range []string{"latchkey-server", "latchkey-controller"} {
+			lease := &coordinationv1.Lease{ObjectMeta: at}
+			lease.Name = name
+			if apierrors.IsNotFound(api.Get(ctx, key(lease), lease)) && name == "latchkey-controller" {
+				continue // a single controller does not elect
+			}
+			before := lease.UID
+			Expect(api.Delete(ctx, lease)).To(Succeed())
+			Eventually(ctx, func(g Gomega) {
+				g.Expect(api.Get(ctx, key(lease), lease)).To(Succeed())
+				g.Expect(lease.UID).NotTo(Equal(before))
+				g.Expect(ptr.Deref(lease.Spec.HolderIdentity, "")).NotTo(BeEmpty())
+			}, 10*time.Second).Should(Succeed())
+		}
+		tenant := newTenant(ctx)
+		create(ctx, framework.UserSecret(tenant, "after", v1alpha1.UserSecretSpec{EnvName: "AFTER", Value: v1alpha1.WriteOnlyString("one")}))
+		Eventually(ctx, condition(userSecret(tenant, "after"))).Should(Equal("True Projected"))
 	})
 
 	It("stays deleted, if it is a sealing key, and there is a key to seal with at once", func(ctx SpecContext) {
