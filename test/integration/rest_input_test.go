@@ -4,6 +4,7 @@
 package integration
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -77,6 +78,36 @@ var _ = Describe("A body that is too much", Ordered, func() {
 		Entry("nesting without end", "", `{"name":`, "["),
 		Entry("a file without end", "/batch", `{"format":"env","content":"`, `A=1\n`),
 	)
+
+	// The API server hangs up on a client that still sends when it has the answer.
+	It("is answered 413 through the API server as well, whatever the client's HTTP", func(ctx SpecContext) {
+		through, err := conformance.Aggregated(cluster.Config.Host, cluster.Config.CAData)
+		Expect(err).NotTo(HaveOccurred())
+		Eventually(ctx, func() (int, error) {
+			got, err := through.Do(ctx, http.MethodGet, through.Coder+"/users/me/secrets", header, "")
+			return got.Status, err
+		}).Should(Equal(http.StatusOK))
+		common, is := through.Client.Transport.(*http.Transport)
+		Expect(is).To(BeTrue())
+		body := `{"name":"n","value":"` + strings.Repeat("x", 4<<20) + `"}`
+		for _, version := range []int{1, 2} {
+			for range 20 {
+				transport := common.Clone()
+				transport.DisableKeepAlives = true
+				transport.ForceAttemptHTTP2 = version == 2
+				client := &http.Client{Transport: transport}
+				request, err := http.NewRequestWithContext(ctx, http.MethodPost, through.Coder+"/users/me/secrets", strings.NewReader(body))
+				Expect(err).NotTo(HaveOccurred())
+				request.Header = header.Clone()
+				response, err := client.Do(request)
+				Expect(err).NotTo(HaveOccurred())
+				answer, err := io.ReadAll(response.Body)
+				Expect(errors.Join(err, response.Body.Close())).To(Succeed())
+				Expect(response.StatusCode).To(Equal(http.StatusRequestEntityTooLarge), "%s", answer)
+				Expect(string(answer)).To(ContainSubstring("too large"))
+			}
+		}
+	})
 })
 
 // memory is what the server's process has from the system, in MiB.

@@ -28,6 +28,10 @@ const (
 	// firstPiece is what every request may use, whatever the others do.
 	firstPiece = 64 << 10
 
+	// restBytes is how much of a body that is too large is read all the same, and thrown
+	// away: as much as the largest body that is accepted.
+	restBytes = callerBytes
+
 	// glance is how long to wait for the body of a refused request.
 	glance = 500 * time.Millisecond
 )
@@ -70,16 +74,12 @@ type share struct {
 // room, and ErrTooMany if the caller's own room is full. Every other failure is
 // ErrBrokeOff: the sender does not learn what the network reported.
 func ReadBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
-	if r.ContentLength > limit {
-		Unread(w, r)
-		return nil, &http.MaxBytesError{Limit: limit}
-	}
 	turn, _ := r.Context().Value(turnKey{}).(*Turn)
 	if turn != nil {
 		turn.Pause()
 	}
 	body, err := readAll(w, r, limit)
-	if err != nil {
+	if err != nil && !(errors.As(err, new(*http.MaxBytesError)) && passed(r)) {
 		Unread(w, r)
 	}
 	if err == nil && turn != nil {
@@ -133,7 +133,22 @@ func dropped(r *http.Request) bool {
 	return err == nil
 }
 
+// passed reads and discards the rest of a body that is too large, and reports whether it
+// arrived. The API server, which passes requests on, closes the connection of a client
+// that is still sending when the answer comes, and so the client may never see it. A
+// client that asks before it sends is answered at once.
+func passed(r *http.Request) bool {
+	if r.ContentLength > restBytes || r.ProtoMajor == 1 && r.Header.Get("Expect") != "" {
+		return false
+	}
+	_, err := io.CopyN(io.Discard, r.Body, restBytes)
+	return errors.Is(err, io.EOF)
+}
+
 func readAll(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
+	if r.ContentLength > limit {
+		return nil, &http.MaxBytesError{Limit: limit}
+	}
 	taken, _ := r.Context().Value(accountKey{}).(*share)
 	from := http.MaxBytesReader(w, r.Body, limit)
 	body := make([]byte, 0, 512)
