@@ -9,10 +9,10 @@
 // Without the APIService, discovery is complete.
 //
 // The package also restores the APIServices and the webhook configuration when they are
-// deleted while Latchkey runs. Anyone who uninstalls Latchkey marks them first
-// ([AnnotationUninstall]).
+// deleted while Latchkey runs, and corrects them when somebody edits them. Anyone who
+// uninstalls Latchkey marks them first ([AnnotationUninstall]).
 //
-// It reads the EndpointSlices of the servers' Service, and deletes and creates
-// Latchkey's APIServices. It saves those that it unregistered in a ConfigMap of
+// It reads the EndpointSlices of the servers' Service, and deletes, creates and
+// writes Latchkey's APIServices. It saves those that it unregistered in a ConfigMap of
 // Latchkey's own namespace.
 package aggregation

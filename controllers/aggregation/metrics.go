@@ -13,4 +13,9 @@ var unregistered = prometheus.NewGaugeVec(prometheus.GaugeOpts{
 	Help: "1 for an aggregated API that was unregistered because no server is ready, otherwise 0.",
 }, []string{"apiservice"})
 
-func init() { metrics.Registry.MustRegister(unregistered) }
+var altered = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+	Name: "latchkey_registration_altered",
+	Help: "1 for a webhook configuration or APIService that was altered so often that it is left as it is, otherwise 0.",
+}, []string{"kind", "name"})
+
+func init() { metrics.Registry.MustRegister(unregistered, altered) }

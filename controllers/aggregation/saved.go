@@ -11,9 +11,10 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
 )
 
-// fieldOwner owns the objects that were not created by server-side apply.
+// fieldOwner owns the objects that nobody is known to own.
 const fieldOwner = "latchkey"
 
 // saved is an APIService or a webhook configuration, as it was applied.
@@ -23,6 +24,10 @@ type saved struct {
 	Owner string `json:"owner"`
 	// Object has the fields that the owner applied.
 	Object *unstructured.Unstructured `json:"object"`
+
+	// uid and fields are the UID and the field owners that the object had.
+	uid    types.UID
+	fields []metav1.ManagedFieldsEntry
 }
 
 // save returns what is needed to restore an object. It leaves out the fields that
@@ -58,18 +63,28 @@ func save(o *unstructured.Unstructured) (saved, error) {
 			}
 		}
 	}
-	return saved{Owner: owner, Object: asked}, nil
+	return saved{Owner: owner, Object: asked, uid: o.GetUID(), fields: o.GetManagedFields()}, nil
 }
 
-// applier returns the field manager that applied an object, and a function that reports
-// whether it owns a field.
+// applier returns the field manager that applied an object, or, if nobody did, the one
+// that wrote most of it, and a function that reports whether it owns a field.
 func applier(o *unstructured.Unstructured) (name string, owns func(field string) bool) {
+	name = fieldOwner
+	var fields []byte
 	for _, m := range o.GetManagedFields() {
-		if m.Operation == metav1.ManagedFieldsOperationApply && m.Subresource == "" && m.FieldsV1 != nil {
-			return m.Manager, func(field string) bool { return bytes.Contains(m.FieldsV1.GetRawBytes(), []byte(`"f:`+field+`"`)) }
+		if m.Subresource != "" || m.FieldsV1 == nil {
+			continue
+		}
+		raw := m.FieldsV1.GetRawBytes()
+		if m.Operation == metav1.ManagedFieldsOperationApply {
+			name, fields = m.Manager, raw
+			break
+		}
+		if m.Manager != fieldOwner && len(raw) > len(fields) {
+			name, fields = m.Manager, raw
 		}
 	}
-	return fieldOwner, func(string) bool { return false }
+	return name, func(field string) bool { return bytes.Contains(fields, []byte(`"f:`+field+`"`)) }
 }
 
 // text encodes a saved object.

@@ -37,6 +37,8 @@ type Seen struct {
 	saved map[string]saved
 	// gone is when the absence of an object was noticed.
 	gone map[string]time.Time
+	// corrected is when an object was corrected lately.
+	corrected map[string][]time.Time
 }
 
 // Watch updates s with the objects of a kind and name, as seen through c.
@@ -66,7 +68,7 @@ func leaves(o *unstructured.Unstructured) bool {
 	return marked
 }
 
-// see records an object, or that it is not to be restored.
+// see records an object, unless somebody altered it, or that it is not to be restored.
 func (s *Seen) see(obj any) {
 	o, ok := obj.(*unstructured.Unstructured)
 	if !ok {
@@ -76,6 +78,17 @@ func (s *Seen) see(obj any) {
 		s.forget(o.GetName())
 		return
 	}
+	s.mu.Lock()
+	was, known := s.saved[o.GetName()]
+	delete(s.gone, o.GetName())
+	s.mu.Unlock()
+	if !known || was.declares(o) || was.holds(o) && !corrected(o) {
+		s.accept(o)
+	}
+}
+
+// accept records an object as it is.
+func (s *Seen) accept(o *unstructured.Unstructured) {
 	k, err := save(o)
 	if err != nil {
 		return // nothing to restore
@@ -86,7 +99,6 @@ func (s *Seen) see(obj any) {
 		s.saved = map[string]saved{}
 	}
 	s.saved[o.GetName()] = k
-	delete(s.gone, o.GetName())
 }
 
 // forget removes an object.
@@ -117,7 +129,7 @@ func (s *Seen) since(name string, now time.Time) time.Time {
 	return s.gone[name]
 }
 
-// putBack restores the objects that are missing. It returns when to check again.
+// putBack restores the objects that are missing, and corrects those that were altered. It returns when to check again.
 func (r *Reconciler) putBack(ctx context.Context) (wait time.Duration, err error) {
 	now := r.Clock.Now()
 	all := r.Seen.all()
@@ -127,6 +139,9 @@ func (r *Reconciler) putBack(ctx context.Context) (wait time.Duration, err error
 		there.SetGroupVersionKind(k.Object.GroupVersionKind())
 		err := r.Live.Get(ctx, client.ObjectKey{Name: name}, there)
 		if err == nil {
+			if err := r.correct(ctx, k, there, now); err != nil {
+				return 0, err
+			}
 			continue
 		}
 		if !apierrors.IsNotFound(err) {

@@ -14,6 +14,9 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
+// administrator is the field manager that applies the manifests.
+const administrator = "administrator"
+
 // install applies config/local as an administrator would and gives both service
 // accounts a kubeconfig.
 func (c *Cluster) install(ctx context.Context) error {
@@ -39,7 +42,7 @@ func (c *Cluster) install(ctx context.Context) error {
 }
 
 func (c *Cluster) applyManifests(ctx context.Context) error {
-	_, err := c.Kubectl.Run(ctx, c.manifests, "apply", "--server-side", "--field-manager=administrator", "-f", "-")
+	_, err := c.Kubectl.Run(ctx, c.manifests, "apply", "--server-side", "--field-manager="+administrator, "-f", "-")
 	return err
 }
 

@@ -37,7 +37,8 @@ func (c *Cluster) Unselect(ctx context.Context, namespace string) error {
 			}}
 		}
 	}
-	if err := c.Client.Patch(ctx, configuration, client.MergeFrom(before)); err != nil {
+	// As the one who applied it, or the controller would undo it.
+	if err := c.Client.Patch(ctx, configuration, client.MergeFrom(before), client.FieldOwner(administrator)); err != nil {
 		return err
 	}
 	return c.selection(ctx, namespace, "true", func(err error) bool {
