@@ -151,12 +151,14 @@ func awaitIdle(ctx context.Context) {
 	GinkgoHelper()
 	last := -1.0
 	Eventually(ctx, func(g Gomega) {
+		metrics, err := controller.Metrics(ctx)
+		g.Expect(err).NotTo(HaveOccurred())
 		before := last
-		last = measured(ctx, opened)
-		g.Expect(last).To(Equal(before))
-		g.Expect(measured(ctx, "workqueue_depth")).To(BeZero())
-		g.Expect(measured(ctx, "workqueue_unfinished_work_seconds")).To(BeZero())
-	}).WithPolling(100 * time.Millisecond).MustPassRepeatedly(10).Should(Succeed())
+		last, _ = metrics.Sum(opened)
+		depth, _ := metrics.Sum("workqueue_depth")
+		unfinished, _ := metrics.Sum("workqueue_unfinished_work_seconds")
+		g.Expect([]float64{last, depth, unfinished}).To(Equal([]float64{before, 0, 0}))
+	}).WithPolling(250 * time.Millisecond).MustPassRepeatedly(4).Should(Succeed())
 }
 
 // settled waits until every object of a tenant is ready.
