@@ -56,7 +56,9 @@ var _ = Describe("What the API server bounds", func() {
 			tenant := newTenant(ctx)
 			all := objects(tenant)
 			create(ctx, all...)
-			Eventually(ctx, count(all)).Should(Equal(map[string]int{"True Projected": len(all)}))
+			for _, o := range all {
+				Eventually(ctx, condition(o)).Should(Equal("True Projected"))
+			}
 			Expect(data(tenant, bundle)(ctx)).To(HaveLen(len(all) + more))
 			Expect(api.Delete(ctx, native(ctx, tenant, bundle))).To(Succeed())
 			Eventually(ctx, data(tenant, bundle)).Should(HaveLen(len(all)+more), "the whole bundle is made again")
