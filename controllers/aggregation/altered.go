@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -27,9 +28,10 @@ const (
 	corrector = "latchkey-repair"
 )
 
-// clientSideAppliers are the field managers of installers that do not use server-side
-// apply: what they write is what somebody declares.
-var clientSideAppliers = []string{"helm", "kubectl-client-side-apply", "argocd-controller"}
+// clientSideAppliers begin the field managers of installers that do not use server-side
+// apply, such as helm, Flux's helm-controller and Terraform's provider of Helm: what they
+// write is what somebody declares.
+var clientSideAppliers = []string{"helm", "terraform", "argocd", "kubectl-client-side-apply"}
 
 // content returns the part of an object that somebody declares: without the fields that
 // Latchkey or cert-manager maintain.
@@ -68,7 +70,7 @@ func (k saved) declares(o *unstructured.Unstructured) bool {
 		return true
 	}
 	for _, m := range o.GetManagedFields() {
-		declarer := m.Operation == metav1.ManagedFieldsOperationApply || m.Manager == k.Owner || slices.Contains(clientSideAppliers, m.Manager)
+		declarer := m.Operation == metav1.ManagedFieldsOperationApply || m.Manager == k.Owner || slices.ContainsFunc(clientSideAppliers, func(name string) bool { return strings.HasPrefix(strings.ToLower(m.Manager), name) })
 		if declarer && m.Subresource == "" && m.Manager != corrector && !slices.ContainsFunc(k.fields, func(was metav1.ManagedFieldsEntry) bool {
 			return was.Manager == m.Manager && was.Operation == m.Operation && was.Subresource == "" && was.Time.Equal(m.Time)
 		}) {

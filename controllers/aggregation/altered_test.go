@@ -61,6 +61,10 @@ func TestSee_ContentDiffers_OnlyWhatSomebodyDeclaresIsRemembered(t *testing.T) {
 			before: []metav1.ManagedFieldsEntry{field("kubectl", apply, installed)},
 			after:  []metav1.ManagedFieldsEntry{field("kubectl", apply, installed), field("helm", update, later)}, want: true,
 		},
+		"Flux takes over a release of Helm": {
+			before: []metav1.ManagedFieldsEntry{field("helm", update, installed)},
+			after:  []metav1.ManagedFieldsEntry{field("helm", update, installed), field("helm-controller", update, later)}, want: true,
+		},
 		"a tool that nobody knows changes what it made": {
 			before: []metav1.ManagedFieldsEntry{field("tool", update, installed)}, after: []metav1.ManagedFieldsEntry{field("tool", update, later)}, want: true,
 		},
