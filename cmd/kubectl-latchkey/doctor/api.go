@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 )
 
@@ -104,6 +106,9 @@ func webhooks(f SystemFacts) []Finding {
 		} else if s := hook.ClientConfig.Service; s == nil || s.Path == nil || *s.Path == "" {
 			found = append(found, failed(check, f.pods(controller), "%s has no path; the controller writes it", hook.Name))
 		}
+		if weak := weakness(hook); weak != "" {
+			found = append(found, failed(check, f.reinstall(), "%s was altered: %s", hook.Name, weak))
+		}
 	}
 	for _, name := range secretHooks {
 		if !there[name] {
@@ -116,6 +121,28 @@ func webhooks(f SystemFacts) []Finding {
 		}
 	}
 	return orOK(found, check, "all have a caBundle and a path")
+}
+
+// weakness says how somebody weakened a webhook that seals. While the controller runs, it
+// corrects that; what was altered before, it takes as it is.
+func weakness(hook *admissionregistrationv1.MutatingWebhook) string {
+	if !slices.Contains(secretHooks, hook.Name) {
+		return "" // the chart's values decide about pods
+	}
+	var asked []admissionregistrationv1.OperationType
+	for _, rule := range hook.Rules {
+		asked = append(asked, rule.Operations...)
+	}
+	unknown := slices.IndexFunc(hook.MatchConditions, func(c admissionregistrationv1.MatchCondition) bool { return c.Name != "not-from-rest" })
+	switch {
+	case hook.FailurePolicy != nil && *hook.FailurePolicy != admissionregistrationv1.Fail:
+		return "objects are not refused while no server answers"
+	case !slices.Contains(asked, admissionregistrationv1.Create) || !slices.Contains(asked, admissionregistrationv1.Update):
+		return "it is not asked about every creation and update"
+	case unknown >= 0:
+		return "it has a condition that is not Latchkey's: " + hook.MatchConditions[unknown].Name
+	}
+	return ""
 }
 
 // caProblem says what is wrong with the certificates by which the API server knows

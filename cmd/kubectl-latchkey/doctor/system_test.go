@@ -98,6 +98,9 @@ func soundSystem(t *testing.T) SystemFacts {
 			Name: name, ClientConfig: admissionregistrationv1.WebhookClientConfig{
 				CABundle: ca, Service: &admissionregistrationv1.ServiceReference{Path: ptr("/x")},
 			},
+			FailurePolicy:   ptr(admissionregistrationv1.Fail),
+			MatchConditions: []admissionregistrationv1.MatchCondition{{Name: "not-from-rest"}},
+			Rules:           []admissionregistrationv1.RuleWithOperations{{Operations: []admissionregistrationv1.OperationType{"CREATE", "UPDATE"}}},
 		})
 	}
 	for _, name := range deployments {
@@ -188,6 +191,14 @@ func TestSystem_BrokenInOneWay_NamesThatWayAlone(t *testing.T) {
 			"Webhooks failed: usersecrets.latchkey.dev is missing: values of that kind that are not sealed are refused"},
 		"the webhook for pods is missing": {func(f *SystemFacts) { f.Webhooks.Value.Webhooks[3].Name = "other" },
 			"Webhooks warning: pods.latchkey.dev is missing: pods get no secrets, unless that is meant (webhooks.pods.enabled)"},
+		"a webhook does not refuse": {func(f *SystemFacts) { *f.Webhooks.Value.Webhooks[1].FailurePolicy = admissionregistrationv1.Ignore },
+			"Webhooks failed: usersecrets.latchkey.dev was altered: objects are not refused while no server answers"},
+		"a webhook is not asked about updates": {func(f *SystemFacts) {
+			f.Webhooks.Value.Webhooks[1].Rules[0].Operations = []admissionregistrationv1.OperationType{"CREATE"}
+		}, "Webhooks failed: usersecrets.latchkey.dev was altered: it is not asked about every creation and update"},
+		"a webhook has another condition": {func(f *SystemFacts) {
+			f.Webhooks.Value.Webhooks[1].MatchConditions = append(f.Webhooks.Value.Webhooks[1].MatchConditions, admissionregistrationv1.MatchCondition{Name: "never"})
+		}, "Webhooks failed: usersecrets.latchkey.dev was altered: it has a condition that is not Latchkey's: never"},
 		"a caBundle is empty": {func(f *SystemFacts) { f.Webhooks.Value.Webhooks[1].ClientConfig.CABundle = nil },
 			"Webhooks failed: the caBundle of usersecrets.latchkey.dev is empty; the controller writes it"},
 		"a caBundle is no certificate": {func(f *SystemFacts) {
