@@ -235,14 +235,14 @@ func (s *Agents) createOnce(ctx context.Context, obj *v1alpha1.AgentSecret) erro
 // if it is no longer current. The API server compares the revision as part of the
 // write.
 func (s *Agents) Update(ctx context.Context, a *v1alpha1.AgentSecret, revision int64, change AgentChange) (*v1alpha1.AgentSecret, error) {
-	if err := s.fits(change.Set); err != nil {
-		return nil, err
-	}
 	unlock, a, err := s.begin(ctx, a, revision)
 	if err != nil {
 		return nil, err
 	}
 	defer unlock()
+	if err := s.fits(change.Set); err != nil { // an old revision takes precedence
+		return nil, err
+	}
 	after := a.DeepCopy()
 	after.Spec.Revision++
 	patch := []map[string]any{

@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -129,5 +130,22 @@ func TestSettle(t *testing.T) {
 				t.Errorf("confirm (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestUpdate_LargeValueAtAnOldRevision_IsRefusedForTheRevision(t *testing.T) {
+	_, agents := startAgents(t)
+	a, err := agents.Create(t.Context(), "prod", newAgent(t, "a"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	large := seal.ValueOf(strings.Repeat("x", 101))
+	for revision, want := range map[int64]func(error) bool{
+		0: func(err error) bool { var excess *limits.Excess; return errors.As(err, &excess) },
+		7: func(err error) bool { return errors.Is(err, ErrRevision) },
+	} {
+		if _, err := agents.Update(t.Context(), a, revision, AgentChange{Set: &large}); !want(err) {
+			t.Errorf("at revision %d: %v", revision, err)
+		}
 	}
 }
