@@ -29,14 +29,14 @@ func TestChangedAt_WhateverHappens_IsNeverTooEarly(t *testing.T) {
 		settle bool // a reconcile of another process comes between
 		want   *time.Time
 	}{
-		"nothing":                     {func(*testing.T, *cluster) {}, false, new(minute(1))},
-		"another process":             {func(*testing.T, *cluster) {}, true, new(minute(1))},
-		"the same value, sealed anew": {func(t *testing.T, c *cluster) { again(t, c, canary) }, false, new(minute(1))},
-		"another value":               {func(t *testing.T, c *cluster) { again(t, c, "new") }, false, new(minute(2))},
-		"a value beside it":           {func(t *testing.T, c *cluster) { c.add(t, "c", "x") }, false, new(minute(1))},
-		"a variable of another name":  {func(_ *testing.T, c *cluster) { c.objects["a"].Spec.EnvName = "Z" }, false, new(minute(2))},
-		"it is switched off":          {func(_ *testing.T, c *cluster) { c.objects["a"].Spec.Enabled = new(bool) }, false, nil},
-		"its bundle is deleted":       {func(_ *testing.T, c *cluster) { c.remove("latchkey-user-env") }, false, new(minute(2).Add(catchUp + time.Millisecond))},
+		"nothing":                      {func(*testing.T, *cluster) {}, false, new(minute(1))},
+		"another process":              {func(*testing.T, *cluster) {}, true, new(minute(1))},
+		"the same value, sealed again": {func(t *testing.T, c *cluster) { again(t, c, canary) }, false, new(minute(1))},
+		"another value":                {func(t *testing.T, c *cluster) { again(t, c, "new") }, false, new(minute(2))},
+		"a value beside it":            {func(t *testing.T, c *cluster) { c.add(t, "c", "x") }, false, new(minute(1))},
+		"a variable of another name":   {func(_ *testing.T, c *cluster) { c.objects["a"].Spec.EnvName = "Z" }, false, new(minute(2))},
+		"it is switched off":           {func(_ *testing.T, c *cluster) { c.objects["a"].Spec.Enabled = new(bool) }, false, nil},
+		"its bundle is deleted":        {func(_ *testing.T, c *cluster) { c.remove("latchkey-user-env") }, false, new(minute(2).Add(catchUp + time.Millisecond))},
 		"somebody restores old contents": {func(_ *testing.T, c *cluster) {
 			c.drift("latchkey-user-env", func(d map[string][]byte) { d["A"] = []byte("old") })
 		}, false, new(minute(2))},

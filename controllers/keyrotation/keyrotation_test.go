@@ -246,7 +246,7 @@ func TestReseal(t *testing.T) {
 		}
 	}
 	if len(c.patches) != 2 {
-		t.Errorf("%d objects were sealed anew, want old and agent alone", len(c.patches))
+		t.Errorf("%d objects were sealed again, want old and agent alone", len(c.patches))
 	}
 	ops := c.patches["old"]
 	want := []map[string]any{
@@ -285,7 +285,7 @@ func TestReseal_CacheHasBriefs_ReadsTheTexts(t *testing.T) {
 		t.Errorf("%v, and %v counted, want all six under the older key", err, counts)
 	}
 	if diff := cmp.Diff([]string{"same-agent", "same-user"}, slices.Sorted(maps.Keys(c.patches))); diff != "" {
-		t.Errorf("sealed anew (-want +got):\n%s", diff)
+		t.Errorf("sealed again (-want +got):\n%s", diff)
 	}
 	for _, name := range []string{"same-user", "same-agent"} {
 		if ops := c.patches[name]; len(ops) == 3 && seal.KeyIDOf(fmt.Sprint(ops[1]["value"])) != older.ID {

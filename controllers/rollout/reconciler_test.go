@@ -174,7 +174,7 @@ func TestRolls(t *testing.T) {
 			w.restart()
 			w.settle(web)
 		}, 1, 2},
-		"another workload of the same name begins anew": {func(w *world) {
+		"another workload of the same name begins again": {func(w *world) {
 			w.content("alice", "two")
 			w.settle(web)
 			if err := w.api.Delete(context.Background(), w.get(web)); err != nil {

@@ -146,7 +146,7 @@ func address(t *testing.T) string {
 
 // TestTheRolesAreEnough runs the program with the rights that the chart gives it, and
 // no others: the uninstall, then a controller and a server for one tenant, beside one
-// whose namespace was made anew without the Roles.
+// whose namespace was made again without the Roles.
 func TestTheRolesAreEnough(t *testing.T) {
 	c := newCluster(t)
 	values := []string{"--set", "tenantNamespaces={alice,shop-prod}", "--set", "certificates.certManager.enabled=false"}

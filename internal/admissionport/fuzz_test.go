@@ -106,7 +106,7 @@ func with(t *testing.T, object []byte, name string, value any) []byte {
 // check asks a hook, and holds its answer to what every answer promises.
 func (p *port) check(t *testing.T, hook string, object, old []byte) {
 	if !json.Valid(object) || old != nil && !json.Valid(old) {
-		// No question can hold it, but whoever has the path can send it.
+		// No question can hold it, but anyone who has the path can send it.
 		if answer := p.ask(hook, object); strings.Contains(answer.Body.String(), `"patch"`) {
 			t.Fatalf("what is no question is answered %s", answer.Body)
 		}

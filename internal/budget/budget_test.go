@@ -25,8 +25,8 @@ func TestTake_AboveABound_IsRefusedAndChargesNothing(t *testing.T) {
 		size, perCaller int64
 		steps           []step
 	}{
-		"up to the total, whoever asks": {size: 10, steps: []step{{"a", 6, nil}, {"b", 4, nil}, {"c", 1, budget.ErrFull}}},
-		"a caller up to its cap":        {size: 10, perCaller: 4, steps: []step{{"a", 4, nil}, {"a", 1, budget.ErrCaller}, {"b", 4, nil}}},
+		"up to the total, by any caller": {size: 10, steps: []step{{"a", 6, nil}, {"b", 4, nil}, {"c", 1, budget.ErrFull}}},
+		"a caller up to its cap":         {size: 10, perCaller: 4, steps: []step{{"a", 4, nil}, {"a", 1, budget.ErrCaller}, {"b", 4, nil}}},
 		"what was refused takes no room": {
 			size: 10, perCaller: 8,
 			steps: []step{{"a", 6, nil}, {"b", 5, budget.ErrFull}, {"b", 4, nil}, {"a", 3, budget.ErrCaller}},

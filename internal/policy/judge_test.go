@@ -85,7 +85,7 @@ func TestJudge_ChangesOfATenant_ClaimsAndLimits(t *testing.T) {
 		"what an object had before is not judged": {
 			[]policy.Change{update(stored("a", "A", "", 1), stored("a", "A", "~/a", 1))}, []policy.Secret{stored("b", "A", "", 1)}, problems{},
 		},
-		"what an object takes anew is": {
+		"what an object takes in addition is": {
 			[]policy.Change{update(stored("a", "A", "", 1), stored("a", "B", "", 1))}, []policy.Secret{stored("b", "B", "", 1)},
 			problems{Conflicts: []conflict{{0, v1alpha1.ClaimEnv, "b"}}},
 		},

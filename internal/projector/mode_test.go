@@ -25,16 +25,16 @@ func TestProjectMode(t *testing.T) {
 		capabilities: {drop: [ALL]}, seccompProfile: {type: RuntimeDefault}}`
 	mounts := ", volumeMounts: [$userMount, " + netrc("/root/.netrc") + "]"
 	runProjectCases(t, map[string]projectCase{
-		"root by the container":             one("", ", $root", closed),
-		"root by the pod":                   one("$root, ", "", closed),
-		"the container's user goes before":  one("$root, ", ", securityContext: {runAsUser: 1}", open, readable),
-		"whoever the image says":            one("", "", open, readable),
-		"another user":                      one("", ", securityContext: {runAsUser: 1000}", open, readable),
-		"anybody but root":                  one("", ", securityContext: {runAsNonRoot: true}", open, readable),
-		"another user in the pod's group":   one("securityContext: {runAsUser: 1000, fsGroup: 1000}, ", "", closed),
-		"whoever the image says in a group": one("securityContext: {fsGroup: 0}, ", "", closed),
-		"restricted, without a group":       one("", restricted, open, readable),
-		"restricted, in a group":            one("securityContext: {fsGroup: 1000}, ", restricted, closed),
+		"root by the container":                     one("", ", $root", closed),
+		"root by the pod":                           one("$root, ", "", closed),
+		"the container's user goes before":          one("$root, ", ", securityContext: {runAsUser: 1}", open, readable),
+		"any user that the image names":             one("", "", open, readable),
+		"another user":                              one("", ", securityContext: {runAsUser: 1000}", open, readable),
+		"anybody but root":                          one("", ", securityContext: {runAsNonRoot: true}", open, readable),
+		"another user in the pod's group":           one("securityContext: {runAsUser: 1000, fsGroup: 1000}, ", "", closed),
+		"any user that the image names, in a group": one("securityContext: {fsGroup: 0}, ", "", closed),
+		"restricted, without a group":               one("", restricted, open, readable),
+		"restricted, in a group":                    one("securityContext: {fsGroup: 1000}, ", restricted, closed),
 		"one container of two is not root": {
 			pod:          `spec: {containers: [{name: a, $root}, {name: b}]}`,
 			content:      withNetrc,

@@ -16,7 +16,7 @@ import (
 )
 
 // What the coder command line asks besides secrets: who somebody is, and a key.
-var _ = Describe("Whoever asks for accounts", Ordered, func() {
+var _ = Describe("Someone who asks for accounts", Ordered, func() {
 	var (
 		face             conformance.Face
 		victim, stranger conformance.Account

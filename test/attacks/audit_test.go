@@ -31,7 +31,7 @@ type record struct {
 	} `json:"responseStatus"`
 }
 
-var _ = Describe("Whoever writes or tries to, through REST", func() {
+var _ = Describe("Someone who writes or tries to, through REST", func() {
 	const canary = "audit-canary-8c1f"
 
 	// records are what the server wrote on its standard output, in a namespace. By default.

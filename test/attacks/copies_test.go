@@ -24,7 +24,7 @@ import (
 
 const annotated = "canary-mockingbird"
 
-// Whoever holds a backup of etcd, or may read objects and no Secrets, looks for values in
+// Someone with a backup of etcd, or who may read objects and no Secrets, looks for values in
 // all that people and tools write beside them.
 var _ = Describe("Plain text beside a value", func() {
 	manifest := func(kind, value string) string {

@@ -208,7 +208,7 @@ var _ = Describe("A manager without the right to see values", Ordered, func() {
 	})
 })
 
-// Whoever gets the name of a deleted tenant's namespace finds its ciphertexts in Git.
+// Someone who gets the name of a deleted tenant's namespace finds its ciphertexts in Git.
 var _ = Describe("A namespace that was made again", func() {
 	It("opens no ciphertext that was sealed for the UID of the one before", func(ctx SpecContext) {
 		tenant := oracleTenant(ctx)

@@ -125,7 +125,7 @@ func verdicts(ctx context.Context, namespace string) func() (map[string]string, 
 	}
 }
 
-var _ = Describe("Whoever writes a user secret", func() {
+var _ = Describe("The author of a user secret", func() {
 	// Every path of a row must be refused for the row's reason.
 	attacks := map[string][]target{
 		v1alpha1.ReasonTargetRefused: {
@@ -187,7 +187,7 @@ var _ = Describe("Whoever writes a user secret", func() {
 			Expect(pod.Spec.Containers[0].VolumeMounts).To(BeEmpty())
 			Expect(pod.Spec.Volumes).To(BeEmpty())
 		}
-		// Whoever asks for nothing does not depend on Latchkey either.
+		// A pod that asks for nothing does not depend on Latchkey either.
 		_, err := stack.Server.Stop()
 		Expect(err).NotTo(HaveOccurred())
 		DeferCleanup(startServer)
@@ -215,7 +215,7 @@ var _ = Describe("Whoever writes a user secret", func() {
 	})
 })
 
-var _ = Describe("Whoever writes an agent secret", func() {
+var _ = Describe("The author of an agent secret", func() {
 	It("cannot run code in the environment's pods", func(ctx SpecContext) {
 		_, tenant := podTenant(ctx, v1alpha1.InjectionEnabled)
 		write := func(name, env, file string, path ...string) error {

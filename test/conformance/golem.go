@@ -129,7 +129,7 @@ func (t Tenants) Prepare(ctx context.Context) error {
 }
 
 // GrantEditor lets an account look at and change what is in its namespace. The right to
-// list comes last: the API server learns of bindings in their order, so whoever may list
+// list comes last: the API server learns of bindings in their order, so a caller who may list
 // has all other rights by then.
 func (t Tenants) GrantEditor(ctx context.Context, a Account) error {
 	for _, role := range []string{"latchkey-edit", "latchkey-view"} {

@@ -127,7 +127,7 @@ func availability(ctx context.Context, name string) (string, error) {
 	return "Unknown", nil
 }
 
-// withArguments starts a Deployment of Latchkey anew with more arguments, until the end
+// withArguments starts a Deployment of Latchkey again with more arguments, until the end
 // of the spec.
 func withArguments(ctx context.Context, name string, more ...string) (restore func(context.Context)) {
 	GinkgoHelper()

@@ -148,7 +148,7 @@ func (t *traffic) end(ctx context.Context, what string, mayRefuse int) {
 		requests, broken, slowest.Seconds()), ReportEntryVisibilityNever)
 	Expect(len(refused)).To(BeNumerically("<=", mayRefuse), "requests that were answered with an error: %v", refused)
 	Expect(requests).To(BeNumerically(">", 100), "there was traffic")
-	Expect(broken).To(BeNumerically("<", requests/10), "a connection that broke was made anew")
+	Expect(broken).To(BeNumerically("<", requests/10), "a connection that broke was made again")
 	for _, c := range t.callers {
 		Eventually(ctx, func(g Gomega) {
 			bundle := &corev1.Secret{}

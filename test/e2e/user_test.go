@@ -113,7 +113,7 @@ spec: {envName: BY_KUBECTL, filePath: ~/by-kubectl, value: %sby-kubectl}
 		Expect(in(ctx, pod, "cat", "/srv/by-cluster")).To(Equal(canary+"by-cluster"), "the exact path is as of the start")
 	})
 
-	It("has everything anew when its container restarts", func(ctx SpecContext) {
+	It("has everything again when its container restarts", func(ctx SpecContext) {
 		restarts := pod.Status.ContainerStatuses[0].RestartCount
 		end(ctx, pod)
 		Eventually(ctx, func(g Gomega) {

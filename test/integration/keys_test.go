@@ -62,7 +62,7 @@ var _ = Describe("Sealing keys", func() {
 					g.Expect(sealed).To(HavePrefix("lk1."+newest+"."), o.GetName())
 				}
 			}
-		}).Should(Succeed(), "every object of the cluster is sealed anew meanwhile")
+		}).Should(Succeed(), "every object of the cluster is sealed again meanwhile")
 		Eventually(ctx, func() float64 { return measured(ctx, perKey, "key_id", newest) }).Should(BeNumerically(">=", 21))
 		Eventually(ctx, func() float64 { return measured(ctx, perKey, "key_id", old) }).Should(BeZero())
 		settled(ctx, tenant)

@@ -20,7 +20,7 @@ import (
 	"github.com/latchkey-dev/latchkey/test/framework"
 )
 
-// Whoever rewrites a field becomes its owner, and server-side apply of everybody else
+// An author who rewrites a field becomes its owner, and server-side apply of everybody else
 // then conflicts. Latchkey rewrites values, sealed values, paths, types and revisions.
 var _ = Describe("The owners of fields", func() {
 	serverSide := func(manager string) []string { return []string{"--server-side", "--field-manager=" + manager} }

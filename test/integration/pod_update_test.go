@@ -112,7 +112,7 @@ var _ = Describe("A pod that was projected into", func() {
 	)
 
 	// Of an envFrom of its own, the stored list is not what anybody applied.
-	It("is applied by several managers, whoever made it", func(ctx SpecContext) {
+	It("is applied by several managers, whichever made it", func(ctx SpecContext) {
 		one := []string{"apply", "--server-side", "--field-manager=one", "-f", "-"}
 		two := []string{"apply", "--server-side", "--field-manager=two", "-f", "-"}
 		for name, first := range map[string][]string{"client": {"apply", "-f", "-"}, "server": one} {

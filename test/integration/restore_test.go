@@ -51,7 +51,7 @@ var _ = Describe("An object that is replaced, and restored from a backup", func(
 		Entry("server-side apply", "a_b_c", "aBC", "apply", "--server-side", "--force-conflicts"),
 	)
 
-	It("has its source approved anew, for an administrator who restores it", func(ctx SpecContext) {
+	It("has its source approved again, for an administrator who restores it", func(ctx SpecContext) {
 		tenant := newTenant(ctx)
 		u := framework.UserSecret(tenant, "sourced", v1alpha1.UserSecretSpec{
 			EnvName: "DB", ValueFrom: &v1alpha1.ValueSource{SecretKeyRef: v1alpha1.SecretKeyRef{Name: "db", Key: "password"}},

@@ -85,7 +85,7 @@ var _ = Describe("A workload that asks for restarts", Ordered, func() {
 		By("a restart of the controller")
 		Expect(controller.Restart(ctx, flags...)).To(Succeed())
 		calm()
-		By("a rotation, after which every value is sealed anew")
+		By("a rotation, after which every value is sealed again")
 		u := userSecret(tenant, "token")
 		Expect(api.Get(ctx, key(u), u)).To(Succeed())
 		before := u.Spec.SealedValue

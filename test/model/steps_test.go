@@ -36,7 +36,7 @@ var steps = []step{
 	{name: "create", do: (*run).create},
 	{name: "change value", do: (*run).changeValue},
 	{name: "change value", do: (*run).changeValue},
-	{name: "seal anew", do: (*run).reseal},
+	{name: "seal again", do: (*run).reseal},
 	{name: "switch", harms: true, do: (*run).toggle},
 	{name: "retarget", do: (*run).retarget},
 	{name: "delete", do: (*run).remove},

@@ -115,7 +115,7 @@ func TestWhatIsStored(t *testing.T) {
 			manifest: manifest{spec: `{"sealedValue":"$other","revision":3}`, old: `{"sealedValue":"$newer","revision":3}`, annotations: canonical},
 			want:     stored(map[string]any{"sealedValue": "$other", "revision": 4.0}),
 		},
-		"the same value, sealed anew, is none": {
+		"the same value, sealed again, is none": {
 			manifest: manifest{spec: `{"sealedValue":"$newer","revision":3}`, old: `{"sealedValue":"$older","revision":3}`, annotations: canonical},
 			want:     stored(map[string]any{"sealedValue": "$newer", "revision": 3.0}),
 		},

@@ -216,7 +216,7 @@ func TestEveryChangeIsSeen(t *testing.T) {
 		{"they come in another order", []client.Object{second, first}, tenant, []string{"/root/a", "/root/b"}},
 		{"one is changed", []client.Object{moved, second}, tenant, []string{"/root/b", "/root/moved"}},
 		{"one is deleted", []client.Object{moved}, tenant, []string{"/root/moved"}},
-		{"it is made anew", []client.Object{again}, tenant, []string{"/root/a"}},
+		{"it is made again", []client.Object{again}, tenant, []string{"/root/a"}},
 		{"another tenant's object is alike", []client.Object{first, elsewhere}, "bob", []string{"/root/bobs"}},
 		{"all are deleted", nil, tenant, nil},
 	} {

@@ -78,7 +78,7 @@ func TestManagers(t *testing.T) {
 		"what admission rewrites is nobody's": {
 			obj: managed(`{"envName":"A"}`, manager("kubectl", "05", all)), want: manager("kubectl", "05", plain), wantOps: 1,
 		},
-		"sealing a value anew leaves the managers as they were": {
+		"sealing a value again leaves the managers as they were": {
 			old:  managed(`{"envName":"A","sealedValue":"x"}`, manager("kubectl", "05", plain)),
 			obj:  managed(`{"envName":"A","sealedValue":"y"}`, manager("kubectl", "05", plain)+","+manager("latchkey", "30", reseal)),
 			want: manager("kubectl", "05", plain), wantOps: 1,

@@ -119,7 +119,7 @@ func TestWhatIsStored(t *testing.T) {
 			request: request{spec: `{"name":"a","valueFrom":` + source + `,"sealedValue":"$newer"}`, old: `{"name":"a","valueFrom":` + source + `}`},
 			want:    map[string]any{"name": "a", "sealedValue": "$newer", updatedAt: nowText},
 		},
-		"a source that stayed and was never approved is, by whoever may get it": {
+		"a source that stayed and was never approved is, by an author who may get it": {
 			request: request{spec: `{"name":"a","valueFrom":` + source + `}`, old: `{"name":"a","valueFrom":` + source + `}`},
 			want:    map[string]any{"name": "a", "valueFrom": ref(), "approved": true}, wantAsked: []string{"mallory alice/s"},
 		},

@@ -45,7 +45,7 @@ func TestHandle_DryRunOfEqualValue_EchoesTheCiphertextToReadersAlone(t *testing.
 				sealed = sealed || p.Path == "/spec/sealedValue"
 			}
 			if sealed != tt.wantSeal {
-				t.Errorf("it is sealed anew: %t, want %t", sealed, tt.wantSeal)
+				t.Errorf("it is sealed again: %t, want %t", sealed, tt.wantSeal)
 			}
 			if diff := cmp.Diff(tt.wantAsked, f.access.asked); diff != "" {
 				t.Errorf("asked (-want +got):\n%s", diff)

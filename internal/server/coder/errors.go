@@ -149,7 +149,7 @@ func answerStore(op *operation, err error) (int, errorBody) {
 	case errors.As(err, &refused):
 		return http.StatusConflict, errorBody{
 			Message: "The cluster refused to store the secret.",
-			Detail:  fmt.Sprintf("A quota, a policy or a rule of the cluster does not allow it (%s). Ask whoever runs the cluster.", refused.Reason),
+			Detail:  fmt.Sprintf("A quota, a policy or a rule of the cluster does not allow it (%s). Ask the administrator of the cluster.", refused.Reason),
 		}
 	case requests.Outage(err):
 		return http.StatusServiceUnavailable, errorBody{

@@ -52,7 +52,7 @@ func TestParsePath(t *testing.T) {
 
 func TestParsePathAfterAProxyThatDecoded(t *testing.T) {
 	// The aggregation layer forwards the decoded path alone and the URL encodes
-	// it anew: the name is still decoded once.
+	// it again: the name is still decoded once.
 	u := &url.URL{Path: "/apis/coder.latchkey.dev/v2/users/me/secrets/50%41 %"}
 	got, ok := parsePath("/apis/coder.latchkey.dev/v2/users/", u.EscapedPath())
 	if want := (target{"me", "50%41 %"}); got != want || !ok {

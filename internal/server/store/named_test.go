@@ -55,7 +55,7 @@ func TestNamedTenantsAreAsSafe(t *testing.T) {
 		together(t, 16, func(ctx context.Context, i int) error {
 			n := NewUser{Name: fmt.Sprint("s", i), EnvName: "SAME"}
 			_, results[i%2][i/2] = users.Create(ctx, tenants[i%2], []NewUser{n})
-			if results[i%2][i/2] == nil { // whoever reads after the answer
+			if results[i%2][i/2] == nil { // a reader after the answer
 				if _, err := users.cachedNamed(ctx, tenants[i%2], n.Name); err != nil {
 					t.Errorf("%s in %s was acknowledged and is not there: %v", n.Name, tenants[i%2], err)
 				}

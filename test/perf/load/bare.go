@@ -82,7 +82,7 @@ func (b *bench) bare(ctx context.Context, n int) (float64, error) {
 
 // bareGrowth is what a change of one key of two Secrets takes a bare client, one after the
 // other, from the request until a watch has both: the part of a change in a bundle that
-// grows with what else is in it, whoever writes it.
+// grows with what else is in it, whatever its author.
 func (b *bench) bareGrowth(ctx context.Context, keys, n int) ([]time.Duration, error) {
 	namespaces, err := b.namespaces(ctx, 1)
 	if err != nil {
