@@ -4,6 +4,7 @@
 package apiserver
 
 import (
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -50,11 +51,4 @@ func dialectOf(path string) dialect {
 // The probes, which everyone may use.
 var probes = []string{"/healthz", "/livez", "/readyz"}
 
-func isProbe(path string) bool {
-	for _, p := range probes {
-		if path == p {
-			return true
-		}
-	}
-	return false
-}
+func isProbe(path string) bool { return slices.Contains(probes, path) }

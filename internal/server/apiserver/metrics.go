@@ -36,7 +36,7 @@ func withMetrics(handler http.Handler) http.Handler {
 			handler.ServeHTTP(w, r)
 			return
 		}
-		began, counted, method := time.Now(), &countedWriter{ResponseWriter: w, status: http.StatusOK}, knownMethod(r.Method)
+		began, counted, method := time.Now(), &watchedWriter{ResponseWriter: w, status: http.StatusOK}, knownMethod(r.Method)
 		defer func() {
 			requestsTotal.WithLabelValues(api, method, strconv.Itoa(counted.status)).Inc()
 			durations.WithLabelValues(api, method).Observe(time.Since(began).Seconds())
@@ -53,27 +53,3 @@ func knownMethod(method string) string {
 	}
 	return "other"
 }
-
-// countedWriter records the status of the answer.
-type countedWriter struct {
-	http.ResponseWriter
-	status  int
-	started bool
-}
-
-// WriteHeader implements http.ResponseWriter.
-func (w *countedWriter) WriteHeader(status int) {
-	if !w.started && status >= http.StatusOK { // statuses below 200 precede the answer
-		w.status, w.started = status, true
-	}
-	w.ResponseWriter.WriteHeader(status)
-}
-
-// Write implements http.ResponseWriter.
-func (w *countedWriter) Write(p []byte) (int, error) {
-	w.started = true
-	return w.ResponseWriter.Write(p)
-}
-
-// Unwrap is for http.ResponseController.
-func (w *countedWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

@@ -43,21 +43,26 @@ func isAbort(reason any) bool {
 	return ok && errors.Is(err, http.ErrAbortHandler)
 }
 
-// watchedWriter records whether the answer has begun.
+// watchedWriter records whether the answer has begun, and its status.
 type watchedWriter struct {
 	http.ResponseWriter
 	started bool
+	status  int
 }
 
 // WriteHeader implements http.ResponseWriter.
 func (w *watchedWriter) WriteHeader(status int) {
-	w.started = true
+	if !w.started && status >= http.StatusOK { // statuses below 200 precede the answer
+		w.status, w.started = status, true
+	}
 	w.ResponseWriter.WriteHeader(status)
 }
 
 // Write implements http.ResponseWriter.
 func (w *watchedWriter) Write(p []byte) (int, error) {
-	w.started = true
+	if !w.started {
+		w.status, w.started = http.StatusOK, true
+	}
 	return w.ResponseWriter.Write(p)
 }
 
