@@ -10,7 +10,7 @@
 // It owns everything between an authenticated request and the store: routing, reading
 // bodies, the order of the checks, the check of a value against its type, who may see a
 // value, and the mapping of errors to answers. Environments, rights and stored secrets
-// are behind [Directory], [Authorizer] and [Secrets]. It reads the caller from the
+// are behind [Directory], [Access], [Secrets] and [Opener]. It reads the caller from the
 // request's context, where the server's authentication put it, and stores nothing
 // between requests.
 //
