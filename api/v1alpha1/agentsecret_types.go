@@ -13,7 +13,8 @@ import (
 // +kubebuilder:validation:XValidation:rule="self.path == oldSelf.path",message="path is immutable: delete this AgentSecret and create another",fieldPath=".path"
 type AgentSecretSpec struct {
 	// path names the secret within its environment, segment by segment. It is
-	// stored in canonical form (camelCase) and cannot be changed.
+	// stored in canonical form (camelCase) and cannot be changed. It has 1 to 16 segments of
+	// 1 to 128 bytes.
 	// +required
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1

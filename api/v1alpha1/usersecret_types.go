@@ -14,7 +14,8 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.name) || (has(self.name) && self.name == oldSelf.name)",message="name is immutable: delete this UserSecret and create another",fieldPath=".name"
 type UserSecretSpec struct {
 	// name is the secret's documented name, unique among the tenant's user
-	// secrets. It defaults to metadata.name and cannot be changed.
+	// secrets. It defaults to metadata.name and cannot be changed. It has 1 to 253 bytes,
+	// none of them /, ?, # or null, no whitespace at its ends, and is neither "." nor "..".
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
@@ -25,7 +26,7 @@ type UserSecretSpec struct {
 	// +kubebuilder:validation:XValidation:rule="size(bytes(self)) <= 253",message="Name must not exceed 253 bytes."
 	Name string `json:"name,omitempty"`
 
-	// description is free text for people.
+	// description is free text for people: at most 4096 bytes, without null bytes.
 	// +optional
 	// +kubebuilder:validation:MaxLength=4096
 	// +kubebuilder:validation:XValidation:rule="!self.matches('\\\\x00')",message="description must not contain null bytes"
@@ -33,7 +34,10 @@ type UserSecretSpec struct {
 	Description string `json:"description,omitempty"`
 
 	// envName is the environment variable in which pods find the value. Without it, the
-	// secret is not projected as a variable.
+	// secret is not projected as a variable. It starts with a letter or underscore, followed
+	// by letters, digits or underscores, at most 256 in all. Reserved are variables of shells
+	// and systems, such as PATH, HOME, USER, LANG, TERM and TMPDIR, and names that begin with
+	// CODER_, GIT_, LC_, LD_ or DYLD_.
 	// +optional
 	// +kubebuilder:validation:MaxLength=256
 	// +kubebuilder:validation:XValidation:rule="self == '' || self.matches('^[a-zA-Z_][a-zA-Z0-9_]*$')",message="must start with a letter or underscore, followed by letters, digits, or underscores"
@@ -43,7 +47,8 @@ type UserSecretSpec struct {
 	EnvName string `json:"envName,omitempty"`
 
 	// filePath is the file in which pods find the value: absolute, or below the home
-	// directory (~/). Without it, the secret is not projected as a file.
+	// directory (~/). Without it, the secret is not projected as a file. It starts with ~/
+	// or /, and has at most 4096 bytes without null bytes.
 	// +optional
 	// +kubebuilder:validation:MaxLength=4096
 	// +kubebuilder:validation:XValidation:rule="self == '' || self.startsWith('/') || self.startsWith('~/')",message="file path must start with ~/ or /"
@@ -57,9 +62,9 @@ type UserSecretSpec struct {
 	// +default=true
 	Enabled *bool `json:"enabled,omitempty"`
 
-	// value is the secret itself, a string of at most 24576 bytes. It is write only:
-	// admission checks it, seals it into sealedValue and removes it. The schema refuses
-	// to store a value. It declares no type, because the API server quotes a value of a
+	// value is the secret itself, a string of 1 to 24576 bytes without null bytes. It is
+	// write only: admission checks it, seals it into sealedValue and removes it. The schema
+	// refuses to store a value. It declares no type, because the API server quotes a value of a
 	// wrong type in its messages and logs.
 	// +optional
 	// +kubebuilder:validation:Schemaless

@@ -40,7 +40,7 @@ func at(namespace, resource string, err error) error {
 	}
 	s := status.Status()
 	say := func(code int, next, format string, args ...any) error {
-		return &cli.Error{Code: code, Err: &explained{message: fmt.Sprintf(format, args...) + ". Try: " + next, err: err}}
+		return &cli.Error{Code: code, Err: &explained{message: strings.TrimSuffix(fmt.Sprintf(format, args...), ".") + ". Try: " + next, err: err}}
 	}
 	in := ""
 	if namespace != "" {

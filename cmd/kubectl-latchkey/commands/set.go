@@ -89,7 +89,7 @@ func (o *setOptions) check(name string) error {
 		if problems[0].Field != users.FieldName {
 			field = "--" + string(problems[0].Field)
 		}
-		return cli.Refused("%s: %s. Try: kubectl explain usersecrets.%s", field, problems[0].Text, problems[0].Field.Path())
+		return cli.Refused("%s: %s. Try: kubectl explain usersecrets.%s", field, strings.TrimSuffix(problems[0].Text, "."), problems[0].Field.Path())
 	}
 	return nil
 }
