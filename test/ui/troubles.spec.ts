@@ -100,7 +100,8 @@ test('a cluster that cannot serve now keeps the input, and trying again works; a
 
 test('unreachable in the middle of typing keeps the input; session ended', async ({ page, serve }) => {
   const way = await between();
-  const served = await serve(tenant(), '--server', way.url);
+  const ns = tenant();
+  const served = await serve(ns, '--server', way.url);
   await open(page, served);
   await fill(page, 'kept');
   way.cut();
@@ -118,7 +119,7 @@ test('unreachable in the middle of typing keeps the input; session ended', async
   expect(await served.ended).toBe(130);
   await page.getByRole('link', { name: 'Try again' }).click();
   await expect(page.locator('h1')).toHaveText('The session has ended');
-  await expect(page.locator('main')).toContainText('kubectl latchkey ui');
+  await expect(page.locator('main')).toContainText(`kubectl latchkey ui -n ${ns}`);
   await state(page, 'ended');
 });
 

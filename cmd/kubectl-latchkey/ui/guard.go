@@ -76,7 +76,7 @@ func (s *Server) member(next http.HandlerFunc) http.HandlerFunc {
 			return
 		}
 		if !s.session.admit(r.Header.Get(sessionHeader), r.Header.Get(liveHeader) == "") {
-			s.render(w, http.StatusUnauthorized, "ended", nil)
+			s.render(w, http.StatusUnauthorized, "ended", s.shellData())
 			return
 		}
 		next(w, r)

@@ -23,6 +23,7 @@ type imported struct {
 	Written               bool
 	Result                importing.Result
 	Trouble               string
+	Commands              []string
 	// Token stands for this file and this plan.
 	Token string
 }
@@ -37,8 +38,8 @@ func (s *Server) importForm(w http.ResponseWriter, r *http.Request) {
 func (s *Server) importFile(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := asking(r)
 	defer cancel()
-	fail := func(status int, text string) {
-		s.render(w, status, "import-result", imported{Trouble: text})
+	fail := func(status int, text string, commands ...string) {
+		s.render(w, status, "import-result", imported{Trouble: text, Commands: commands})
 	}
 	file, header, err := r.FormFile("file")
 	if err != nil {
@@ -70,7 +71,8 @@ func (s *Server) importFile(w http.ResponseWriter, r *http.Request) {
 		err = d.Plan.DryRun(ctx, s.cluster, d.Namespace, unsaid)
 	}
 	if err != nil {
-		fail(troubleOf(err).status, sentence(cluster.Reason(err)))
+		t := troubleOf(err)
+		fail(t.status, t.Text, t.Commands...)
 		return
 	}
 	d.Writes, d.Refused, d.Kept = d.Plan.Count(importing.Create, importing.Overwrite), d.Plan.Count(importing.Refused), d.Plan.Count(importing.Keep)

@@ -4,8 +4,13 @@
 package ui
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -32,5 +37,41 @@ func TestImport_Confirmation_IsForWhatWasShownAlone(t *testing.T) {
 		if other == shown {
 			t.Errorf("%s has the same token", name)
 		}
+	}
+}
+
+// TestImport_WithoutARight_TellsWhoGrantsIt holds that a preview which is refused has the
+// command that mends it, as the command line does.
+func TestImport_WithoutARight_TellsWhoGrantsIt(t *testing.T) {
+	s := newStandOn(t, Options{}, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusForbidden)
+		_, _ = io.WriteString(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Forbidden","code":403,"details":{"group":"latchkey.dev","kind":"usersecrets"},
+"message":"usersecrets.latchkey.dev is forbidden: User \"bob\" cannot list resource \"usersecrets\" in API group \"latchkey.dev\" in the namespace \"alice\""}`)
+	})
+	s.open(t)
+	var body bytes.Buffer
+	form := multipart.NewWriter(&body)
+	file, err := form.CreateFormFile("file", "x.env")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = io.WriteString(file, "A=canary-import\n")
+	if err := form.Close(); err != nil {
+		t.Fatal(err)
+	}
+	r := httptest.NewRequest(http.MethodPost, "http://"+s.host+"/ns/alice/import", &body)
+	r.Header.Set("Content-Type", form.FormDataContentType())
+	r.SetPathValue("ns", "alice")
+	w := httptest.NewRecorder()
+	s.importFile(w, r)
+	text := w.Body.String()
+	for _, want := range []string{"bob may not list usersecrets.latchkey.dev in namespace alice", "<code>kubectl -n alice create rolebinding latchkey-view-bob --clusterrole=latchkey-view --user=bob</code>"} {
+		if w.Code != http.StatusForbidden || !strings.Contains(text, want) {
+			t.Errorf("it lacks %q: %d %s", want, w.Code, text)
+		}
+	}
+	if strings.Contains(text, "canary-import") {
+		t.Error("the answer has a value")
 	}
 }

@@ -181,13 +181,13 @@ func asking(r *http.Request) (context.Context, context.CancelFunc) {
 }
 
 type shell struct {
-	Start    string
-	ReadOnly bool
-	Version  string
+	Namespace, Start string
+	ReadOnly         bool
+	Version          string
 }
 
 func (s *Server) shellData() shell {
-	return shell{Start: "/ns/" + s.options.Namespace + "/secrets", ReadOnly: s.readOnly, Version: s.options.Version}
+	return shell{Namespace: s.options.Namespace, Start: "/ns/" + s.options.Namespace + "/secrets", ReadOnly: s.readOnly, Version: s.options.Version}
 }
 
 // start is asked for by nobody but a shell that did not go on.
