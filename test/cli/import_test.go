@@ -27,7 +27,8 @@ var _ = Describe("import", func() {
 		Expect(os.WriteFile(file, []byte("TOKEN="+canary+"-1\napp.id="+canary+"-2\n"), 0o600)).To(Succeed())
 		got := run(ctx, ns, "", "import", file)
 		Expect(got.code).To(Equal(2), "nobody can be asked")
-		Expect(got.stdout).To(Equal("KEY      ENV     ACTION   WHY\nTOKEN    TOKEN   create   \napp.id           create   \n"))
+		Expect(got.stdout).To(Equal("KEY      ENV     ACTION   WHY\nTOKEN    TOKEN   create   \n" +
+			"app.id           create   no variable: must start with a letter or underscore, followed by letters, digits, or underscores\n"))
 		got = run(ctx, ns, "", "import", file, "--yes")
 		Expect(got).To(Equal(result{stdout: got.stdout, stderr: "2 secrets written.\n"}))
 		Eventually(projected(ctx, ns, "TOKEN")).Should(Equal(canary + "-1"))

@@ -82,7 +82,10 @@ func sameType(a, b *typedvalue.Type) bool {
 
 func sealFor(target sealer.Target, w Write) (string, error) {
 	value, err := target.Check(w.Value)
-	if err != nil {
+	switch {
+	case err != nil && strings.HasPrefix(err.Error(), "value"):
+		return "", cli.Refused("%w", err) // it names the field itself
+	case err != nil:
 		return "", cli.Refused("value: %w", err)
 	}
 	return target.Seal(w.Key, value)

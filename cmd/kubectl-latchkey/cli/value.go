@@ -87,7 +87,12 @@ func (v *ValueSource) readInput(ctx context.Context, s Streams) (seal.Value, err
 	if len(text) == 0 {
 		return seal.Value{}, Refused("standard input is empty: nothing was changed; --keep-value changes the rest alone")
 	}
-	if line, one := singleLine(text); one && !v.Exact {
+	line, one := singleLine(text)
+	switch {
+	case !one || v.Exact:
+	case len(line) == 0:
+		return seal.Value{}, Refused("standard input is an empty line: nothing was changed; --exact keeps its newline, --keep-value changes the rest alone")
+	default:
 		s.Notice("One newline at the end of the value was dropped; --exact keeps it.")
 		text = line
 	}
@@ -98,7 +103,7 @@ func (v *ValueSource) readInput(ctx context.Context, s Streams) (seal.Value, err
 func singleLine(text []byte) ([]byte, bool) {
 	line, ended := bytes.CutSuffix(text, []byte("\n"))
 	line = bytes.TrimSuffix(line, []byte("\r"))
-	if !ended || len(line) == 0 || bytes.ContainsAny(line, "\r\n") {
+	if !ended || bytes.ContainsAny(line, "\r\n") {
 		return text, false
 	}
 	return line, true

@@ -81,6 +81,9 @@ func newAgentList(f *cli.Factory) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if err := checkSelector(selector); err != nil {
+				return err
+			}
 			all, err := a.List(cmd.Context(), metav1.ListOptions{LabelSelector: selector})
 			if err != nil {
 				return err
@@ -97,6 +100,9 @@ func newAgentList(f *cli.Factory) *cobra.Command {
 				for _, s := range all {
 					f.Printf("agentsecret.latchkey.dev/%s\n", s.Name)
 				}
+				return nil
+			case len(all) == 0 && selector != "":
+				f.Notice("There are no agent secrets with these labels. Try: kubectl latchkey agent list -n %s", namespace)
 				return nil
 			case len(all) == 0:
 				f.Notice("There are no agent secrets in namespace %s. Try: kubectl latchkey agent set PATH --type string", namespace)

@@ -4,6 +4,8 @@
 package commands
 
 import (
+	"slices"
+
 	"github.com/spf13/cobra"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -63,7 +65,9 @@ func findAll(cmd *cobra.Command, f *cli.Factory, which *kinds, output *cli.Outpu
 		case item == nil:
 			return nil, nil, cli.Refused("there is no such secret as %q in namespace %s. Try: kubectl latchkey list -n %[2]s", name, namespace)
 		}
-		items = append(items, *item)
+		if !slices.ContainsFunc(items, func(i cluster.Item) bool { return i.Meta().UID == item.Meta().UID }) {
+			items = append(items, *item) // once, also where it is named twice
+		}
 	}
 	return c, items, nil
 }

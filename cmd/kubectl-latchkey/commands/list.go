@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/duration"
 
@@ -37,6 +38,9 @@ func newList(f *cli.Factory) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if err := checkSelector(selector); err != nil {
+				return err
+			}
 			if all {
 				namespace = ""
 			}
@@ -44,7 +48,9 @@ func newList(f *cli.Factory) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := printList(f, &output, items, all, namespace); err != nil {
+			if len(items) == 0 && selector != "" && (output.Format == "" || output.Format == "wide") {
+				f.Notice("There are no secrets with these labels. Try: kubectl latchkey list%s", where(all, namespace))
+			} else if err := printList(f, &output, items, all, namespace); err != nil {
 				return err
 			}
 			if partial != nil {
@@ -59,6 +65,22 @@ func newList(f *cli.Factory) *cobra.Command {
 	cmd.Flags().BoolVarP(&all, "all-namespaces", "A", false, "list the secrets of all namespaces")
 	cmd.Flags().StringVarP(&selector, "selector", "l", "", "list those with these labels")
 	return cmd
+}
+
+// checkSelector refuses what is no label selector.
+func checkSelector(selector string) error {
+	if _, err := labels.Parse(selector); err != nil {
+		return cli.Usage("--selector: it is no label selector, such as team=ci")
+	}
+	return nil
+}
+
+// where is the flag that leads to a namespace, or to all.
+func where(all bool, namespace string) string {
+	if all {
+		return " -A"
+	}
+	return " -n " + namespace
 }
 
 func printList(f *cli.Factory, output *cli.Output, items []cluster.Item, all bool, namespace string) error {

@@ -132,6 +132,9 @@ func Make(ctx context.Context, c *cluster.Cluster, namespace string, entries []i
 			continue
 		default:
 			room--
+			if problem := rules.EnvName(e.Key); p.Env == "" && problem != "" {
+				p.Why = "no variable: " + problem
+			}
 		}
 		sealed, err := seal.Seal(published.Keys.Newest, binding.User(namespace, p.object()), e.Value)
 		if err != nil {

@@ -176,12 +176,12 @@ func agentWrite(r *http.Request, present *v1alpha1.AgentSecret) (agents.Write, p
 		}
 		write.Type = t
 	}
-	text := typed(r, "value")
+	text := withoutNewline(typed(r, "value"))
 	switch {
 	case text == "":
 		p.add("value", "Type or paste the value.")
 	case t != nil:
-		write.Value = agents.AsJSON(t, seal.ValueOf(withoutNewline(text)), false)
+		write.Value = agents.AsJSON(t, seal.ValueOf(text), false)
 		if problem := mismatch(t, write.Value); problem != "" {
 			p.add("value", problem)
 		}
@@ -212,7 +212,7 @@ func (s *Server) reveal(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		t := troubleOf(cluster.Explain(err))
 		why, _, _ := strings.Cut(t.Text, "\n")
-		t.Text = sentence(why)
+		t.Text = why
 		s.render(w, t.status, "hidden", t)
 		return
 	}

@@ -50,8 +50,8 @@ func draftOf(r *http.Request) users.Draft {
 		Name: r.PostFormValue("name"), Env: strings.TrimSpace(r.PostFormValue("env")), File: strings.TrimSpace(r.PostFormValue("file")),
 		Description: strings.TrimSpace(typed(r, "description")), Disabled: r.PostFormValue("enabled") == "",
 	}
-	if text := typed(r, "value"); text != "" {
-		value := seal.ValueOf(withoutNewline(text))
+	if text := withoutNewline(typed(r, "value")); text != "" {
+		value := seal.ValueOf(text)
 		d.Value = &value
 	}
 	return d
@@ -61,7 +61,7 @@ func draftOf(r *http.Request) users.Draft {
 // comes with what was copied.
 func withoutNewline(text string) string {
 	line, ended := strings.CutSuffix(text, "\n")
-	if !ended || line == "" || strings.Contains(line, "\n") {
+	if !ended || strings.Contains(line, "\n") {
 		return text
 	}
 	return line
