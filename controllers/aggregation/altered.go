@@ -96,14 +96,14 @@ func (r *Reconciler) correct(ctx context.Context, k saved, there *unstructured.U
 		log.Info("An object was altered again and again, and is left as it is: apply what it should be, with Helm or by server-side apply")
 		return nil
 	}
-	wanted := k.Object.DeepCopy().Object
+	was, wanted := there.DeepCopy(), k.Object.DeepCopy().Object
 	keepMaintained(wanted, there.Object)
 	for _, part := range []string{"spec", "webhooks"} {
 		if v, ok := wanted[part]; ok {
 			there.Object[part] = v
 		}
 	}
-	if err := r.Live.Update(ctx, there, client.FieldOwner(corrector)); err != nil {
+	if err := r.patch(ctx, there, was); err != nil {
 		return fmt.Errorf("correct %s %s: %w", kind, name, err)
 	}
 	log.Info("Corrected an object that somebody altered")
@@ -119,11 +119,18 @@ func (r *Reconciler) disown(ctx context.Context, k saved, there *unstructured.Un
 	if !corrected(there) {
 		return nil
 	}
+	was := there.DeepCopy()
 	there.SetManagedFields(slices.DeleteFunc(slices.Clone(k.fields), byCorrector))
-	if err := r.Live.Update(ctx, there, client.FieldOwner(corrector)); err != nil {
+	if err := r.patch(ctx, there, was); err != nil {
 		return fmt.Errorf("restore the field owners of %s %s: %w", there.GetKind(), there.GetName(), err)
 	}
 	return nil
+}
+
+// patch writes an object over the version that was read. A patch needs a right that the
+// controller has with every choice of the chart.
+func (r *Reconciler) patch(ctx context.Context, to, from *unstructured.Unstructured) error {
+	return r.Live.Patch(ctx, to, client.MergeFromWithOptions(from, client.MergeFromWithOptimisticLock{}), client.FieldOwner(corrector))
 }
 
 func byCorrector(m metav1.ManagedFieldsEntry) bool { return m.Manager == corrector }
