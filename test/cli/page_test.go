@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -76,36 +77,134 @@ var _ = Describe("The recipes of the README", func() {
 	})
 })
 
-// The commands of these pages need no node, and run one after the other in one folder.
-var _ = DescribeTable("A page of commands is true",
-	func(ctx SpecContext, page string, namespaces []string, says ...string) {
-		text, err := os.ReadFile(filepath.Join(cluster.Root, "docs", page))
-		Expect(err).NotTo(HaveOccurred())
-		var pairs []string
-		for _, ns := range namespaces {
-			own := strings.TrimSuffix(page, ".md") // since pages take the same names
-			for _, place := range []string{"namespace ", "namespace: ", "-n ", "environment=", "user="} {
-				pairs = append(pairs, place+ns, place+own)
-			}
-		}
-		folder, printed := GinkgoT().TempDir(), ""
-		if !strings.Contains(string(text), "create namespace") { // a page for people who have one
-			printed += asWritten(ctx, folder, strings.NewReplacer(pairs...).Replace("kubectl create namespace alice && kubectl label namespace alice latchkey.dev/user=alice"))
-		}
-		for _, block := range blocksOf(string(text)) {
-			printed += asWritten(ctx, folder, strings.NewReplacer(pairs...).Replace(block))
-		}
-		for _, s := range says {
-			Expect(printed).To(MatchRegexp(s))
-		}
-	},
-	Entry("an agent environment", "first-agent-secret.md", []string{"shop-prod"},
-		`db/password +string +0 +True Projected`, `DB_PASSWORD\nSMTP\n`, `db\.password\nsecrets\.json\nsmtp\n`, `\nyes\n`, `sample-not-a-password`),
-	Entry("sealed values in Git", "sealed-manifests.md", []string{"alice"}, `usersecret.*/npm-token condition met`),
-	Entry("rotation", Serial, "rotate.md", []string{"alice"}, `Safe to revoke`, `all values are sealed with it: \d+`),
-	Entry("restrictions", "restrict.md", []string{"alice"}, `\nyes\n`),
-	Entry("migration", "migrate.md", []string{"alice"}, `github-token\S* +UserSecret +\S+ +GITHUB_TOKEN`, `usersecret.*/store-token condition met`),
+// page is a page of commands that need no node. They run one after the other in one folder.
+type page struct {
+	file string
+	// namespaces are those of the examples, before is what the page takes for granted, and
+	// says what is printed in the end.
+	namespaces []string
+	before     string
+	says       []string
+	// alone is true where the commands change what other specs look at.
+	alone bool
+}
+
+const (
+	userThere        = "kubectl create namespace alice && kubectl label namespace alice latchkey.dev/user=alice\n"
+	environmentThere = "kubectl create namespace shop-prod && kubectl label namespace shop-prod latchkey.dev/environment=shop-prod\n"
+	npmManifest      = "printf 'apiVersion: latchkey.dev/v1alpha1\nkind: UserSecret\nmetadata: {name: npm, namespace: alice}\nspec:\n  '"
 )
+
+var pages = []page{
+	{
+		file: "first-agent-secret.md", namespaces: []string{"shop-prod"},
+		says: []string{`db/password +string +0 +True Projected`, `DB_PASSWORD\nSMTP\n`, `db\.password\nsecrets\.json\nsmtp\n`, `\nyes\n`, `sample-not-a-password`},
+	},
+	{
+		file: "agentsecret.md", namespaces: []string{"shop-prod"}, before: environmentThere,
+		says: []string{`record\{host: string, port: u16\}`, `"host": ?"smtp-sample.invalid"`},
+	},
+	{file: "sealed-manifests.md", namespaces: []string{"alice"}, says: []string{`usersecret.*/npm-token condition met`}},
+	{
+		file: "gitops.md", namespaces: []string{"alice"}, says: []string{`0 resealed, 1 of the newest key already`},
+		before: userThere + "mkdir manifests; (" + npmManifest + "; printf 'sealedValue: '; printf sample | kubectl latchkey seal npm -n alice) > manifests/npm.yaml",
+	},
+	{
+		file: "sealing.md", namespaces: []string{"alice", "prod"}, says: []string{`(?s)(lk1\.[\w.-]+\n.*){5}`}, alone: true,
+		before: userThere + "printf sample-1 > npm-token.txt; printf sample-2 > password.txt; (" + npmManifest + "; echo 'value: sample-3') > secrets.yaml",
+	},
+	{file: "rotate.md", namespaces: []string{"alice"}, before: userThere, says: []string{`Safe to revoke`, `all values are sealed with it: \d+`}, alone: true},
+	{file: "restrict.md", namespaces: []string{"alice"}, before: userThere, says: []string{`\nyes\n`}},
+	{file: "rbac.md", namespaces: []string{"alice"}, before: userThere, says: []string{`latchkey-edit-alice created`}},
+	{file: "projection.md", namespaces: []string{"alice"}, before: userThere, says: []string{`labeled`}},
+	{file: "migrate.md", namespaces: []string{"alice"}, says: []string{`github-token\S* +UserSecret +\S+ +GITHUB_TOKEN`, `usersecret.*/store-token condition met`}},
+}
+
+var _ = Describe("A page of commands is true", func() {
+	for _, p := range pages {
+		var alone []any
+		if p.alone {
+			alone = append(alone, Serial)
+		}
+		It(p.file, append(alone, func(ctx SpecContext) {
+			text, err := os.ReadFile(filepath.Join(cluster.Root, "docs", p.file))
+			Expect(err).NotTo(HaveOccurred())
+			var pairs []string
+			for _, ns := range p.namespaces {
+				own := strings.TrimSuffix(p.file, ".md") // since pages take the same names
+				for _, place := range []string{"namespace ", "namespace: ", "-n ", "environment=", "user="} {
+					pairs = append(pairs, place+ns, place+own)
+				}
+			}
+			folder := GinkgoT().TempDir()
+			for name, program := range programsOf(string(text)) {
+				build(ctx, folder, name, program)
+			}
+			printed := asWritten(ctx, folder, strings.NewReplacer(pairs...).Replace(p.before))
+			var all strings.Builder // of one shell, since a block may use what the one before defined
+			for _, block := range blocksOf(string(text)) {
+				all.WriteString(strings.NewReplacer(pairs...).Replace(block))
+			}
+			printed += asWritten(ctx, folder, all.String())
+			for _, s := range p.says {
+				Expect(printed).To(MatchRegexp(s))
+			}
+		})...)
+	}
+})
+
+// elsewhere has the pages whose commands take more than an API server, or are no recipe.
+var elsewhere = map[string]string{
+	"backup.md":             "the drill of test/integration takes the same steps",
+	"cli.md":                "examples of the plugin's help, whose commands the other specs run",
+	"coder-cli.md":          "test/integration",
+	"first-secret.md":       "above, and test/e2e",
+	"import.md":             "the vectors send the same request; jq may be missing",
+	"install.md":            "test/e2e, by Helm and by kustomize",
+	"performance.md":        "benchmarks",
+	"rest-agent-secrets.md": "test/integration",
+	"rest-user-secrets.md":  "test/integration",
+	"troubleshooting.md":    "remedies of faults, each of which a spec of its fault applies",
+	"ui.md":                 "test/ui starts the page",
+	"uninstall.md":          "test/e2e",
+}
+
+var _ = Describe("Pages with commands", func() {
+	It("are run by a test, each of them", func() {
+		files, err := filepath.Glob(filepath.Join(cluster.Root, "docs", "*.md"))
+		Expect(err).NotTo(HaveOccurred())
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			Expect(err).NotTo(HaveOccurred())
+			name := filepath.Base(file)
+			run := elsewhere[name] != "" || slices.ContainsFunc(pages, func(p page) bool { return p.file == name })
+			Expect(run).To(Equal(strings.Contains(string(text), "```sh\n")), name)
+		}
+	})
+})
+
+// programsOf returns the programs in Go that a page shows whole, by what they call themselves.
+func programsOf(page string) map[string]string {
+	out := map[string]string{}
+	for _, block := range strings.Split(page, "```go\n")[1:] {
+		program, _, _ := strings.Cut(block, "```")
+		if name, ok := strings.CutPrefix(program, "// Command "); ok {
+			name, _, _ = strings.Cut(name, " ")
+			out[name] = program
+		}
+	}
+	return out
+}
+
+// build builds a program into a folder.
+func build(ctx SpecContext, folder, name, program string) {
+	GinkgoHelper()
+	source := filepath.Join(folder, name+".go")
+	Expect(os.WriteFile(source, []byte(program), 0o600)).To(Succeed())
+	command := exec.CommandContext(ctx, "go", "build", "-o", filepath.Join(folder, name), source)
+	out, err := command.CombinedOutput()
+	Expect(err).NotTo(HaveOccurred(), string(out))
+}
 
 // asWritten runs commands as somebody does who reads them, and returns what they print.
 func asWritten(ctx SpecContext, folder, script string) string {
@@ -113,7 +212,7 @@ func asWritten(ctx SpecContext, folder, script string) string {
 	command := exec.CommandContext(ctx, "bash", "-euo", "pipefail", "-c", script)
 	command.Dir = folder
 	command.Env = []string{
-		"PATH=" + filepath.Dir(plugin) + ":" + filepath.Dir(cluster.Kubectl.Path()) + ":" + os.Getenv("PATH"),
+		"PATH=" + folder + ":" + filepath.Dir(plugin) + ":" + filepath.Dir(cluster.Kubectl.Path()) + ":" + os.Getenv("PATH"),
 		"HOME=" + cluster.Dir, "KUBECONFIG=" + filepath.Join(cluster.Dir, "admin.kubeconfig"), framework.EndAtOnce,
 	}
 	out, err := command.CombinedOutput()
