@@ -59,6 +59,7 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, sli
 		WatchesRawSource(source.Kind(slices, &discoveryv1.EndpointSlice{}, handler.TypedEnqueueRequestsFromMapFunc(
 			func(context.Context, *discoveryv1.EndpointSlice) []reconcile.Request { return one })))
 	for _, o := range watched(r.After > 0) {
+		altered.WithLabelValues(o.GetKind(), o.GetName())
 		c, err := caches.Named(mgr.GetConfig(), mgr.GetScheme(), o, "", o.GetName(), nil)
 		if err != nil {
 			return fmt.Errorf("set up the cache of %s: %w", o.GetName(), err)
