@@ -205,6 +205,7 @@ var _ = Describe("what people see of", func() {
 		t.run(ctx, "", "usage", "t", "--exit-code", "-o", "yaml")
 		t.run(ctx, "", "usage", "--exit-code")
 		t.run(ctx, "", "wait", "t", "--timeout", "1s")
+		t.run(ctx, "", "wait", "t", "--timeout", "0s")
 		Expect(api.Delete(ctx, pod, client.GracePeriodSeconds(0))).To(Succeed())
 		t.run(ctx, "", "usage", "t", "--exit-code")
 		t.run(ctx, "", "wait", "t", "--strict")

@@ -128,6 +128,22 @@ func typedLine(fd int) ([]byte, error) {
 	return text, nil
 }
 
+// Input is standard input, which ends with ctx: who is asked for a file and interrupts
+// instead must not have to type one.
+func (s Streams) Input(ctx context.Context) io.Reader { return input{ctx, s.In} }
+
+type input struct {
+	ctx context.Context
+	in  io.Reader
+}
+
+// Read implements io.Reader.
+func (i input) Read(p []byte) (int, error) {
+	own := make([]byte, len(p)) // a read that is left behind may still write to it
+	n, err := interruptible(i.ctx, func() (int, error) { return i.in.Read(own) })
+	return copy(p, own[:n]), err
+}
+
 // interruptible runs a read that cannot be cancelled, and leaves it behind when ctx ends.
 func interruptible[T any](ctx context.Context, read func() (T, error)) (T, error) {
 	type result struct {

@@ -78,7 +78,7 @@ func (v *ValueSource) readFile() (seal.Value, bool, error) {
 }
 
 func (v *ValueSource) readInput(ctx context.Context, s Streams) (seal.Value, error) {
-	text, err := interruptible(ctx, func() ([]byte, error) { return readBounded(s.In) })
+	text, err := readBounded(s.Input(ctx))
 	if err != nil {
 		return seal.Value{}, err
 	}

@@ -5,6 +5,8 @@ package commands
 
 import (
 	"bytes"
+	"context"
+	"encoding/base64"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -17,6 +19,7 @@ import (
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
 	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/cli"
+	"github.com/latchkey-dev/latchkey/internal/seal"
 )
 
 // ran runs a command line with an input, and returns its code and what it said.
@@ -127,7 +130,7 @@ func TestCommands_RefusedBeforeAnythingIsAsked_SayWhatToDoNext(t *testing.T) {
 		"agent set a --type list<str>": 2, "agent set a --type @/not/there": 1, "agent get a --reveal -o json": 2, "agent fetch": 2,
 		"import -": 2, "import - --format toml": 2, "import /not/there.env": 1, "seal": 2, "seal x -f y": 2, "seal -f - -i": 2, "seal t --key /not/there": 2, "seal t -n a --key /not/there": 1,
 		"reseal": 2, "reseal --key x y": 2, "validate": 2, "validate -f /not/there": 1, "validate -f x --key y --server": 2, "plan": 2, "plan -f /not/there": 1,
-		"run true": 2, "run -- A=b": 2, "run --user --agent -- true": 2, "keys backup": 2, "keys restore": 2, "keys restore /not/there": 2,
+		"ui --port 70000": 2, "run true": 2, "run -- A=b": 2, "run --user --agent -- true": 2, "keys backup": 2, "keys restore": 2, "keys restore /not/there": 2,
 		"keys restore /not/there --identity /not/there": 1, "keys restore x --identity y -o wide": 2, "keys rotate --dry-run=maybe": 2, "keys fetch": 2, "can-i fly": 2, "completion csh": 2, "version -o toml": 2, "list --nope": 2, "wait t --timeout": 2,
 		"wait t --timeout soon": 2,
 	} {
@@ -141,6 +144,35 @@ func TestCommands_RefusedBeforeAnythingIsAsked_SayWhatToDoNext(t *testing.T) {
 			}
 			if code != 0 && (!strings.HasPrefix(said, "error: ") || !next.MatchString(strings.TrimSpace(said))) {
 				t.Errorf("it does not say what to do next: %s", said)
+			}
+		})
+	}
+}
+
+// waiting is an input that somebody interrupts while it is waited for.
+type waiting struct{ interrupt func() }
+
+func (w waiting) Read([]byte) (int, error) {
+	w.interrupt()
+	select {}
+}
+
+func TestCommands_InterruptedWhileTheyWaitForInput_End(t *testing.T) {
+	for _, line := range []string{"import - --format env", "plan -f -", "validate -f -", "seal x -n alice --key KEY", "seal -f - --key KEY"} {
+		t.Run(line, func(t *testing.T) {
+			ctx, interrupt := context.WithCancel(t.Context())
+			t.Cleanup(interrupt)
+			kem, _, _ := seal.Suite()
+			private, err := kem.GenerateKey()
+			if err != nil {
+				t.Fatal(err)
+			}
+			key := written(t, "public.b64", base64.StdEncoding.EncodeToString(private.PublicKey().Bytes()))
+			var out bytes.Buffer
+			streams := cli.Streams{IOStreams: genericiooptions.IOStreams{In: waiting{interrupt}, Out: &out, ErrOut: &out}}
+			args := append(strings.Fields(strings.ReplaceAll(line, "KEY", key)), "--kubeconfig", configOf(t, "{}"))
+			if code := Run(ctx, streams, "dev", args); code != cli.CodeInterrupted || out.String() != "" {
+				t.Errorf("the exit code is %d, want %d: %s", code, cli.CodeInterrupted, out.String())
 			}
 		})
 	}

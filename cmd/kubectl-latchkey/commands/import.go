@@ -51,7 +51,7 @@ func (o *importer) run(ctx context.Context, f *cli.Factory, path string) error {
 	if err != nil {
 		return err
 	}
-	entries, err := o.read(f, path)
+	entries, err := o.read(ctx, f, path)
 	if err != nil {
 		return err
 	}
@@ -88,7 +88,7 @@ func (o *importer) run(ctx context.Context, f *cli.Factory, path string) error {
 	return o.result(f, plan, namespace)
 }
 
-func (o *importer) read(f *cli.Factory, path string) ([]imports.Entry, error) {
+func (o *importer) read(ctx context.Context, f *cli.Factory, path string) ([]imports.Entry, error) {
 	format := o.format
 	if format == "" {
 		format = importing.FormatOf(path)
@@ -100,7 +100,7 @@ func (o *importer) read(f *cli.Factory, path string) ([]imports.Entry, error) {
 	default:
 		return nil, cli.Usage("--format is env, json or yaml")
 	}
-	in := f.In
+	in := f.Input(ctx)
 	if path != "-" {
 		file, err := os.Open(path) //nolint:gosec // the file that the caller names
 		if err != nil {

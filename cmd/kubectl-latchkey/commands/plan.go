@@ -51,7 +51,7 @@ func (o *planner) run(ctx context.Context, f *cli.Factory) error {
 	if len(o.paths) == 0 {
 		return cli.Usage("name a file or a folder with -f")
 	}
-	objects, unread, err := sealing.Objects(o.paths, f.In)
+	objects, unread, err := sealing.Objects(o.paths, f.Input(ctx))
 	if err != nil {
 		return err
 	}

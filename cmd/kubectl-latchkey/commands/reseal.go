@@ -66,7 +66,7 @@ func newValidate(f *cli.Factory) *cobra.Command {
 			if server && keys.offline() {
 				return cli.Usage("--server and --key exclude each other")
 			}
-			v := sealing.Validate{Paths: paths, Namespace: f.ChosenNamespace(), In: f.In, Out: f.Out}
+			v := sealing.Validate{Paths: paths, Namespace: f.ChosenNamespace(), In: f.Input(cmd.Context()), Out: f.Out}
 			if server || keys.offline() {
 				found, c, err := keys.read(cmd.Context(), f)
 				if err != nil {

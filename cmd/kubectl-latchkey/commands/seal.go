@@ -122,7 +122,7 @@ func (o *sealOptions) manifest(ctx context.Context, f *cli.Factory) error {
 		return err
 	}
 	s := sealing.Seal{
-		Path: o.file, InPlace: o.inPlace, NamespaceUID: o.boundUID, Key: keys.Newest, In: f.In, Out: f.Out, Err: f.ErrOut,
+		Path: o.file, InPlace: o.inPlace, NamespaceUID: o.boundUID, Key: keys.Newest, In: f.Input(ctx), Out: f.Out, Err: f.ErrOut,
 		Namespace: f.ChosenNamespace(), DefaultNamespace: namespace,
 	}
 	return s.Run()

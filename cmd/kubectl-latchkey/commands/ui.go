@@ -25,6 +25,9 @@ func newUI(f *cli.Factory) *cobra.Command {
 		Example: "  kubectl latchkey ui\n  kubectl latchkey ui -n alice --read-only",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if o.Port < 0 || o.Port > 65535 {
+				return cli.Usage("--port is 0 to 65535")
+			}
 			c, err := cluster.New(f)
 			if err != nil {
 				return err

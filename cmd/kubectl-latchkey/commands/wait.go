@@ -74,6 +74,9 @@ func awaitSafe(ctx context.Context, f *cli.Factory, c *cluster.Cluster, item clu
 	case ctx.Err() != nil:
 		return last, ctx.Err()
 	case wait.Interrupted(err):
+		if last.Name == "" {
+			return last, cli.Timeout("after %s: %s was not looked at in time. Try: kubectl latchkey usage %[2]s -n %[3]s", timeout, item.Meta().Name, item.Meta().Namespace)
+		}
 		text := verdict(f, last, strict)
 		if len(last.Remedies(strict, "")) == 0 {
 			text += " See: kubectl latchkey usage " + item.Meta().Name + " -n " + item.Meta().Namespace

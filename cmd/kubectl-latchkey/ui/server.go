@@ -68,7 +68,7 @@ func listen(ctx context.Context, c *cluster.Cluster, o Options, now func() time.
 	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp4", fmt.Sprintf("127.0.0.1:%d", o.Port))
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("--port: %w. Try: kubectl latchkey ui --port 0", err)
 	}
 	return &Server{
 		cluster: c, options: o, readOnly: o.ReadOnly, session: newSession(now), pages: pages, listener: listener, host: listener.Addr().String(),
