@@ -48,14 +48,17 @@ type AgentSecretSpec struct {
 	// +kubebuilder:validation:Pattern=`^lk1\.[0-9a-f]{16}\.[A-Za-z0-9_-]+$`
 	SealedValue string `json:"sealedValue,omitempty"`
 
-	// envName overrides the environment variable that is derived from the path.
+	// envName overrides the environment variable that is derived from the path. It starts
+	// with a letter or underscore, followed by letters, digits or underscores, at most 256
+	// in all.
 	// +optional
 	// +kubebuilder:validation:MaxLength=256
 	// +kubebuilder:validation:XValidation:rule="self == '' || self.matches('^[a-zA-Z_][a-zA-Z0-9_]*$')",message="must start with a letter or underscore, followed by letters, digits, or underscores"
 	EnvName string `json:"envName,omitempty"`
 
 	// filePath overrides the file that is derived from the path. It is relative to the
-	// environment's directory.
+	// environment's directory, and has letters, digits, dots, dashes and underscores, with
+	// slashes between segments, of which none is . or starts with .., at most 1024 in all.
 	// +optional
 	// +kubebuilder:validation:MaxLength=1024
 	// +kubebuilder:validation:XValidation:rule="self == '' || self.matches('^[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*$')",message="must be a relative path of letters, digits, dots, dashes and underscores"

@@ -97,13 +97,14 @@ type ValueSource struct {
 // +structType=atomic
 // +kubebuilder:validation:XValidation:rule="!(self.name in ['latchkey-user-env','latchkey-user-files','latchkey-agent-env','latchkey-agent-files'])",message="a bundle that Latchkey makes cannot be a source"
 type SecretKeyRef struct {
-	// name of the Secret.
+	// name of the Secret: lower case letters, digits, dashes and dots, at most 253. The
+	// bundles that Latchkey makes cannot be a source.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')",message="must be the name of a Secret of this namespace"
 	Name string `json:"name"`
-	// key in the Secret.
+	// key in the Secret: letters, digits, dashes, dots and underscores, at most 253.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253

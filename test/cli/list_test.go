@@ -67,7 +67,7 @@ var _ = Describe("list", func() {
 
 	It("says where there is none", func(ctx SpecContext) {
 		ns := newTenant(ctx)
-		Expect(run(ctx, ns, "", "list")).To(Equal(result{stderr: "There are no secrets in namespace " + ns + ". Try: kubectl latchkey set NAME --env VARIABLE\n"}))
+		Expect(run(ctx, ns, "", "list")).To(Equal(result{stderr: "There are no secrets in namespace " + ns + ". Try: kubectl latchkey set NAME --env VARIABLE -n " + ns + "\n"}))
 	})
 })
 

@@ -105,7 +105,7 @@ func newAgentList(f *cli.Factory) *cobra.Command {
 				f.Notice("There are no agent secrets with these labels. Try: kubectl latchkey agent list -n %s", namespace)
 				return nil
 			case len(all) == 0:
-				f.Notice("There are no agent secrets in namespace %s. Try: kubectl latchkey agent set PATH --type string", namespace)
+				f.Notice("There are no agent secrets in namespace %s. Try: kubectl latchkey agent set PATH --type string -n %[1]s", namespace)
 				return nil
 			}
 			rows := make([][]any, len(all))

@@ -103,7 +103,7 @@ func printList(f *cli.Factory, output *cli.Output, items []cluster.Item, all boo
 		f.Notice("There are no secrets.")
 		return nil
 	case len(items) == 0:
-		f.Notice("There are no secrets in namespace %s. Try: kubectl latchkey set NAME --env VARIABLE", namespace)
+		f.Notice("There are no secrets in namespace %s. Try: kubectl latchkey set NAME --env VARIABLE -n %[1]s", namespace)
 		return nil
 	}
 	columns := []cli.Column{{Name: "Name"}, {Name: "Kind"}, {Name: "State"}, {Name: "Variable"}, {Name: "File"}, {Name: "Age"}, {Name: "Known as", Wide: true}, {Name: "Message", Wide: true}}

@@ -46,7 +46,7 @@ func awaitReady(ctx context.Context, f *cli.Factory, c *cluster.Cluster, item cl
 	case !wait.Interrupted(err):
 		return err
 	case last == nil:
-		return cli.Timeout("%s was stored, and no controller looked at it within %s. Try: kubectl latchkey doctor", item.Meta().Name, timeout)
+		return cli.Timeout("%s was stored, and no controller looked at it within %s. Try: kubectl latchkey doctor -n %s", item.Meta().Name, timeout, item.Meta().Namespace)
 	}
 	return cli.Timeout("%s was stored, and is not ready after %s: %s: %s. Try: kubectl latchkey describe %[1]s -n %[5]s",
 		item.Meta().Name, timeout, last.Reason, cli.Plain(last.Message), item.Meta().Namespace)

@@ -5,6 +5,7 @@ package users
 
 import (
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -24,13 +25,14 @@ type crd struct {
 
 type schema struct {
 	Description string            `json:"description"`
+	MaxLength   int               `json:"maxLength"`
+	MaxItems    int               `json:"maxItems"`
 	Properties  map[string]schema `json:"properties"`
 }
 
-// TestCheck_ARefusal_IsExplainedByTheField holds that kubectl explain, to which a refusal
-// points, states the rule that was broken.
-func TestCheck_ARefusal_IsExplainedByTheField(t *testing.T) {
-	text, err := os.ReadFile("../../../config/crd/bases/latchkey.dev_usersecrets.yaml")
+func specOf(t *testing.T, resource string) schema {
+	t.Helper()
+	text, err := os.ReadFile("../../../config/crd/bases/latchkey.dev_" + resource + ".yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,7 +40,13 @@ func TestCheck_ARefusal_IsExplainedByTheField(t *testing.T) {
 	if err := yaml.Unmarshal(text, &definition); err != nil {
 		t.Fatal(err)
 	}
-	fields := definition.Spec.Versions[0].Schema.OpenAPIV3Schema.Properties["spec"].Properties
+	return definition.Spec.Versions[0].Schema.OpenAPIV3Schema.Properties["spec"]
+}
+
+// TestCheck_ARefusal_IsExplainedByTheField holds that kubectl explain, to which a refusal
+// points, states the rule that was broken.
+func TestCheck_ARefusal_IsExplainedByTheField(t *testing.T) {
+	fields := specOf(t, "usersecrets").Properties
 	long := strings.Repeat("x", 30000)
 	for name, tt := range map[string]struct {
 		draft Draft
@@ -69,5 +77,26 @@ func TestCheck_ARefusal_IsExplainedByTheField(t *testing.T) {
 				t.Errorf("kubectl explain usersecrets.%s does not state %q: %s", tt.field.Path(), tt.rule, explained)
 			}
 		})
+	}
+}
+
+// TestExplain_EveryLimitOfTheSchema_IsStated holds that of the lengths that the API server
+// refuses by itself.
+func TestExplain_EveryLimitOfTheSchema_IsStated(t *testing.T) {
+	for _, resource := range []string{"usersecrets", "agentsecrets"} {
+		spec := specOf(t, resource)
+		var walk func(path string, s schema)
+		walk = func(path string, s schema) {
+			for _, limit := range []int{s.MaxLength, s.MaxItems} {
+				// Nobody types a sealed value.
+				if limit > 0 && !strings.HasSuffix(path, ".sealedValue") && !strings.Contains(s.Description, strconv.Itoa(limit)) {
+					t.Errorf("kubectl explain %s does not state the limit of %d: %s", path, limit, s.Description)
+				}
+			}
+			for name, below := range s.Properties {
+				walk(path+"."+name, below)
+			}
+		}
+		walk(resource+".spec", spec)
 	}
 }
