@@ -197,6 +197,7 @@ var _ = Describe("what people see of", func() {
 
 	It("usage [NAME], wait NAME", func(ctx SpecContext) {
 		t := newTranscript(ctx, "row-usage")
+		t.run(ctx, "", "usage")
 		pod := runningPod(ctx, t.namespace, "web", 48*time.Hour)
 		succeed(ctx, t.namespace, canary, "set", "t", "--env", "T", "--wait")
 		succeed(ctx, t.namespace, canary, "set", "unseen", "--wait")

@@ -75,6 +75,9 @@ func checkSelector(selector string) error {
 	return nil
 }
 
+// noSecrets is said of a namespace, whose name goes into it.
+const noSecrets = "There are no secrets in namespace %s. Try: kubectl latchkey set NAME --env VARIABLE -n %[1]s"
+
 // where is the flag that leads to a namespace, or to all.
 func where(all bool, namespace string) string {
 	if all {
@@ -103,7 +106,7 @@ func printList(f *cli.Factory, output *cli.Output, items []cluster.Item, all boo
 		f.Notice("There are no secrets.")
 		return nil
 	case len(items) == 0:
-		f.Notice("There are no secrets in namespace %s. Try: kubectl latchkey set NAME --env VARIABLE -n %[1]s", namespace)
+		f.Notice(noSecrets, namespace)
 		return nil
 	}
 	columns := []cli.Column{{Name: "Name"}, {Name: "Kind"}, {Name: "State"}, {Name: "Variable"}, {Name: "File"}, {Name: "Age"}, {Name: "Known as", Wide: true}, {Name: "Message", Wide: true}}

@@ -48,9 +48,12 @@ func usageOfAll(ctx context.Context, f *cli.Factory, which *kinds, output *cli.O
 		s := a.Summary
 		rows = append(rows, []any{i.Kind(), a.Name, changed, s.Containers, s.Old, s.Unsure, s.Settling, safe})
 	}
-	if output.Structured() {
+	switch {
+	case output.Structured():
 		err = output.Data(f.Out, answers)
-	} else {
+	case len(items) == 0:
+		f.Notice(noSecrets, namespace)
+	default:
 		columns := []cli.Column{
 			{Name: "Kind"}, {Name: "Name"}, {Name: "Changed"}, {Name: "Containers"}, {Name: "Old"}, {Name: "Unsure"}, {Name: "Settling"}, {Name: "Safe"},
 		}
