@@ -29,7 +29,7 @@ var _ = Describe("The page of a first secret", func() {
 		Expect(err).NotTo(HaveOccurred())
 		const ns = "first-secret" // which the page makes
 		var printed strings.Builder
-		for text, block := range blocksOf(string(page)) {
+		for text, block := range blocksOf(string(page), "sh") {
 			if strings.HasSuffix(text, "<!-- takes a node -->\n") {
 				if strings.Contains(block, "rollout restart") {
 					pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "web-1-a"}}
@@ -69,7 +69,7 @@ var _ = Describe("The recipes of the README", func() {
 		recipes = strings.NewReplacer("alice", "readme-user", "shop-prod", "readme-environment").Replace(recipes)
 		folder, printed := GinkgoT().TempDir(), asWritten(ctx, cluster.Dir, // which the section Install asks for
 			"kubectl create namespace readme-user && kubectl label namespace readme-user latchkey.dev/user=readme-user")
-		for _, block := range blocksOf(recipes) {
+		for _, block := range blocksOf(recipes, "sh") {
 			printed += asWritten(ctx, folder, block)
 		}
 		Expect(printed).To(And(MatchRegexp(`(?m)^lk1\.[0-9a-f]{16}\.`), Not(ContainSubstring("sample-"))))
@@ -142,7 +142,7 @@ var _ = Describe("A page of commands is true", func() {
 			}
 			printed := asWritten(ctx, folder, strings.NewReplacer(pairs...).Replace(p.before))
 			var all strings.Builder // of one shell, since a block may use what the one before defined
-			for _, block := range blocksOf(string(text)) {
+			for _, block := range blocksOf(string(text), "sh") {
 				all.WriteString(strings.NewReplacer(pairs...).Replace(block))
 			}
 			printed += asWritten(ctx, folder, all.String())
@@ -186,8 +186,7 @@ var _ = Describe("Pages with commands", func() {
 // programsOf returns the programs in Go that a page shows whole, by what they call themselves.
 func programsOf(page string) map[string]string {
 	out := map[string]string{}
-	for _, block := range strings.Split(page, "```go\n")[1:] {
-		program, _, _ := strings.Cut(block, "```")
+	for _, program := range blocksOf(page, "go") {
 		if name, ok := strings.CutPrefix(program, "// Command "); ok {
 			name, _, _ = strings.Cut(name, " ")
 			out[name] = program
@@ -220,11 +219,12 @@ func asWritten(ctx SpecContext, folder, script string) string {
 	return string(out)
 }
 
-// blocksOf yields the blocks of commands of a page, each with the text since the last one.
-func blocksOf(page string) func(yield func(text, block string) bool) {
+// blocksOf yields the blocks of a page in a language, such as sh, each with the text since
+// the last one.
+func blocksOf(page, language string) func(yield func(text, block string) bool) {
 	return func(yield func(text, block string) bool) {
 		for {
-			text, rest, found := strings.Cut(page, "```sh\n")
+			text, rest, found := strings.Cut(page, "```"+language+"\n")
 			if !found {
 				return
 			}

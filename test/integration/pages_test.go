@@ -12,27 +12,19 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
-	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/test/conformance"
 )
 
 // The commands run as they are written, but that curl fails where an answer is an error.
 var _ = Describe("The examples of a REST API's page work", Ordered, func() {
-	const dev = "dev" // the user and environment of the local stack
 	var (
 		face  conformance.Face
 		owner conformance.Account
 	)
 
 	BeforeAll(func(ctx SpecContext) {
-		tenants := conformance.Tenants{Admin: api}
-		var err error
-		owner, err = tenants.New(ctx, dev, map[string]string{v1alpha1.LabelUser: dev, v1alpha1.LabelEnvironment: dev},
-			map[string]string{v1alpha1.AnnotationSubjects: "system:serviceaccount:" + dev + ":caller"})
-		Expect(err).NotTo(HaveOccurred())
-		Expect(tenants.GrantEditor(ctx, owner)).To(Succeed())
 		face = restFace(ctx, server)
-		eventually(ctx, face, face.Golem+"/envs/"+owner.ID+"/agent-secrets", owner.Token)
+		owner = restTenant(ctx, api, face, "dev") // as in the local stack
 	})
 
 	DescribeTable("of", func(ctx SpecContext, page string, says ...string) {

@@ -29,19 +29,6 @@ import (
 var _ = Describe("The REST APIs in a cluster that is not as it should be", func() {
 	const coderBody, golemBody = `{"name":"n","value":"v"}`, `{"path":["n"],"secretType":{"type":"Str"},"secretValue":"v"}`
 
-	// tenant returns somebody who is a user and an environment, with all rights in it.
-	tenant := func(ctx SpecContext, admin client.Client, f conformance.Face, name string) conformance.Account {
-		GinkgoHelper()
-		tenants := conformance.Tenants{Admin: admin}
-		a, err := tenants.New(ctx, name, map[string]string{v1alpha1.LabelUser: name, v1alpha1.LabelEnvironment: name},
-			map[string]string{v1alpha1.AnnotationSubjects: "system:serviceaccount:" + name + ":caller"})
-		Expect(err).NotTo(HaveOccurred())
-		Expect(tenants.GrantEditor(ctx, a)).To(Succeed())
-		Eventually(ctx, func() int {
-			return asked(ctx, f, a.Token, f.Golem+"/envs/"+a.ID+"/agent-secrets").Status
-		}).Should(Equal(http.StatusOK))
-		return a
-	}
 	send := func(ctx SpecContext, f conformance.Face, a conformance.Account, method, url, body string) conformance.Answer {
 		GinkgoHelper()
 		got, err := f.Do(ctx, method, url, http.Header{"Authorization": {"Bearer " + a.Token}, "Content-Type": {"application/json"}}, body)
@@ -51,7 +38,7 @@ var _ = Describe("The REST APIs in a cluster that is not as it should be", func(
 
 	It("answer 409 in a Namespace that is terminating, and 404 when it is gone", func(ctx SpecContext) {
 		f := restFace(ctx, server)
-		a := tenant(ctx, api, f, "state-terminating")
+		a := restTenant(ctx, api, f, "state-terminating")
 		users, env := f.Coder+"/users/me/secrets", f.Golem+"/envs/"+a.ID+"/agent-secrets"
 		ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: a.Namespace}}
 		Expect(api.Delete(ctx, ns)).To(Succeed())
@@ -73,7 +60,7 @@ var _ = Describe("The REST APIs in a cluster that is not as it should be", func(
 
 	It("answer 409 where a policy of the cluster refuses the write", func(ctx SpecContext) {
 		f := restFace(ctx, server)
-		a := tenant(ctx, api, f, "state-policy")
+		a := restTenant(ctx, api, f, "state-policy")
 		fail, match := admissionv1.Fail, admissionv1.Equivalent
 		policy := &admissionv1.ValidatingAdmissionPolicy{ObjectMeta: metav1.ObjectMeta{Name: "state-policy"}, Spec: admissionv1.ValidatingAdmissionPolicySpec{
 			FailurePolicy: &fail,
@@ -105,7 +92,7 @@ var _ = Describe("The REST APIs in a cluster that is not as it should be", func(
 
 	It("answer 409 where a resource quota is used up", func(ctx SpecContext) {
 		f := restFace(ctx, server)
-		a := tenant(ctx, api, f, "state-quota")
+		a := restTenant(ctx, api, f, "state-quota")
 		hard, used := corev1.ResourceList{}, corev1.ResourceList{}
 		for _, kind := range []string{"usersecrets", "agentsecrets"} {
 			name := corev1.ResourceName("count/" + kind + ".latchkey.dev")
@@ -131,23 +118,13 @@ var _ = Describe("The REST APIs in a cluster that is not as it should be", func(
 	})
 
 	It("answer 503 without a sealing key, and without the kinds", func(ctx SpecContext) {
-		stack, err := framework.StartStack(ctx)
-		if stack != nil {
-			DeferCleanup(stack.Stop, false)
-		}
-		Expect(err).NotTo(HaveOccurred())
-		ca, err := stack.RESTAuthority(ctx)
-		Expect(err).NotTo(HaveOccurred())
-		url, err := stack.Server.RESTURL()
-		Expect(err).NotTo(HaveOccurred())
-		f, err := conformance.Direct(url, ca)
-		Expect(err).NotTo(HaveOccurred())
-		a := tenant(ctx, stack.Client, f, "state-missing")
+		stack, f := ownStack(ctx)
+		a := restTenant(ctx, stack.Client, f, "state-missing")
 		users, env := f.Coder+"/users/me/secrets", f.Golem+"/envs/"+a.ID+"/agent-secrets"
 		Expect(send(ctx, f, a, "POST", env, golemBody).Status).To(Equal(http.StatusOK))
 		Expect(send(ctx, f, a, "POST", users, coderBody).Status).To(Equal(http.StatusCreated))
 
-		_, err = stack.Controller.Stop() // it would make a new key
+		_, err := stack.Controller.Stop() // it would make a new key
 		Expect(err).NotTo(HaveOccurred())
 		Expect(stack.Client.DeleteAllOf(ctx, &corev1.Secret{}, client.InNamespace(framework.SystemNamespace), client.HasLabels{keyring.LabelSealingKey})).To(Succeed())
 		Eventually(ctx, func(g Gomega) {
@@ -182,22 +159,12 @@ var _ = Describe("The REST APIs in a cluster that is not as it should be", func(
 	})
 
 	It("answer again within seconds of the kinds, and so does the controller, without a restart", func(ctx SpecContext) {
-		stack, err := framework.StartStack(ctx)
-		if stack != nil {
-			DeferCleanup(stack.Stop, false)
-		}
-		Expect(err).NotTo(HaveOccurred())
-		ca, err := stack.RESTAuthority(ctx)
-		Expect(err).NotTo(HaveOccurred())
-		url, err := stack.Server.RESTURL()
-		Expect(err).NotTo(HaveOccurred())
-		f, err := conformance.Direct(url, ca)
-		Expect(err).NotTo(HaveOccurred())
-		a := tenant(ctx, stack.Client, f, "state-again")
+		stack, f := ownStack(ctx)
+		a := restTenant(ctx, stack.Client, f, "state-again")
 		users, env := f.Coder+"/users/me/secrets", f.Golem+"/envs/"+a.ID+"/agent-secrets"
 		Expect(send(ctx, f, a, "POST", users, coderBody).Status).To(Equal(http.StatusCreated))
 
-		_, err = stack.Kubectl.Run(ctx, "", "delete", "crd", "usersecrets.latchkey.dev", "agentsecrets.latchkey.dev")
+		_, err := stack.Kubectl.Run(ctx, "", "delete", "crd", "usersecrets.latchkey.dev", "agentsecrets.latchkey.dev")
 		Expect(err).NotTo(HaveOccurred())
 		// Long enough for watches that wait longer each time to wait for very long.
 		Consistently(ctx, func() int { return send(ctx, f, a, "POST", users, coderBody).Status }, 15*time.Second, time.Second).
@@ -218,3 +185,32 @@ var _ = Describe("The REST APIs in a cluster that is not as it should be", func(
 		}, 10*time.Second).Should(Succeed())
 	})
 })
+
+// ownStack starts a stack that a spec may damage, and returns its server's own port, too.
+func ownStack(ctx SpecContext) (*framework.Stack, conformance.Face) {
+	GinkgoHelper()
+	stack, err := framework.StartStack(ctx)
+	if stack != nil {
+		DeferCleanup(stack.Stop, false)
+	}
+	Expect(err).NotTo(HaveOccurred())
+	ca, err := stack.RESTAuthority(ctx)
+	Expect(err).NotTo(HaveOccurred())
+	url, err := stack.Server.RESTURL()
+	Expect(err).NotTo(HaveOccurred())
+	f, err := conformance.Direct(url, ca)
+	Expect(err).NotTo(HaveOccurred())
+	return stack, f
+}
+
+// restTenant returns somebody who is a user and an environment, with all rights in it.
+func restTenant(ctx SpecContext, admin client.Client, f conformance.Face, name string) conformance.Account {
+	GinkgoHelper()
+	tenants := conformance.Tenants{Admin: admin}
+	a, err := tenants.New(ctx, name, map[string]string{v1alpha1.LabelUser: name, v1alpha1.LabelEnvironment: name},
+		map[string]string{v1alpha1.AnnotationSubjects: "system:serviceaccount:" + name + ":caller"})
+	Expect(err).NotTo(HaveOccurred())
+	Expect(tenants.GrantEditor(ctx, a)).To(Succeed())
+	eventually(ctx, f, f.Golem+"/envs/"+a.ID+"/agent-secrets", a.Token)
+	return a
+}
