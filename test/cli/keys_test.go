@@ -90,6 +90,9 @@ var _ = Describe("keys", Serial, func() {
 		t.hide(dir, "DIR")
 		succeed(ctx, t.namespace, canary, "set", "t", "--wait")
 		old := newestKey(ctx)
+		identity, recipient := ageIdentity()
+		// Whether a spec before this one has backed the key up shows in its fields.
+		succeed(ctx, t.namespace, "", "keys", "backup", "--recipient", recipient, "-O", filepath.Join(dir, "earlier.age"))
 		t.run(ctx, "", "keys", "list")
 		t.run(ctx, "", "keys", "rotate", "--dry-run=client")
 		t.run(ctx, "", "keys", "rotate", "--dry-run=server", "--wait", "-o", "yaml")
@@ -97,7 +100,6 @@ var _ = Describe("keys", Serial, func() {
 		t.run(ctx, "", "keys", "list")
 		t.run(ctx, "", "keys", "list", "-o", "yaml")
 		t.run(ctx, "", "keys", "list", "-o", "name")
-		identity, recipient := ageIdentity()
 		t.hide(recipient, "age1RECIPIENT")
 		path, key := filepath.Join(dir, "keys.age"), file(dir, "identity", identity)
 		t.run(ctx, "", "keys", "backup", "--recipient", recipient, "-O", path)
