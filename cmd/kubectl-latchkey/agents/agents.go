@@ -16,6 +16,7 @@ import (
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/cluster"
+	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/notation"
 	"github.com/latchkey-dev/latchkey/internal/typedvalue"
 	"github.com/latchkey-dev/latchkey/internal/typedvalue/agentpath"
 )
@@ -90,9 +91,7 @@ func (a *Agents) Named(ctx context.Context, name string) (*v1alpha1.AgentSecret,
 // TypeText returns the type of an AgentSecret for people.
 func TypeText(s *v1alpha1.AgentSecret) string {
 	if t, err := Type(s); err == nil {
-		if text, err := t.Notation(); err == nil {
-			return text
-		}
+		return notation.Print(t)
 	}
 	return "?"
 }

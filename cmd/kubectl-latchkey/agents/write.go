@@ -16,9 +16,10 @@ import (
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/cli"
 	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/cluster"
+	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/notation"
+	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/sealer"
 	"github.com/latchkey-dev/latchkey/internal/naming"
 	"github.com/latchkey-dev/latchkey/internal/seal"
-	"github.com/latchkey-dev/latchkey/internal/sealer"
 	"github.com/latchkey-dev/latchkey/internal/typedvalue"
 )
 
@@ -59,8 +60,7 @@ func (a *Agents) Set(ctx context.Context, s *v1alpha1.AgentSecret, w Write) (sto
 		return nil, false, err
 	}
 	if w.Type != nil && !sameType(w.Type, t) {
-		now, _ := t.Notation()
-		return nil, false, cli.Refused("--type: it is %s and cannot change. To have another one, delete it first: kubectl latchkey agent delete %s -n %s", now, PathText(s.Spec.Path), s.Namespace)
+		return nil, false, cli.Refused("--type: it is %s and cannot change. To have another one, delete it first: kubectl latchkey agent delete %s -n %s", notation.Print(t), PathText(s.Spec.Path), s.Namespace)
 	}
 	target, err := sealer.Agent(s.Namespace, s.Name, s.Spec.Path, true, t)
 	if err != nil {

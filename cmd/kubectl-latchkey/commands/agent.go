@@ -13,6 +13,7 @@ import (
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/agents"
 	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/cli"
+	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/notation"
 	"github.com/latchkey-dev/latchkey/internal/typedvalue"
 )
 
@@ -35,13 +36,13 @@ func parseType(text string) (*typedvalue.Type, error) {
 		if err != nil {
 			return nil, err
 		}
-		t, err := typedvalue.ParseNotation(string(content))
+		t, err := notation.Parse(string(content))
 		if err != nil {
 			return nil, cli.Usage("--type %s: %w", text, err)
 		}
 		return t, nil
 	}
-	t, err := typedvalue.ParseNotation(text)
+	t, err := notation.Parse(text)
 	if err != nil {
 		return nil, cli.Usage("--type: %w", err)
 	}

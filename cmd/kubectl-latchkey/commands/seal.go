@@ -13,9 +13,9 @@ import (
 	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/agents"
 	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/cli"
 	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/cluster"
+	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/manifest"
+	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/sealer"
 	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/sealing"
-	"github.com/latchkey-dev/latchkey/internal/manifest"
-	"github.com/latchkey-dev/latchkey/internal/sealer"
 )
 
 // keySource is where public keys come from: a file, and then nothing is asked of a

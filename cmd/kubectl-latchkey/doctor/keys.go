@@ -13,8 +13,8 @@ import (
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/cli"
 	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/cluster"
+	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/sealer"
 	"github.com/latchkey-dev/latchkey/internal/seal"
-	"github.com/latchkey-dev/latchkey/internal/sealer"
 )
 
 const (

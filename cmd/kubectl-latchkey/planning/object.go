@@ -16,9 +16,9 @@ import (
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/cluster"
-	"github.com/latchkey-dev/latchkey/internal/manifest"
+	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/manifest"
+	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/sealer"
 	"github.com/latchkey-dev/latchkey/internal/seal"
-	"github.com/latchkey-dev/latchkey/internal/sealer"
 )
 
 // tenant is a namespace as it is and as it would be, by kind and name.

@@ -11,8 +11,8 @@ import (
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/cluster"
+	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/manifest"
 	"github.com/latchkey-dev/latchkey/internal/binding"
-	"github.com/latchkey-dev/latchkey/internal/manifest"
 )
 
 // Cluster asks a cluster by dry runs, with the caller's rights.

@@ -15,7 +15,7 @@ import (
 
 	"github.com/google/renameio/v2/maybe"
 
-	"github.com/latchkey-dev/latchkey/internal/manifest"
+	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/manifest"
 )
 
 // Stdin is the path of standard input.

@@ -13,9 +13,9 @@ import (
 
 	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/cli"
 	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/cluster"
-	"github.com/latchkey-dev/latchkey/internal/manifest"
+	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/manifest"
+	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/sealer"
 	"github.com/latchkey-dev/latchkey/internal/seal"
-	"github.com/latchkey-dev/latchkey/internal/sealer"
 )
 
 // Resealer seals texts of older keys again. Cluster is one.

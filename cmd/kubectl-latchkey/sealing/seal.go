@@ -10,9 +10,9 @@ import (
 	"io"
 
 	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/cli"
-	"github.com/latchkey-dev/latchkey/internal/manifest"
+	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/manifest"
+	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/sealer"
 	"github.com/latchkey-dev/latchkey/internal/seal"
-	"github.com/latchkey-dev/latchkey/internal/sealer"
 )
 
 // Seal replaces values in a manifest by sealed ones.

@@ -13,8 +13,8 @@ import (
 
 	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/cli"
 	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/cluster"
-	"github.com/latchkey-dev/latchkey/internal/manifest"
-	"github.com/latchkey-dev/latchkey/internal/sealer"
+	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/manifest"
+	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/sealer"
 )
 
 // Validator says whether a cluster would take an object. Cluster is one.

@@ -15,6 +15,7 @@ import (
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/agents"
 	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/cluster"
+	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/notation"
 	"github.com/latchkey-dev/latchkey/internal/seal"
 	"github.com/latchkey-dev/latchkey/internal/typedvalue"
 )
@@ -170,7 +171,7 @@ func agentWrite(r *http.Request, present *v1alpha1.AgentSecret) (agents.Write, p
 		if _, err := agents.ParsePath(write.Path); err != nil {
 			p.add("name", sentence(err.Error()))
 		}
-		if t, err = typedvalue.ParseNotation(strings.TrimSpace(r.PostFormValue("type"))); err != nil {
+		if t, err = notation.Parse(strings.TrimSpace(r.PostFormValue("type"))); err != nil {
 			p.add("type", sentence(err.Error()))
 			t = nil
 		}

@@ -8,8 +8,8 @@ import (
 	"errors"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
+	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/manifest"
 	"github.com/latchkey-dev/latchkey/internal/binding"
-	"github.com/latchkey-dev/latchkey/internal/manifest"
 	"github.com/latchkey-dev/latchkey/internal/policy/limits"
 	"github.com/latchkey-dev/latchkey/internal/policy/rules"
 	"github.com/latchkey-dev/latchkey/internal/seal"

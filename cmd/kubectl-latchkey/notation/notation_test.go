@@ -1,16 +1,30 @@
 // Copyright The Latchkey Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package typedvalue
+package notation
 
 import (
+	"encoding/json"
+	"os"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/latchkey-dev/latchkey/internal/typedvalue"
 )
 
-func TestParseNotation_WhatPeopleWrite_IsTheTypeOfTheContract(t *testing.T) {
+// formOf returns the JSON form of a type.
+func formOf(t *testing.T, typ *typedvalue.Type) string {
+	t.Helper()
+	text, err := typ.MarshalJSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func TestParse_WhatPeopleWrite_IsTheTypeOfTheContract(t *testing.T) {
 	for text, tt := range map[string]struct{ want, wantPrinted string }{
 		"string": {`{"type":"Str"}`, ""},
 		" u16\n": {`{"type":"U16"}`, "u16"},
@@ -44,29 +58,29 @@ func TestParseNotation_WhatPeopleWrite_IsTheTypeOfTheContract(t *testing.T) {
 		},
 	} {
 		t.Run(text, func(t *testing.T) {
-			want, err := ParseType([]byte(tt.want))
+			want, err := typedvalue.ParseType([]byte(tt.want))
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, err := ParseNotation(text)
+			got, err := Parse(text)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(want, got, cmp.AllowUnexported(Type{}, member{})); diff != "" {
+			if diff := cmp.Diff(formOf(t, want), formOf(t, got)); diff != "" {
 				t.Errorf("type (-want +got):\n%s", diff)
 			}
 			wantPrinted := tt.wantPrinted
 			if wantPrinted == "" {
 				wantPrinted = text
 			}
-			if printed, err := got.Notation(); err != nil || printed != wantPrinted {
-				t.Errorf("printed %q, %v, want %q", printed, err, wantPrinted)
+			if printed := Print(got); printed != wantPrinted {
+				t.Errorf("printed %q, want %q", printed, wantPrinted)
 			}
 		})
 	}
 }
 
-func TestParseNotation_WhatIsWrong_IsPointedAt(t *testing.T) {
+func TestParse_WhatIsWrong_IsPointedAt(t *testing.T) {
 	const types = "expected a type: bool, s8 to s64, u8 to u64, f32, f64, char, string, option<…>, list<…>, tuple<…>, " +
 		"record{…}, variant{…}, enum{…}, flags{…}, result<…>, or its JSON form"
 	for text, want := range map[string]string{
@@ -90,23 +104,29 @@ func TestParseNotation_WhatIsWrong_IsPointedAt(t *testing.T) {
 		`list<{"type":"Strr"}>`:          "column 6: type.type: expected one of Bool, S8, S16, S32, S64, U8, U16, U32, U64, F32, F64, Chr, Str, Option, List, Tuple, Record, Variant, Enum, Flags, Result, Handle",
 		"list<\xff>":                     "type: not valid UTF-8",
 		strings.Repeat("list<", 200) + "u8" + strings.Repeat(">", 200): "column 646: expected at most 128 levels of nesting",
-		strings.Repeat(" ", MaxTypeBytes) + "u8":                       "type: longer than 65536 bytes",
+		strings.Repeat(" ", typedvalue.MaxTypeBytes) + "u8":            "type: longer than 65536 bytes",
 	} {
 		t.Run(text[:min(len(text), 40)], func(t *testing.T) {
-			if got, err := ParseNotation(text); err == nil || err.Error() != want {
-				t.Errorf("ParseNotation = %v, %v, want %q", got, err, want)
+			if got, err := Parse(text); err == nil || err.Error() != want {
+				t.Errorf("Parse = %v, %v, want %q", got, err, want)
 			}
 		})
 	}
 }
 
-// What ParseNotation reads it prints, and reads as the same type; and so does every type
+// What Parse reads it prints, and reads as the same type; and so does every type
 // of the JSON form.
 func FuzzNotation(f *testing.F) {
-	for _, kind := range []string{"type", "value"} {
-		for _, v := range vectors(f, kind) {
-			f.Add(string(v.Type))
-		}
+	text, err := os.ReadFile("../../../test/conformance/testdata/golem-vectors.json")
+	if err != nil {
+		f.Fatal(err)
+	}
+	var vectors []struct{ Type json.RawMessage }
+	if err := json.Unmarshal(text, &vectors); err != nil {
+		f.Fatal(err)
+	}
+	for _, v := range vectors {
+		f.Add(string(v.Type))
 	}
 	for _, text := range []string{
 		"string", "option<list<u8>>", "tuple<f64, char>", "record{host: string, port: u16}", "variant{none, some(string)}", "enum{a, \"b c\"}",
@@ -115,25 +135,22 @@ func FuzzNotation(f *testing.F) {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		typ, err := ParseNotation(text)
+		typ, err := Parse(text)
 		if err != nil {
 			if len(err.Error()) > 16<<10 {
 				t.Fatalf("an error of %d bytes", len(err.Error()))
 			}
 			return
 		}
-		printed, err := typ.Notation()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(printed) > MaxTypeBytes {
+		printed := Print(typ)
+		if len(printed) > typedvalue.MaxTypeBytes {
 			return // null members made it longer than what it was parsed from
 		}
-		again, err := ParseNotation(printed)
+		again, err := Parse(printed)
 		if err != nil {
 			t.Fatalf("printed %q, which is refused: %v", printed, err)
 		}
-		if diff := cmp.Diff(typ, again, cmp.AllowUnexported(Type{}, member{})); diff != "" {
+		if diff := cmp.Diff(formOf(t, typ), formOf(t, again)); diff != "" {
 			t.Fatalf("printed %q and read again (-want +got):\n%s", printed, diff)
 		}
 	})

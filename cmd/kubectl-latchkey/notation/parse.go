@@ -1,17 +1,21 @@
 // Copyright The Latchkey Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package typedvalue
+package notation
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/latchkey-dev/latchkey/internal/typedvalue"
 )
 
-// NotationError says where a type that somebody wrote is wrong.
-type NotationError struct {
+// Error says where a type that somebody wrote is wrong.
+type Error struct {
 	// Line and Column are the place. Both begin at 1, and columns count characters.
 	Line, Column int
 	// Problem says what is wrong there.
@@ -19,23 +23,23 @@ type NotationError struct {
 }
 
 // Error names the place and the problem.
-func (e *NotationError) Error() string {
+func (e *Error) Error() string {
 	if e.Line > 1 {
 		return fmt.Sprintf("line %d, column %d: %s", e.Line, e.Column, e.Problem)
 	}
 	return fmt.Sprintf("column %d: %s", e.Column, e.Problem)
 }
 
-// ParseNotation reads a type as people write it, or its JSON form. Its errors about the
-// text are a *NotationError.
-func ParseNotation(text string) (*Type, error) {
+// Parse reads a type as people write it, or its JSON form. Its errors about the
+// text are a *Error.
+func Parse(text string) (*typedvalue.Type, error) {
 	switch {
-	case len(text) > MaxTypeBytes:
-		return nil, fmt.Errorf("type: longer than %d bytes", MaxTypeBytes)
+	case len(text) > typedvalue.MaxTypeBytes:
+		return nil, fmt.Errorf("type: longer than %d bytes", typedvalue.MaxTypeBytes)
 	case !utf8.ValidString(text):
 		return nil, fmt.Errorf("type: not valid UTF-8")
 	}
-	p := &notationParser{text: text}
+	p := &parser{text: text}
 	tree, err := p.typ(0)
 	if err == nil && p.peek() != 0 {
 		err = p.expected("nothing more after the type")
@@ -43,30 +47,44 @@ func ParseNotation(text string) (*Type, error) {
 	if err != nil {
 		return nil, err
 	}
-	return typeParser{}.typ(tree, "type", 0)
+	var form bytes.Buffer
+	encoder := json.NewEncoder(&form)
+	encoder.SetEscapeHTML(false) // with escapes, it might be too long
+	if err := encoder.Encode(tree); err != nil {
+		return nil, err
+	}
+	return parseForm(form.Bytes())
 }
 
-// notationParser turns the notation into the tree of the JSON form, so that only one
-// place defines what a type is.
-type notationParser struct {
+// parseForm reads a type in its JSON form.
+func parseForm(text []byte) (*typedvalue.Type, error) {
+	t, err := typedvalue.ParseType(text)
+	if err != nil {
+		return nil, errors.New("type" + strings.TrimPrefix(err.Error(), "secretType"))
+	}
+	return t, nil
+}
+
+// parser turns the notation into the tree of the JSON form.
+type parser struct {
 	text string
 	at   int
 }
 
-func (p *notationParser) problem(at int, format string, args ...any) error {
+func (p *parser) problem(at int, format string, args ...any) error {
 	before := p.text[:at]
 	line := strings.Count(before, "\n") + 1
 	column := utf8.RuneCountInString(before[strings.LastIndexByte(before, '\n')+1:]) + 1
-	return &NotationError{Line: line, Column: column, Problem: fmt.Sprintf(format, args...)}
+	return &Error{Line: line, Column: column, Problem: fmt.Sprintf(format, args...)}
 }
 
-func (p *notationParser) expected(what string) error {
+func (p *parser) expected(what string) error {
 	p.peek()
 	return p.problem(p.at, "expected %s", what)
 }
 
 // peek returns the next character that is not white space, or 0 at the end.
-func (p *notationParser) peek() byte {
+func (p *parser) peek() byte {
 	for p.at < len(p.text) && strings.IndexByte(" \t\r\n", p.text[p.at]) >= 0 {
 		p.at++
 	}
@@ -77,7 +95,7 @@ func (p *notationParser) peek() byte {
 }
 
 // take skips c if it is next, and reports whether it was.
-func (p *notationParser) take(c byte) bool {
+func (p *parser) take(c byte) bool {
 	if p.peek() != c {
 		return false
 	}
@@ -85,48 +103,48 @@ func (p *notationParser) take(c byte) bool {
 	return true
 }
 
-func (p *notationParser) word() string {
+func (p *parser) word() string {
 	p.peek()
 	word := wordOf(p.text[p.at:])
 	p.at += len(word)
 	return word
 }
 
-func (p *notationParser) typ(depth int) (map[string]any, error) {
-	if depth > MaxNesting {
-		return nil, p.expected(fmt.Sprintf("at most %d levels of nesting", MaxNesting))
+func (p *parser) typ(depth int) (any, error) {
+	if depth > typedvalue.MaxNesting {
+		return nil, p.expected(fmt.Sprintf("at most %d levels of nesting", typedvalue.MaxNesting))
 	}
 	if p.peek() == '{' {
-		return p.json(depth)
+		return p.json()
 	}
 	start := p.at
 	word := p.word()
-	if tag, ok := tagByNotation[word]; ok {
+	if tag, ok := tagByWord[word]; ok {
 		return map[string]any{"type": tag}, nil
 	}
 	switch word {
-	case notationOption:
+	case wordOption:
 		inner, err := p.angles(depth, 1, 1)
 		return p.with("Option", "inner", first(inner), err)
-	case notationList:
+	case wordList:
 		inner, err := p.angles(depth, 1, 1)
 		return p.with("List", "inner", first(inner), err)
-	case notationTuple:
+	case wordTuple:
 		items, err := p.angles(depth, 0, len(p.text))
 		return p.with("Tuple", "items", items, err)
-	case notationRecord:
+	case wordRecord:
 		fields, err := p.braces(func() (any, error) { return p.field(depth) })
 		return p.with("Record", "fields", fields, err)
-	case notationVariant:
+	case wordVariant:
 		cases, err := p.braces(func() (any, error) { return p.variantCase(depth) })
 		return p.with("Variant", "cases", cases, err)
-	case notationEnum:
+	case wordEnum:
 		cases, err := p.braces(func() (any, error) { return p.name() })
 		return p.with("Enum", "cases", cases, err)
-	case notationFlags:
+	case wordFlags:
 		names, err := p.braces(func() (any, error) { return p.name() })
 		return p.with("Flags", "names", names, err)
-	case notationResult:
+	case wordResult:
 		return p.result(depth)
 	}
 	p.at = start
@@ -134,7 +152,7 @@ func (p *notationParser) typ(depth int) (map[string]any, error) {
 		"record{…}, variant{…}, enum{…}, flags{…}, result<…>, or its JSON form")
 }
 
-func (p *notationParser) with(tag, member string, value any, err error) (map[string]any, error) {
+func (p *parser) with(tag, member string, value any, err error) (any, error) {
 	if err != nil {
 		return nil, err
 	}
@@ -149,7 +167,7 @@ func first(list []any) any {
 }
 
 // angles reads types in angle brackets.
-func (p *notationParser) angles(depth, least, most int) ([]any, error) {
+func (p *parser) angles(depth, least, most int) ([]any, error) {
 	if !p.take('<') {
 		return nil, p.expected("<")
 	}
@@ -178,7 +196,7 @@ func (p *notationParser) angles(depth, least, most int) ([]any, error) {
 }
 
 // braces reads items in braces.
-func (p *notationParser) braces(item func() (any, error)) ([]any, error) {
+func (p *parser) braces(item func() (any, error)) ([]any, error) {
 	if !p.take('{') {
 		return nil, p.expected("{")
 	}
@@ -199,7 +217,7 @@ func (p *notationParser) braces(item func() (any, error)) ([]any, error) {
 	return items, nil
 }
 
-func (p *notationParser) field(depth int) (any, error) {
+func (p *parser) field(depth int) (any, error) {
 	name, err := p.name()
 	if err != nil {
 		return nil, err
@@ -211,7 +229,7 @@ func (p *notationParser) field(depth int) (any, error) {
 	return map[string]any{"name": name, "typ": t}, err
 }
 
-func (p *notationParser) variantCase(depth int) (any, error) {
+func (p *parser) variantCase(depth int) (any, error) {
 	name, err := p.name()
 	if err != nil || !p.take('(') {
 		return map[string]any{"name": name}, err
@@ -223,7 +241,7 @@ func (p *notationParser) variantCase(depth int) (any, error) {
 	return map[string]any{"name": name, "typ": t}, err
 }
 
-func (p *notationParser) result(depth int) (map[string]any, error) {
+func (p *parser) result(depth int) (any, error) {
 	result := map[string]any{"type": "Result"}
 	if !p.take('<') {
 		return result, nil
@@ -249,7 +267,7 @@ func (p *notationParser) result(depth int) (map[string]any, error) {
 }
 
 // name reads a word or a JSON string.
-func (p *notationParser) name() (string, error) {
+func (p *parser) name() (string, error) {
 	if p.peek() != '"' {
 		if word := p.word(); word != "" {
 			return word, nil
@@ -261,34 +279,29 @@ func (p *notationParser) name() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	v, err := decode("name", raw, MaxTypeBytes, 1)
-	if err != nil {
+	if err := typedvalue.VetJSON("name", raw, 1); err != nil {
 		return "", p.problem(start, "%v", err)
 	}
-	name, _ := v.(string)
-	return name, nil
+	var name string
+	err = json.Unmarshal(raw, &name)
+	return name, err
 }
 
 // json reads a type in its JSON form.
-func (p *notationParser) json(depth int) (map[string]any, error) {
+func (p *parser) json() (any, error) {
 	start := p.at
 	raw, err := p.rawJSON()
 	if err != nil {
 		return nil, err
 	}
-	v, err := decode("type", raw, MaxTypeBytes, maxTypeDepth)
-	if err == nil {
-		_, err = typeParser{}.typ(v, "type", depth)
-	}
-	if err != nil {
+	if _, err := parseForm(raw); err != nil {
 		return nil, p.problem(start, "%v", err)
 	}
-	tree, _ := v.(map[string]any)
-	return tree, nil
+	return raw, nil
 }
 
 // rawJSON skips the next JSON value.
-func (p *notationParser) rawJSON() ([]byte, error) {
+func (p *parser) rawJSON() (json.RawMessage, error) {
 	decoder := json.NewDecoder(strings.NewReader(p.text[p.at:]))
 	var raw json.RawMessage
 	if err := decoder.Decode(&raw); err != nil {
