@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"strings"
 
+	sigsjson "sigs.k8s.io/json"
+
 	"github.com/latchkey-dev/latchkey/internal/server/directory"
 	"github.com/latchkey-dev/latchkey/internal/server/requests"
 	"github.com/latchkey-dev/latchkey/internal/server/store"
@@ -97,38 +99,52 @@ func isJSON(header http.Header) bool {
 	return ok && (subtype == "json" || len(subtype) > len("+json") && strings.HasSuffix(subtype, "+json"))
 }
 
-// object returns the members of a body with the given names. The body must be an
-// object; an empty body counts as null.
-func object(body []byte, names ...string) (map[string]json.RawMessage, error) {
+// decodeBody reads the members of a body into a struct, and names them if the body is
+// no object; an empty body counts as null. Unlike in encoding/json, names are compared
+// exactly. Of a repeated member, the last counts, and others are ignored.
+func decodeBody(body []byte, into any, names string) error {
 	if len(bytes.TrimSpace(body)) > 0 {
 		if err := typedvalue.VetJSON("body", body, maxBodyDepth); err != nil {
-			return nil, invalidRequest(err.Error())
+			return invalidRequest(err.Error())
 		}
 	}
-	found, ok := members(body, names...)
-	if !ok {
-		return nil, invalidRequest("body: expected an object with the members " + strings.Join(names, ", "))
+	if !decodeObject(body, into) {
+		return invalidRequest("body: expected an object with the members " + names)
 	}
-	return found, nil
+	return nil
+}
+
+// decodeObject reads valid JSON into a struct of raw members, and reports whether it is
+// an object.
+func decodeObject(text []byte, into any) bool {
+	return bytes.HasPrefix(bytes.TrimSpace(text), []byte("{")) && sigsjson.UnmarshalCaseSensitivePreserveInts(text, into) == nil
+}
+
+// absent reports whether a member is missing or null.
+func absent(member json.RawMessage) bool {
+	return member == nil || string(member) == "null"
 }
 
 func decodeCreate(body []byte) (createBody, error) {
-	found, err := object(body, "path", "secretType", "secretValue")
-	if err != nil {
+	var given struct {
+		Path        json.RawMessage `json:"path"`
+		SecretType  json.RawMessage `json:"secretType"`
+		SecretValue json.RawMessage `json:"secretValue"`
+	}
+	if err := decodeBody(body, &given, "path, secretType, secretValue"); err != nil {
 		return createBody{}, err
 	}
-	var (
-		problems []string
-		create   createBody
-	)
-	if create.path, err = decodePath(found["path"]); err != nil {
+	var problems []string
+	path, err := decodePath(given.Path)
+	if err != nil {
 		problems = append(problems, err.Error())
 	}
-	if create.secretType = found["secretType"]; absent(create.secretType) {
+	if absent(given.SecretType) {
 		problems = append(problems, "secretType: expected a type: an object with the member type")
 	}
-	if value := found["secretValue"]; !absent(value) {
-		create.secretValue = value
+	create := createBody{path: path, secretType: given.SecretType}
+	if !absent(given.SecretValue) {
+		create.secretValue = given.SecretValue
 	}
 	return create, invalidRequest(problems...)
 }
@@ -152,18 +168,22 @@ func decodePath(text json.RawMessage) ([]string, error) {
 }
 
 func decodeUpdate(body []byte) (updateBody, error) {
-	found, err := object(body, "currentRevision", "secretValue")
-	if err != nil {
+	var given struct {
+		Revision    json.RawMessage `json:"currentRevision"`
+		SecretValue json.RawMessage `json:"secretValue"`
+	}
+	if err := decodeBody(body, &given, "currentRevision, secretValue"); err != nil {
 		return updateBody{}, err
 	}
 	var (
 		problems []string
 		update   updateBody
+		err      error
 	)
-	if update.revision, err = parseRevision(string(found["currentRevision"])); err != nil {
+	if update.revision, err = parseRevision(string(given.Revision)); err != nil {
 		problems = append(problems, "currentRevision: "+expectedRevision)
 	}
-	if update.set, update.unset, err = decodeOp(found["secretValue"]); err != nil {
+	if update.set, update.unset, err = decodeOp(given.SecretValue); err != nil {
 		problems = append(problems, err.Error())
 	}
 	return update, invalidRequest(problems...)
@@ -174,19 +194,22 @@ func decodeOp(text json.RawMessage) (set json.RawMessage, unset bool, err error)
 	if absent(text) {
 		return nil, false, nil
 	}
-	found, ok := members(text, "op", "value")
-	if !ok {
+	var given struct {
+		Op    json.RawMessage `json:"op"`
+		Value json.RawMessage `json:"value"`
+	}
+	if !decodeObject(text, &given) {
 		return nil, false, errors.New("secretValue: expected null or an object with the member op")
 	}
 	var op string
-	if json.Unmarshal(found["op"], &op) != nil {
+	if json.Unmarshal(given.Op, &op) != nil {
 		op = ""
 	}
 	switch {
 	case op == "unset":
 		return nil, true, nil
-	case op == "set" && found["value"] != nil:
-		return found["value"], false, nil
+	case op == "set" && given.Value != nil:
+		return given.Value, false, nil
 	case op == "set":
 		return nil, false, errors.New("secretValue.value: expected the value to set")
 	}
