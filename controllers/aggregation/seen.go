@@ -13,10 +13,11 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	toolscache "k8s.io/client-go/tools/cache"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/latchkey-dev/latchkey/internal/watch"
 )
 
 const (
@@ -42,24 +43,12 @@ type Seen struct {
 }
 
 // Watch updates s with the objects of a kind and name, as seen through c.
-func (s *Seen) Watch(ctx context.Context, c cache.Cache, object client.Object) error {
-	informer, err := c.GetInformer(ctx, object, cache.BlockUntilSynced(false))
-	if err != nil {
-		return fmt.Errorf("watch %s: %w", object.GetObjectKind().GroupVersionKind().Kind, err)
-	}
-	_, err = informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
-		AddFunc:    s.see,
-		UpdateFunc: func(_, obj any) { s.see(obj) },
-		DeleteFunc: func(obj any) {
-			if last, ok := obj.(toolscache.DeletedFinalStateUnknown); ok {
-				obj = last.Obj
-			}
-			if o, ok := obj.(*unstructured.Unstructured); ok && leaves(o) {
-				s.forget(o.GetName())
-			}
-		},
+func (s *Seen) Watch(ctx context.Context, c cache.Cache, object *unstructured.Unstructured) error {
+	return watch.Objects(ctx, c, object, s.see, func(o *unstructured.Unstructured) {
+		if leaves(o) {
+			s.forget(o.GetName())
+		}
 	})
-	return err
 }
 
 // leaves reports whether an object is about to be deleted for good.
@@ -69,11 +58,7 @@ func leaves(o *unstructured.Unstructured) bool {
 }
 
 // see records an object, unless somebody altered it, or that it is not to be restored.
-func (s *Seen) see(obj any) {
-	o, ok := obj.(*unstructured.Unstructured)
-	if !ok {
-		return
-	}
+func (s *Seen) see(o *unstructured.Unstructured) {
 	if leaves(o) {
 		s.forget(o.GetName())
 		return

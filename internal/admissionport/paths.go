@@ -6,15 +6,14 @@ package admissionport
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync/atomic"
 
 	corev1 "k8s.io/api/core/v1"
-	toolscache "k8s.io/client-go/tools/cache"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 
 	"github.com/latchkey-dev/latchkey/internal/seal"
+	"github.com/latchkey-dev/latchkey/internal/watch"
 )
 
 // Paths has the segments that are accepted. Its zero value is ready to use and has
@@ -27,25 +26,12 @@ type Paths struct {
 // invalid, the segments stay: admission continues until the controller has written the
 // Secret again.
 func (p *Paths) Watch(ctx context.Context, c cache.Cache) error {
-	informer, err := c.GetInformer(ctx, &corev1.Secret{}, cache.BlockUntilSynced(false))
-	if err != nil {
-		return fmt.Errorf("watch Secret %s: %w", SecretName, err)
-	}
 	log := ctrl.LoggerFrom(ctx).WithName("admission")
-	take := func(obj any) {
-		secret, ok := obj.(*corev1.Secret)
-		if !ok || secret.Name != SecretName {
-			return
-		}
-		if !p.set(secret.Data) {
+	return watch.Objects(ctx, c, &corev1.Secret{}, func(s *corev1.Secret) {
+		if s.Name == SecretName && !p.set(s.Data) {
 			log.Info("Admission path is not usable yet, waiting for the controller")
 		}
-	}
-	_, err = informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
-		AddFunc:    take,
-		UpdateFunc: func(_, obj any) { take(obj) },
-	})
-	return err
+	}, nil)
 }
 
 // set uses the data of the Secret, and reports whether it is valid.

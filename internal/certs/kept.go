@@ -12,9 +12,10 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/latchkey-dev/latchkey/internal/watch"
 )
 
 // Kept is the certificate's Secret as last seen, so that it can be restored when it is
@@ -26,20 +27,11 @@ type Kept struct {
 
 // Watch updates k with the Secret, as seen through c.
 func (k *Kept) Watch(ctx context.Context, c cache.Cache) error {
-	informer, err := c.GetInformer(ctx, &corev1.Secret{}, cache.BlockUntilSynced(false))
-	if err != nil {
-		return fmt.Errorf("watch Secret %s: %w", SecretName, err)
-	}
-	take := func(obj any) {
-		if s, ok := obj.(*corev1.Secret); ok && s.Name == SecretName {
+	return watch.Objects(ctx, c, &corev1.Secret{}, func(s *corev1.Secret) {
+		if s.Name == SecretName {
 			k.set(s.Data)
 		}
-	}
-	_, err = informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
-		AddFunc:    take,
-		UpdateFunc: func(_, obj any) { take(obj) },
-	})
-	return err
+	}, nil)
 }
 
 func (k *Kept) set(data map[string][]byte) {

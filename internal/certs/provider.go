@@ -8,16 +8,16 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"slices"
 	"sync"
 	"sync/atomic"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apiserver/pkg/server/dynamiccertificates"
-	toolscache "k8s.io/client-go/tools/cache"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
+
+	"github.com/latchkey-dev/latchkey/internal/watch"
 )
 
 // Provider has the current certificate of the Secret. Its zero value is ready to use
@@ -43,27 +43,14 @@ type pair struct {
 
 // Watch updates p with the Secret, as seen through c.
 func (p *Provider) Watch(ctx context.Context, c cache.Cache) error {
-	informer, err := c.GetInformer(ctx, &corev1.Secret{}, cache.BlockUntilSynced(false))
-	if err != nil {
-		return fmt.Errorf("watch Secret %s: %w", SecretName, err)
-	}
 	log := ctrl.LoggerFrom(ctx).WithName("certs")
-	take := func(obj any) {
-		secret, ok := obj.(*corev1.Secret)
-		if !ok || secret.Name != SecretName {
-			return
-		}
-		if err := p.set(secret.Data); err != nil {
+	return watch.Objects(ctx, c, &corev1.Secret{}, func(s *corev1.Secret) {
+		if s.Name == SecretName && p.set(s.Data) != nil {
 			// The error is not logged: the message of crypto/tls for a broken key may
 			// quote it.
 			log.Info("Serving certificate is not usable yet, waiting for the controller")
 		}
-	}
-	_, err = informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
-		AddFunc:    take,
-		UpdateFunc: func(_, obj any) { take(obj) },
-	})
-	return err
+	}, nil)
 }
 
 // set uses the data of the Secret. An unusable pair leaves the previous one in place.

@@ -14,12 +14,12 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/latchkey-dev/latchkey/internal/digest"
+	"github.com/latchkey-dev/latchkey/internal/watch"
 )
 
 const (
@@ -142,14 +142,9 @@ func (k *DigestKey) Key() (digest.Key, error) {
 
 // Watch updates k with the Secret in namespace, as seen through c.
 func (k *DigestKey) Watch(ctx context.Context, c cache.Cache, namespace string) error {
-	informer, err := c.GetInformer(ctx, &corev1.Secret{}, cache.BlockUntilSynced(false))
-	if err != nil {
-		return fmt.Errorf("watch the key of the digests: %w", err)
-	}
 	logger := log.FromContext(ctx).WithName("keyring")
-	take := func(obj any) {
-		secret, ok := obj.(*corev1.Secret)
-		if !ok || secret.Namespace != namespace || secret.Name != DigestKeyName {
+	return watch.Objects(ctx, c, &corev1.Secret{}, func(secret *corev1.Secret) {
+		if secret.Namespace != namespace || secret.Name != DigestKeyName {
 			return
 		}
 		key, err := decodeDigestKey(secret)
@@ -158,10 +153,5 @@ func (k *DigestKey) Watch(ctx context.Context, c cache.Cache, namespace string) 
 			return
 		}
 		k.current.Store(&key)
-	}
-	_, err = informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
-		AddFunc:    take,
-		UpdateFunc: func(_, obj any) { take(obj) },
-	})
-	return err
+	}, nil)
 }

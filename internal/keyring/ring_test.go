@@ -228,7 +228,7 @@ func TestEveryReplicaOpensWhatAnySealsDuringRotations(t *testing.T) {
 			rings[i].Learn(live())
 			return nil
 		})
-		rings[i].refresher.limit.SetLimit(1e6) // The ration has a test of its own.
+		rings[i].refresher.reloads.Rest = func(time.Duration) time.Duration { return 0 } // The ration has a test of its own.
 		rings[i].Replace(live())
 	}
 	var (

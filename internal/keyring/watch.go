@@ -5,16 +5,16 @@ package keyring
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"slices"
 	"sync"
 
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
-	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/latchkey-dev/latchkey/internal/watch"
 )
 
 // Watch keeps ring in step with the key Secrets in namespace for as long as c
@@ -25,14 +25,8 @@ import (
 // that a tenant labels as a key must never become the key that seals, whatever
 // else the cache is used for.
 func Watch(ctx context.Context, c cache.Cache, namespace string, ring *Ring) error {
-	informer, err := c.GetInformer(ctx, &corev1.Secret{}, cache.BlockUntilSynced(false))
-	if err != nil {
-		return fmt.Errorf("watch the sealing keys: %w", err)
-	}
-	if _, err := informer.AddEventHandler(newTracker(log.FromContext(ctx), namespace, ring)); err != nil {
-		return fmt.Errorf("watch the sealing keys: %w", err)
-	}
-	return nil
+	t := newTracker(log.FromContext(ctx), namespace, ring)
+	return watch.Objects(ctx, c, &corev1.Secret{}, t.observe, t.forget)
 }
 
 // tracker follows the key Secrets one event at a time. A key is known by its
@@ -48,40 +42,18 @@ type tracker struct {
 	keys map[string]Key // by name of the Secret
 }
 
-var _ toolscache.ResourceEventHandler = (*tracker)(nil)
-
 func newTracker(logger logr.Logger, namespace string, ring *Ring) *tracker {
 	return &tracker{log: logger.WithName("keyring"), namespace: namespace, ring: ring, keys: map[string]Key{}}
 }
 
-// OnAdd implements ResourceEventHandler.
-func (t *tracker) OnAdd(obj any, _ bool) { t.observe(obj) }
-
-// OnUpdate implements ResourceEventHandler.
-func (t *tracker) OnUpdate(oldObj, newObj any) {
-	before, okBefore := oldObj.(*corev1.Secret)
-	after, okAfter := newObj.(*corev1.Secret)
-	if okBefore && okAfter && before.ResourceVersion != "" && before.ResourceVersion == after.ResourceVersion {
-		return // A resync.
+func (t *tracker) forget(secret *corev1.Secret) {
+	if secret.Namespace == t.namespace {
+		t.set(secret.Name, nil)
 	}
-	t.observe(newObj)
 }
 
-// OnDelete implements ResourceEventHandler.
-func (t *tracker) OnDelete(obj any) {
-	if gone, ok := obj.(toolscache.DeletedFinalStateUnknown); ok {
-		obj = gone.Obj
-	}
-	secret, ok := obj.(*corev1.Secret)
-	if !ok || secret.Namespace != t.namespace {
-		return
-	}
-	t.set(secret.Name, nil)
-}
-
-func (t *tracker) observe(obj any) {
-	secret, ok := obj.(*corev1.Secret)
-	if !ok || secret.Namespace != t.namespace {
+func (t *tracker) observe(secret *corev1.Secret) {
+	if secret.Namespace != t.namespace {
 		return
 	}
 	if secret.Labels[LabelSealingKey] != labelTrue {

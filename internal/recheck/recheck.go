@@ -14,20 +14,27 @@ import (
 const (
 	// patience is how long one lookup may take.
 	patience = 10 * time.Second
-	// rest is how many times as long as a lookup took nothing is looked up again for
-	// the same key, so that at most a third of the time is spent on it, and minRest how
-	// long at least.
-	rest    = 2
+	// minRest is the shortest rest after a lookup.
 	minRest = 20 * time.Millisecond
 	// width is how many keys are looked up at once.
 	width = 8
 )
+
+// restAfter is twice as long as the lookup took, so that at most a third of the time is
+// spent on one key.
+func restAfter(took time.Duration) time.Duration { return max(minRest, 2*took) }
 
 // Lookups looks things up for many callers. A caller gets the result of a lookup that
 // began after its call; all callers that arrive during a lookup share the next one. So
 // a miss always gets a current answer, and however many misses there are, the source
 // sees one lookup after the other for each key, with pauses.
 type Lookups[K comparable, T any] struct {
+	// Patience is how long one lookup may take: 10 s, unless it is set before the first.
+	Patience time.Duration
+	// Rest returns how long nothing is looked up again for a key after a lookup that took
+	// that long: twice as long, unless it is set before the first.
+	Rest func(took time.Duration) time.Duration
+
 	look   func(context.Context, K) (T, error)
 	places chan struct{}
 
@@ -45,7 +52,10 @@ type lookup[T any] struct {
 
 // New returns lookups by a function.
 func New[K comparable, T any](look func(context.Context, K) (T, error)) *Lookups[K, T] {
-	return &Lookups[K, T]{look: look, places: make(chan struct{}, width), next: map[K]*lookup[T]{}, active: map[K]bool{}}
+	return &Lookups[K, T]{
+		Patience: patience, Rest: restAfter,
+		look: look, places: make(chan struct{}, width), next: map[K]*lookup[T]{}, active: map[K]bool{},
+	}
 }
 
 // Pauser holds what others could use while its holder waits for a lookup.
@@ -107,26 +117,24 @@ func (l *Lookups[K, T]) do(ctx context.Context, key K) (T, error) {
 	}
 }
 
-// work looks key up for as long as somebody asks.
+// work looks key up, and again after a rest, for as long as somebody asks.
 func (l *Lookups[K, T]) work(ctx context.Context, key K) {
-	for {
-		l.places <- struct{}{} // those who ask from now on still share this lookup
-		l.mu.Lock()
-		mine := l.next[key]
-		delete(l.next, key)
-		if mine == nil {
-			delete(l.active, key)
-			l.mu.Unlock()
-			<-l.places
-			return
-		}
+	l.places <- struct{}{} // those who ask from now on still share this lookup
+	l.mu.Lock()
+	mine := l.next[key]
+	delete(l.next, key)
+	if mine == nil {
+		delete(l.active, key)
 		l.mu.Unlock()
-		began := time.Now()
-		limited, cancel := context.WithTimeout(ctx, patience)
-		mine.value, mine.err = l.look(limited, key)
-		cancel()
 		<-l.places
-		close(mine.done)
-		time.Sleep(max(minRest, rest*time.Since(began))) // a pace, not a wait for something
+		return
 	}
+	l.mu.Unlock()
+	began := time.Now()
+	limited, cancel := context.WithTimeout(ctx, l.Patience)
+	mine.value, mine.err = l.look(limited, key)
+	cancel()
+	<-l.places
+	close(mine.done)
+	time.AfterFunc(l.Rest(time.Since(began)), func() { l.work(ctx, key) })
 }

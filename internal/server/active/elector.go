@@ -11,11 +11,12 @@ import (
 
 	coordinationv1 "k8s.io/api/coordination/v1"
 	"k8s.io/client-go/rest"
-	toolscache "k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/tools/leaderelection"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
+
+	"github.com/latchkey-dev/latchkey/internal/watch"
 )
 
 // LeaseName is the name of the Lease.
@@ -51,22 +52,10 @@ type Elector struct {
 // Watch follows the Lease in c, so that its holder is known without a request.
 func (e *Elector) Watch(ctx context.Context, c cache.Cache) error {
 	e.released = make(chan struct{}, 1)
-	informer, err := c.GetInformer(ctx, &coordinationv1.Lease{}, cache.BlockUntilSynced(false))
-	if err != nil {
-		return fmt.Errorf("watch Lease %s: %w", LeaseName, err)
-	}
-	_, err = informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
-		AddFunc:    e.observe,
-		UpdateFunc: func(_, obj any) { e.observe(obj) },
-	})
-	return err
+	return watch.Objects(ctx, c, &coordinationv1.Lease{}, e.observe, nil)
 }
 
-func (e *Elector) observe(obj any) {
-	lease, ok := obj.(*coordinationv1.Lease)
-	if !ok {
-		return
-	}
+func (e *Elector) observe(lease *coordinationv1.Lease) {
 	record := resourcelock.LeaseSpecToLeaderElectionRecord(&lease.Spec)
 	e.Tenure.observe(record.HolderIdentity, record.RenewTime.String())
 	if record.HolderIdentity != "" {
