@@ -70,24 +70,12 @@ func NewAgents(ctx context.Context, o Options, l limits.Agent) (*Agents, error) 
 	// Two paths can lead to the same variable. The contract has no refusal for that;
 	// the status of the later object reports it.
 	c.unique = func(k v1alpha1.ClaimKind) bool { return k == v1alpha1.ClaimPath }
-	c.cached = agentRecords(o.Cache)
-	return &Agents{core: c, limits: l, ids: newByID(o.Live, o.Namespaces)}, nil
-}
-
-func agentRecords(r client.Reader) func(context.Context, string) ([]policy.Secret, error) {
-	return func(ctx context.Context, namespace string) ([]policy.Secret, error) {
+	c.cached = func(ctx context.Context, namespace string) ([]policy.Secret, error) {
 		list := &v1alpha1.AgentSecretList{}
-		if err := r.List(ctx, list, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
-			return nil, err
-		}
-		out := make([]policy.Secret, 0, len(list.Items))
-		for i := range list.Items {
-			if list.Items[i].DeletionTimestamp.IsZero() {
-				out = append(out, bundle.OfAgent(&list.Items[i]))
-			}
-		}
-		return out, nil
+		err := o.Cache.List(ctx, list, client.InNamespace(namespace), client.UnsafeDisableDeepCopy)
+		return records(list.Items, bundle.OfAgent), err
 	}
+	return &Agents{core: c, limits: l, ids: newByID(o.Live, o.Namespaces)}, nil
 }
 
 // List returns the tenant's agent secrets. They must not be changed.
@@ -96,13 +84,7 @@ func (s *Agents) List(ctx context.Context, namespace string) ([]*v1alpha1.AgentS
 	if err := s.Cache.List(ctx, list, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
 		return nil, fmt.Errorf("%w: list AgentSecrets: %w", ErrUnavailable, err)
 	}
-	out := make([]*v1alpha1.AgentSecret, 0, len(list.Items))
-	for i := range list.Items {
-		if list.Items[i].DeletionTimestamp.IsZero() {
-			out = append(out, &list.Items[i])
-		}
-	}
-	return out, nil
+	return alive(list.Items), nil
 }
 
 // Get returns the agent secret with an id, or ErrNotFound. It must not be changed.
@@ -137,10 +119,8 @@ func (s *Agents) cachedByID(ctx context.Context, id string) (*v1alpha1.AgentSecr
 	if err := s.Cache.List(ctx, list, client.MatchingFields{uidIndex: id}, client.UnsafeDisableDeepCopy); err != nil {
 		return nil, fmt.Errorf("%w: find AgentSecret: %w", ErrUnavailable, err)
 	}
-	for i := range list.Items {
-		if list.Items[i].DeletionTimestamp.IsZero() {
-			return &list.Items[i], nil
-		}
+	if found := alive(list.Items); len(found) > 0 {
+		return found[0], nil
 	}
 	return nil, ErrNotFound
 }
@@ -303,18 +283,26 @@ func (s *Agents) missed(ctx context.Context, a *v1alpha1.AgentSecret, revision i
 	if !apierrors.IsNotFound(err) && !apierrors.IsInvalid(err) && !apierrors.IsConflict(err) {
 		return refused(what, err)
 	}
-	live := &v1alpha1.AgentSecret{}
-	gerr := s.Live.Get(ctx, client.ObjectKeyFromObject(a), live)
-	switch {
-	case apierrors.IsNotFound(gerr), gerr == nil && live.UID != a.UID:
-		return errors.Join(ErrNotFound, s.waitForCache(ctx, goneMark(a)))
-	case gerr != nil:
-		return refused(what, gerr)
-	case live.Spec.Revision != revision:
-		return errors.Join(ErrRevision, s.waitForCache(ctx, versionMark(live)))
-	default:
-		return refused(what, err)
+	if _, gerr := s.current(ctx, a, revision, what); gerr != nil {
+		return gerr
 	}
+	return refused(what, err)
+}
+
+// current returns a secret as the API server has it, if it still has the revision that the
+// caller saw.
+func (s *Agents) current(ctx context.Context, a *v1alpha1.AgentSecret, revision int64, what string) (*v1alpha1.AgentSecret, error) {
+	live := &v1alpha1.AgentSecret{}
+	err := s.Live.Get(ctx, client.ObjectKeyFromObject(a), live)
+	switch {
+	case apierrors.IsNotFound(err), err == nil && live.UID != a.UID:
+		return nil, s.gone(ctx, a)
+	case err != nil:
+		return nil, refused(what, err)
+	case live.Spec.Revision != revision:
+		return nil, errors.Join(ErrRevision, s.waitForCache(ctx, versionMark(live)))
+	}
+	return live, nil
 }
 
 // restore undoes an update that exceeded a limit. The revision stays raised, because it
@@ -363,17 +351,9 @@ func (s *Agents) Delete(ctx context.Context, a *v1alpha1.AgentSecret, revision i
 			return nil, s.missed(ctx, a, revision, "delete AgentSecret", err)
 		}
 		// The status may have been written; compare the revision itself.
-		live := &v1alpha1.AgentSecret{}
-		err = s.Live.Get(ctx, client.ObjectKeyFromObject(a), live)
-		switch {
-		case apierrors.IsNotFound(err), err == nil && live.UID != a.UID:
-			return nil, errors.Join(ErrNotFound, s.waitForCache(ctx, goneMark(a)))
-		case err != nil:
-			return nil, refused("delete AgentSecret", err)
-		case live.Spec.Revision != revision:
-			return nil, errors.Join(ErrRevision, s.waitForCache(ctx, versionMark(live)))
+		if a, err = s.current(ctx, a, revision, "delete AgentSecret"); err != nil {
+			return nil, err
 		}
-		a = live
 	}
 	return nil, fmt.Errorf("%w: the secret keeps changing", ErrUnavailable)
 }

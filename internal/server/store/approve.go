@@ -4,10 +4,11 @@
 package store
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"reflect"
 	"time"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
@@ -68,12 +69,12 @@ func (s *Users) approveFor(live, before, after *v1alpha1.UserSecret, may func() 
 // nextGeneration returns the generation that the API server will give to after in place
 // of live: every change of the spec raises it by one.
 func nextGeneration(live, after *v1alpha1.UserSecret) (int64, error) {
-	was, err := members(live.Spec)
+	was, err := json.Marshal(live.Spec)
 	if err != nil {
 		return 0, err
 	}
-	is, err := members(after.Spec)
-	if err != nil || reflect.DeepEqual(was, is) {
+	is, err := json.Marshal(after.Spec)
+	if err != nil || bytes.Equal(was, is) {
 		return live.Generation, err
 	}
 	return live.Generation + 1, nil

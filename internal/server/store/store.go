@@ -5,6 +5,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -144,4 +145,36 @@ func (c *core) takeBack(ctx context.Context, obj client.Object) error {
 		return fmt.Errorf("take back %s %s: %w", c.kind, obj.GetName(), err)
 	}
 	return c.untilSeen(ctx, goneMark(obj))
+}
+
+// gone returns ErrNotFound for an object that the API server no longer has, once the
+// cache has it no longer, too.
+func (c *core) gone(ctx context.Context, obj client.Object) error {
+	return errors.Join(ErrNotFound, c.waitForCache(ctx, goneMark(obj)))
+}
+
+// object is a pointer to a T, and an object of the API.
+type object[T any] interface {
+	*T
+	client.Object
+}
+
+// alive returns the objects that are not being deleted.
+func alive[T any, P object[T]](items []T) []P {
+	out := make([]P, 0, len(items))
+	for i := range items {
+		if o := P(&items[i]); o.GetDeletionTimestamp().IsZero() {
+			out = append(out, o)
+		}
+	}
+	return out
+}
+
+// records returns what counts of the objects that are not being deleted.
+func records[T any, P object[T]](items []T, of func(P) policy.Secret) []policy.Secret {
+	out := make([]policy.Secret, 0, len(items))
+	for _, o := range alive[T, P](items) {
+		out = append(out, of(o))
+	}
+	return out
 }

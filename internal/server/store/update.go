@@ -5,7 +5,6 @@ package store
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -69,7 +68,7 @@ func (s *Users) stored(ctx context.Context, namespace, name string) (*v1alpha1.U
 	err = s.Live.Get(ctx, client.ObjectKeyFromObject(cached), live)
 	switch {
 	case apierrors.IsNotFound(err):
-		return nil, errors.Join(ErrNotFound, s.waitForCache(ctx, goneMark(cached)))
+		return nil, s.gone(ctx, cached)
 	case err != nil:
 		return nil, refused("read UserSecret", err)
 	}
@@ -94,11 +93,11 @@ func (s *Users) replace(ctx context.Context, before, after *v1alpha1.UserSecret,
 		if gerr := s.Live.Get(ctx, client.ObjectKeyFromObject(before), live); gerr == nil {
 			return errors.Join(err, s.waitForCache(ctx, versionMark(live)))
 		} else if apierrors.IsNotFound(gerr) {
-			return errors.Join(ErrNotFound, s.waitForCache(ctx, goneMark(before)))
+			return s.gone(ctx, before)
 		}
 		return err
 	case apierrors.IsNotFound(err):
-		return errors.Join(ErrNotFound, s.waitForCache(ctx, goneMark(before)))
+		return s.gone(ctx, before)
 	case err != nil:
 		return refused("update UserSecret", err)
 	}
@@ -177,14 +176,4 @@ func (s *Users) restore(ctx context.Context, before, after *v1alpha1.UserSecret)
 		}
 	}
 	return fmt.Errorf("%w: undo the update of UserSecret: it keeps changing", ErrUnavailable)
-}
-
-func members(spec v1alpha1.UserSecretSpec) (map[string]any, error) {
-	raw, err := json.Marshal(spec)
-	if err != nil {
-		return nil, err
-	}
-	out := map[string]any{}
-	err = json.Unmarshal(raw, &out)
-	return out, err
 }

@@ -61,24 +61,12 @@ func NewUsers(ctx context.Context, o Options, l limits.User) (*Users, error) {
 	}
 	c.limit = l.Check
 	c.unique = func(v1alpha1.ClaimKind) bool { return true }
-	c.cached = userRecords(o.Cache)
-	return &Users{core: c, names: newByName(o.Live)}, nil
-}
-
-func userRecords(r client.Reader) func(context.Context, string) ([]policy.Secret, error) {
-	return func(ctx context.Context, namespace string) ([]policy.Secret, error) {
+	c.cached = func(ctx context.Context, namespace string) ([]policy.Secret, error) {
 		list := &v1alpha1.UserSecretList{}
-		if err := r.List(ctx, list, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
-			return nil, err
-		}
-		out := make([]policy.Secret, 0, len(list.Items))
-		for i := range list.Items {
-			if list.Items[i].DeletionTimestamp.IsZero() {
-				out = append(out, bundle.OfUser(&list.Items[i]))
-			}
-		}
-		return out, nil
+		err := o.Cache.List(ctx, list, client.InNamespace(namespace), client.UnsafeDisableDeepCopy)
+		return records(list.Items, bundle.OfUser), err
 	}
+	return &Users{core: c, names: newByName(o.Live)}, nil
 }
 
 // List returns the tenant's user secrets. They must not be changed.
@@ -237,7 +225,7 @@ func (s *Users) Delete(ctx context.Context, namespace, name string) (*v1alpha1.U
 	err = s.Live.Delete(ctx, obj.DeepCopy(), client.Preconditions{UID: &uid})
 	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
 		// Another client deleted it. Answer only when the cache knows.
-		return nil, errors.Join(ErrNotFound, s.waitForCache(ctx, goneMark(obj)))
+		return nil, s.gone(ctx, obj)
 	}
 	if err != nil {
 		return nil, refused("delete UserSecret", err)
