@@ -37,8 +37,8 @@ var _ dynamiccertificates.CertKeyContentProvider = &Provider{}
 
 // pair is a certificate and its key, parsed and as stored in the Secret.
 type pair struct {
-	parsed        tls.Certificate
-	cert, key, ca []byte
+	parsed    tls.Certificate
+	cert, key []byte
 }
 
 // Watch updates p with the Secret, as seen through c.
@@ -58,7 +58,6 @@ func (p *Provider) set(data map[string][]byte) error {
 	next := &pair{
 		cert: bytes.Clone(data[corev1.TLSCertKey]),
 		key:  bytes.Clone(data[corev1.TLSPrivateKeyKey]),
-		ca:   bytes.Clone(data["ca.crt"]),
 	}
 	var err error
 	if next.parsed, err = tls.X509KeyPair(next.cert, next.key); err != nil {
@@ -88,16 +87,6 @@ func (p *Provider) GetCertificate(*tls.ClientHelloInfo) (*tls.Certificate, error
 		return nil, errNoCertificate
 	}
 	return &current.parsed, nil
-}
-
-// CA returns the certificate, in PEM, that signed the one served, or nil if none is
-// served yet.
-func (p *Provider) CA() []byte {
-	current := p.current.Load()
-	if current == nil {
-		return nil
-	}
-	return current.ca
 }
 
 // Ready returns an error while there is no certificate.

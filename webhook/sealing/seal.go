@@ -83,7 +83,7 @@ func Sealed(ctx context.Context, k Keyring, namespaces Namespaces, c seal.Contex
 	if old == "" || err != nil || !was.Equal(v) {
 		return Outcome{Text: taken, Changed: true}, nil
 	}
-	if k.Newer(keyID(text), keyID(old)) {
+	if k.Newer(seal.KeyIDOf(text), seal.KeyIDOf(old)) {
 		return Outcome{Text: taken}, nil
 	}
 	return Outcome{Text: old}, nil
@@ -94,7 +94,7 @@ func Sealed(ctx context.Context, k Keyring, namespaces Namespaces, c seal.Contex
 // gives the author the text for the manifest. The author learns that the old text is
 // valid, which a refusal also reveals, and nothing about its value.
 func newest(k Keyring, c seal.Context, text string, v seal.Value) (string, error) {
-	if keyID(text) == k.NewestID() {
+	if seal.KeyIDOf(text) == k.NewestID() {
 		return text, nil
 	}
 	sealed, err := k.Seal(c, v)
@@ -124,7 +124,7 @@ func sealedForUID(
 		refuseUnfit(c, review)
 		return Outcome{}, nil
 	}
-	if keyID(text) != k.NewestID() {
+	if seal.KeyIDOf(text) != k.NewestID() {
 		review.warnings = append(review.warnings, binding.WarningOlderForUID)
 	}
 	return Value(ctx, k, c, v, old)
@@ -159,14 +159,6 @@ func refuseUnfit(c seal.Context, review *Review) {
 	}
 	review.Refuse(sealedField, metav1.CauseTypeFieldValueInvalid, fmt.Sprintf(
 		"it does not open for %s %s/%s: it was sealed for another %s, was altered, or holds what does not match %s; %s", c.Kind, c.Namespace, c.Name, bound, rule, remedy))
-}
-
-func keyID(text string) string {
-	s, err := seal.Parse(text)
-	if err != nil {
-		return ""
-	}
-	return s.KeyID()
 }
 
 // Named refuses an object without a name: its value could not be bound to the name.

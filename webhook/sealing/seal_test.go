@@ -92,7 +92,7 @@ func TestValue(t *testing.T) {
 			if value := k.open(t, got.Text); value != canary {
 				t.Errorf("it opens to %q", value)
 			}
-			if id := keyID(got.Text); !tt.wantKept && id != k.newer.ID {
+			if id := seal.KeyIDOf(got.Text); !tt.wantKept && id != k.newer.ID {
 				t.Errorf("it is sealed with key %s, want the newest, %s", id, k.newer.ID)
 			}
 		})
@@ -165,8 +165,8 @@ func TestSealed(t *testing.T) {
 			case took:
 				want.Text = tt.text
 			case again:
-				if want.Text = got.Text; keyID(got.Text) != k.newer.ID || k.open(t, got.Text) != canary {
-					t.Errorf("it is stored with key %s, want the same value with the newest", keyID(got.Text))
+				if want.Text = got.Text; seal.KeyIDOf(got.Text) != k.newer.ID || k.open(t, got.Text) != canary {
+					t.Errorf("it is stored with key %s, want the same value with the newest", seal.KeyIDOf(got.Text))
 				}
 			case kept:
 				want.Text = tt.old
