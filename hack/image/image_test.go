@@ -208,31 +208,6 @@ func TestAProgramThatIsNotStaticIsRefused(t *testing.T) {
 	}
 }
 
-func TestWrongFlagsAreRefused(t *testing.T) {
-	for name, tt := range map[string]struct {
-		args []string
-		want string
-	}{
-		"no tag":                   {[]string{}, "--tag must be"},
-		"a name without a tag":     {[]string{"--tag", "registry.invalid:5000/latchkey"}, "--tag must be"},
-		"a tag without a name":     {[]string{"--tag", "registry.invalid/:v1"}, "--tag must be"},
-		"another system":           {[]string{"--tag", testTag, "--platform", "windows/amd64"}, "--platform must be"},
-		"a system without machine": {[]string{"--tag", testTag, "--platform", "linux"}, "--platform must be"},
-		"an argument":              {[]string{"--tag", testTag, "build"}, "no arguments"},
-		"an unknown flag":          {[]string{"--push"}, "not defined"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			if err := run(t.Context(), tt.args); err == nil || !strings.Contains(err.Error(), tt.want) {
-				t.Errorf("run = %v, want %q in it", err, tt.want)
-			}
-		})
-	}
-	t.Setenv("SOURCE_DATE_EPOCH", "yesterday")
-	if err := run(t.Context(), []string{"--tag", testTag}); err == nil || !strings.Contains(err.Error(), "SOURCE_DATE_EPOCH") {
-		t.Errorf("run with a wrong date = %v", err)
-	}
-}
-
 func read(t *testing.T, path string) []byte {
 	t.Helper()
 	content, err := os.ReadFile(path)

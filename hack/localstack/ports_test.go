@@ -4,9 +4,7 @@
 package main
 
 import (
-	"net"
 	"path/filepath"
-	"slices"
 	"testing"
 )
 
@@ -45,28 +43,5 @@ func TestPorts_AllPurposes_FitIntoABlock(t *testing.T) {
 	}
 	if got, want := ports(20000).describe("etcd"), "client 20000, peer 20001"; got != want {
 		t.Errorf("described as %q, want %q", got, want)
-	}
-}
-
-func TestPortIsFree(t *testing.T) {
-	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", loopback+":0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	number := listener.Addr().(*net.TCPAddr).Port
-	if portIsFree(number) {
-		t.Error("a port that is listened on is called free")
-	}
-	if err := listener.Close(); err != nil || !portIsFree(number) {
-		t.Errorf("a port that nobody listens on is not called free: %v", err)
-	}
-}
-
-func TestServer_OfAReplica_HasItsPorts(t *testing.T) {
-	argv := (&stack{root: "/src", ports: 20000}).server(1).Argv
-	for _, flag := range []string{"--webhook-bind-address=127.0.0.1:20011", "--secure-bind-address=127.0.0.1:20012"} {
-		if !slices.Contains(argv, flag) {
-			t.Errorf("%q has no %s", argv, flag)
-		}
 	}
 }

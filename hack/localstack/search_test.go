@@ -122,15 +122,3 @@ func TestNeedlesOf_EachText_IsLookedFor(t *testing.T) {
 		})
 	}
 }
-
-func TestHomes_OfANativeSecret_AreItselfAndTheBundles(t *testing.T) {
-	s := sample{Kind: "Secret"}
-	s.Metadata.Name, s.Metadata.Namespace = "source", "alice"
-	var want []string
-	for _, name := range []string{"latchkey-user-env", "latchkey-user-files", "latchkey-agent-env", "latchkey-agent-files", "source"} {
-		want = append(want, "/registry/secrets/alice/"+name)
-	}
-	if diff := cmp.Diff(want, s.homes()); diff != "" {
-		t.Errorf("homes (-want +got):\n%s", diff)
-	}
-}

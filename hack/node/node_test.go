@@ -4,17 +4,11 @@
 package main
 
 import (
-	"encoding/json"
-	"io/fs"
 	"net/netip"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
-	"text/template"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"sigs.k8s.io/yaml"
 )
 
@@ -40,64 +34,6 @@ func TestTheHostHasNoAddressOfTheCluster(t *testing.T) {
 	}
 }
 
-func TestAllRangesAreInTheBlockAndApart(t *testing.T) {
-	block := netip.MustParsePrefix(addressBlock)
-	ranges := map[string]netip.Prefix{
-		"link": netip.MustParsePrefix(hostAddress + linkPrefix), "pods": netip.MustParsePrefix(podRange),
-		"services": netip.MustParsePrefix(serviceRange),
-	}
-	for a, inner := range ranges {
-		if !block.Contains(inner.Addr()) || inner.Bits() < block.Bits() {
-			t.Errorf("%s: %s is not in %s", a, inner, block)
-		}
-		for b, other := range ranges {
-			if a != b && inner.Overlaps(other) {
-				t.Errorf("%s %s and %s %s overlap", a, inner, b, other)
-			}
-		}
-	}
-	if !ranges["link"].Contains(netip.MustParseAddr(nodeAddress)) {
-		t.Errorf("the node's address %s is not on the link %s", nodeAddress, ranges["link"])
-	}
-	if first := ranges["services"].Addr().Next(); first.String() != serviceAddress {
-		t.Errorf("the Service kubernetes gets %s, want %s", first, serviceAddress)
-	}
-}
-
-func TestMissingPackages(t *testing.T) {
-	for name, test := range map[string]struct {
-		programs []string // that are not there
-		cni      string   // the folder that has the network plugins
-		want     []string
-	}{
-		"nothing is missing":                               {cni: "/usr/lib/cni"},
-		"the plugins may lie in the other folder":          {cni: "/opt/cni/bin"},
-		"a package is named once, whatever it lacks":       {programs: []string{"ctr", "containerd"}, cni: "/usr/lib/cni", want: []string{"containerd"}},
-		"the plugins have a package of their own":          {want: []string{"containernetworking-plugins"}},
-		"packages are named by package and not by program": {programs: []string{"nft", "busybox"}, cni: "/opt/cni/bin", want: []string{"busybox-static", "nftables"}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			lookPath := func(program string) (string, error) {
-				for _, missing := range test.programs {
-					if missing == program {
-						return "", exec.ErrNotFound
-					}
-				}
-				return "/bin/" + program, nil
-			}
-			stat := func(path string) error {
-				if filepath.Dir(path) == test.cni {
-					return nil
-				}
-				return fs.ErrNotExist
-			}
-			if diff := cmp.Diff(test.want, missingPackages(lookPath, stat)); diff != "" {
-				t.Errorf("packages (-want +got):\n%s", diff)
-			}
-		})
-	}
-}
-
 func TestIsShim_OfOurContainerd_ByItsSocket(t *testing.T) {
 	for name, tt := range map[string]struct {
 		argv []string
@@ -113,26 +49,6 @@ func TestIsShim_OfOurContainerd_ByItsSocket(t *testing.T) {
 		if got := isShim(strings.Join(tt.argv, "\x00")+"\x00", "/src/containerd.sock"); got != tt.want {
 			t.Errorf("%s: %t, want %t", name, got, tt.want)
 		}
-	}
-}
-
-func TestReadiness_OfANode_SaysWhatIsMissing(t *testing.T) {
-	for name, tt := range map[string]struct{ node, want string }{
-		"ready":             {`{"spec":{},"status":{"conditions":[{"type":"PIDPressure","status":"False"},{"type":"Ready","status":"True"}]}}`, "ready"},
-		"tainted":           {`{"spec":{"taints":[{"key":"a"}]},"status":{"conditions":[{"type":"Ready","status":"True"}]}}`, "ready, with the taint a"},
-		"not ready":         {`{"spec":{},"status":{"conditions":[{"type":"Ready","status":"False","message":"no network"}]}}`, "not ready: no network"},
-		"nothing known yet": {`{"spec":{},"status":{}}`, ""},
-	} {
-		t.Run(name, func(t *testing.T) {
-			var object map[string]any
-			if err := json.Unmarshal([]byte(tt.node), &object); err != nil {
-				t.Fatal(err)
-			}
-			var out strings.Builder
-			if err := template.Must(template.New("").Parse(readiness)).Execute(&out, object); err != nil || out.String() != tt.want {
-				t.Errorf("it is %q, %v, want %q", out.String(), err, tt.want)
-			}
-		})
 	}
 }
 

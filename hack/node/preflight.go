@@ -70,19 +70,19 @@ func (n *node) preflight(ctx context.Context) error {
 		return &unsuitableError{[]string{"this needs root, for namespaces, mounts and containers"}}
 	}
 	var reasons []string
-	if missing := missingPackages(exec.LookPath, statFile); len(missing) > 0 {
+	if missing := missingPackages(); len(missing) > 0 {
 		err := supervise.Step(ctx, "packages "+strings.Join(missing, " "), func(ctx context.Context) (string, error) {
 			return "installed", install(ctx, missing)
 		})
 		if err != nil {
 			reasons = append(reasons, err.Error())
 		}
-		if missing = missingPackages(exec.LookPath, statFile); len(missing) > 0 {
+		if missing = missingPackages(); len(missing) > 0 {
 			// Without these programs nothing else can be tried out.
 			return &unsuitableError{append(reasons, "these Debian packages, or what they hold, are missing: "+strings.Join(missing, " "))}
 		}
 	}
-	n.cniBin = findCNI(statFile)
+	n.cniBin = findCNI()
 	for _, p := range probes {
 		if _, err := run(ctx, p.argv...); err != nil {
 			reasons = append(reasons, fmt.Sprintf("the kernel lacks or refuses %s: %v", p.feature, err))
@@ -100,29 +100,27 @@ func (n *node) preflight(ctx context.Context) error {
 	return nil
 }
 
-func statFile(path string) error {
-	_, err := os.Stat(path)
-	return err
-}
-
 // missingPackages lists the packages of the programs that are not there.
-func missingPackages(lookPath func(string) (string, error), stat func(string) error) []string {
+func missingPackages() []string {
 	var missing []string
 	for _, r := range requirements {
-		if _, err := lookPath(r.program); err != nil && !slices.Contains(missing, r.pkg) {
+		if _, err := exec.LookPath(r.program); err != nil && !slices.Contains(missing, r.pkg) {
 			missing = append(missing, r.pkg)
 		}
 	}
-	if findCNI(stat) == "" {
+	if findCNI() == "" {
 		missing = append(missing, cniPackage)
 	}
 	return missing
 }
 
 // findCNI finds the folder that has the network plugins.
-func findCNI(stat func(string) error) string {
+func findCNI() string {
 	for _, folder := range cniFolders {
-		lacks := func(program string) bool { return stat(filepath.Join(folder, program)) != nil }
+		lacks := func(program string) bool {
+			_, err := os.Stat(filepath.Join(folder, program))
+			return err != nil
+		}
 		if !slices.ContainsFunc(cniPrograms, lacks) {
 			return folder
 		}
