@@ -97,10 +97,13 @@ clean: ## Remove what was built; keep the data of the local stack and the node.
 
 ##@ Test
 
+# What reads from caches does not copy it. With this, a process ends if it changes something in one.
+DETECT = KUBE_CACHE_MUTATION_DETECTOR=true
+
 .PHONY: test
 test: $(CODER) ## Run the unit and integration tests with the race detector, against a real API server.
 	assets=$$(hack/controlplane/build.sh --print-assets | tail -n 1); \
-	KUBEBUILDER_ASSETS=$$assets go test -race -timeout 30m $(PACKAGES) $(TESTFLAGS)
+	KUBEBUILDER_ASSETS=$$assets $(DETECT) go test -race -timeout 30m $(PACKAGES) $(TESTFLAGS)
 	$(if $(filter ./...,$(PACKAGES)),go -C $(PLUGIN) test -race -timeout 5m ./... $(TESTFLAGS))
 
 .PHONY: test-unit
@@ -129,7 +132,7 @@ linearizability: ## Look for answers that fit no order, under all faults, for DU
 .PHONY: model
 model: ## Run random operations on tenants whose controller dies all the time, for DURATION=30m, or once with SEED=.
 	assets=$$(hack/controlplane/build.sh --print-assets | tail -n 1); \
-	KUBEBUILDER_ASSETS=$$assets DURATION=$(DURATION) go test -race -count 1 -timeout 0 $(TESTFLAGS) ./test/model
+	KUBEBUILDER_ASSETS=$$assets DURATION=$(DURATION) $(DETECT) go test -race -count 1 -timeout 0 $(TESTFLAGS) ./test/model
 
 .PHONY: e2e
 e2e: ## Run the end-to-end tests on a real node, or on the cluster of KUBECONFIG=. E2EFLAGS= are arguments of go test.

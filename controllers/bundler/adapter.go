@@ -29,7 +29,7 @@ type Adapter struct {
 	// Decide judges objects without their values.
 	Decide func([]bundle.Item) []bundle.Decision
 	// Print converts an opened value into entries; Reprint does so for a value that is
-	// read from a bundle. They return an outcome instead if the value is not valid.
+	// kept in a bundle. They return an outcome instead if the value is not valid.
 	Print, Reprint func(bundle.Item, seal.Value) (bundle.Printed, *bundle.Outcome)
 	// Lay decides which entries the bundles contain.
 	Lay func([]bundle.Decision, map[types.UID]bundle.Known) bundle.Laid
@@ -37,12 +37,25 @@ type Adapter struct {
 
 // Member is one object of a tenant.
 type Member struct {
-	// Object is the object, private to the caller.
+	// Object is the object as the cache has it, so nobody may change it.
 	Object client.Object
 	// Status points into Object.
 	Status *v1alpha1.SecretStatus
 	// Item is what package bundle needs to know about it.
 	Item bundle.Item
+}
+
+// with returns a copy of the object that has another status.
+func (m Member) with(is *v1alpha1.SecretStatus) client.Object {
+	switch o := m.Object.DeepCopyObject().(type) {
+	case *v1alpha1.UserSecret:
+		o.Status = *is
+		return o
+	case *v1alpha1.AgentSecret:
+		o.Status = *is
+		return o
+	}
+	panic("bundler: an object of another kind")
 }
 
 // bundles returns the names of the two native Secrets.

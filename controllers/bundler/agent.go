@@ -32,7 +32,7 @@ func Agents(l limits.Agent, may *rules.Targets) Adapter {
 
 func listAgents(ctx context.Context, r client.Reader, namespace string, which ...client.ListOption) ([]Member, error) {
 	all := &v1alpha1.AgentSecretList{}
-	if err := r.List(ctx, all, append(which, client.InNamespace(namespace))...); err != nil {
+	if err := r.List(ctx, all, append(which, client.InNamespace(namespace), client.UnsafeDisableDeepCopy)...); err != nil {
 		return nil, err
 	}
 	out := make([]Member, 0, len(all.Items))

@@ -45,7 +45,6 @@ func (r *Reconciler) apply(ctx context.Context, s *scope) error {
 	results := make([]applied, len(names))
 	var group sync.WaitGroup
 	for i, name := range names {
-		s.memo.wanted[name] = r.wanted(s, name)
 		if p := s.plans[name]; p != nil { // otherwise it is too early to try again
 			group.Go(func() { results[i] = r.applyOne(ctx, s, name, p) })
 		}
@@ -84,7 +83,7 @@ func (r *Reconciler) applyOne(ctx context.Context, s *scope, name string, p *pla
 		return r.write(ctx, s, name, p, c)
 	}
 	text := existing.Annotations[v1alpha1.AnnotationRecord]
-	if text == p.record.String() {
+	if text == p.text {
 		return applied{newer: longer(p)}
 	}
 	if due := r.staleSince(s).Add(refreshAfter); r.now().Before(due) {
@@ -106,23 +105,27 @@ func longer(p *plan) *newerRecord {
 	if p.record.Whole() {
 		return nil
 	}
-	return &newerRecord{follows: p.record.String(), record: p.record}
+	return &newerRecord{follows: p.text, record: p.record}
 }
 
 // remember stores in the memo what the bundles do not say.
 func (r *Reconciler) remember(s *scope) {
-	for i, d := range s.decisions {
-		known, ok := s.known[d.Item.UID]
+	for i := range s.decisions {
+		uid := s.decisions[i].Item.UID
+		known, ok := s.known[uid]
 		if !ok {
 			continue
 		}
 		o := s.laid.Outcomes[i]
 		if known.Failure != nil || s.setback != nil || o.Env == nil && o.File == nil {
-			s.memo.known[d.Item.UID] = knowledge{input: s.inputs[d.Item.UID], known: known}
+			s.memo.known[uid] = knowledge{input: s.inputs[uid], known: known}
 		}
 	}
 	if s.setback != nil && !s.setback.blockedOnly() { // otherwise the next reconcile tries again, whatever caused it
 		s.memo.setback = s.setback
+		for _, name := range r.Adapter.bundles() {
+			s.memo.wanted[name] = r.wanted(s, name)
+		}
 	}
 	r.memos.put(s.namespace, s.memo)
 }

@@ -4,6 +4,8 @@
 package bundler
 
 import (
+	"strings"
+
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
@@ -30,8 +32,11 @@ func Digested(key digest.Key) func(any) (any, error) {
 		}
 		entries := bundle.DigestsOf(key, secret.Namespace, secret.Name, secret.Data)
 		secret.StringData = make(map[string]string, len(entries)+1)
+		var all strings.Builder // all digests have one piece of memory
+		all.Grow(len(entries) * digest.ShortLen)
 		for name, d := range entries {
-			secret.StringData[name] = string(d[:])
+			all.Write(d[:])
+			secret.StringData[name] = all.String()[all.Len()-digest.ShortLen:]
 		}
 		secret.StringData[cachedMAC] = bundle.MAC(key, secret.Namespace, secret.Name, entries, secret.Annotations[v1alpha1.AnnotationLayout])
 		secret.Data = nil

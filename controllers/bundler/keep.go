@@ -33,7 +33,7 @@ func (r *Reconciler) keeps(reason string) bool {
 // The cached status can be older than the bundle, so for an object that was projected,
 // the entries that it should have now count as well. Of several entries, an unchanged
 // one is preferred.
-func (r *Reconciler) keptValue(ctx context.Context, s *scope, d bundle.Decision) (seal.Value, bool, error) {
+func (r *Reconciler) keptValue(ctx context.Context, s *scope, d *bundle.Decision) (seal.Value, bool, error) {
 	st := s.members[d.Item.UID].Status
 	landed := st.ObservedUID == string(d.Item.UID) && (st.Env != nil || st.File != nil) && equality.Semantic.DeepEqual(st.Source, d.Item.Source)
 	if _, _, recorded := r.entryOf(s, d); !landed && !recorded {

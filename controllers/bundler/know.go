@@ -7,6 +7,8 @@ import (
 	"context"
 	"fmt"
 
+	"k8s.io/apimachinery/pkg/types"
+
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/internal/bundle"
 	"github.com/latchkey-dev/latchkey/internal/digest"
@@ -16,7 +18,8 @@ import (
 // know determines what is known about the values that are needed. It opens those that
 // are new or changed, which neither the bundles' records nor the memo describe.
 func (r *Reconciler) know(ctx context.Context, s *scope) error {
-	for _, d := range s.decisions {
+	for i := range s.decisions {
+		d := &s.decisions[i]
 		if !d.Open {
 			continue
 		}
@@ -42,7 +45,7 @@ func (r *Reconciler) know(ctx context.Context, s *scope) error {
 
 // recorded returns what the records say about a value, and false if the value must be
 // fetched.
-func (r *Reconciler) recorded(ctx context.Context, s *scope, d bundle.Decision) (bundle.Known, bool, error) {
+func (r *Reconciler) recorded(ctx context.Context, s *scope, d *bundle.Decision) (bundle.Known, bool, error) {
 	shape, kept, ok := r.entryOf(s, d)
 	if !ok {
 		return bundle.Known{}, false, nil
@@ -67,9 +70,8 @@ func (r *Reconciler) recorded(ctx context.Context, s *scope, d bundle.Decision) 
 
 // entryOf returns the shape of an entry that was made, or retained, for the current
 // state of an object.
-func (r *Reconciler) entryOf(s *scope, d bundle.Decision) (shape bundle.Shape, kept, ok bool) {
+func (r *Reconciler) entryOf(s *scope, d *bundle.Decision) (shape bundle.Shape, kept, ok bool) {
 	input := s.inputs[d.Item.UID]
-	keptInput := bundle.KeptInput(r.DigestKey, s.namespace, input)
 	for _, at := range []*v1alpha1.Landing{d.Outcome.Env, d.Outcome.File} {
 		if at == nil {
 			continue
@@ -79,7 +81,7 @@ func (r *Reconciler) entryOf(s *scope, d bundle.Decision) (shape bundle.Shape, k
 		case !has:
 		case made.Input == input:
 			return made.Shape, false, true
-		case made.Input == keptInput:
+		case made.Input == bundle.KeptInput(r.DigestKey, s.namespace, input):
 			shape, kept, ok = made.Shape, true, true
 		}
 	}
@@ -87,9 +89,9 @@ func (r *Reconciler) entryOf(s *scope, d bundle.Decision) (shape bundle.Shape, k
 }
 
 // wants returns the input that an object's entries should have.
-func (r *Reconciler) wants(s *scope, owner bundle.Item) digest.Short {
-	input := s.inputs[owner.UID]
-	if s.known[owner.UID].Kept {
+func (r *Reconciler) wants(s *scope, owner types.UID) digest.Short {
+	input := s.inputs[owner]
+	if s.known[owner].Kept {
 		return bundle.KeptInput(r.DigestKey, s.namespace, input)
 	}
 	return input
@@ -97,7 +99,7 @@ func (r *Reconciler) wants(s *scope, owner bundle.Item) digest.Short {
 
 // fetch gets the value of an object: it opens it, reads its source, or takes it from
 // the bundles.
-func (r *Reconciler) fetch(ctx context.Context, s *scope, d bundle.Decision) error {
+func (r *Reconciler) fetch(ctx context.Context, s *scope, d *bundle.Decision) error {
 	uid := d.Item.UID
 	if known := s.known[uid]; known.Kept {
 		return r.fetchKept(ctx, s, d, *known.Failure)
@@ -121,7 +123,7 @@ func (r *Reconciler) fetch(ctx context.Context, s *scope, d bundle.Decision) err
 
 // fetchKept takes the value of an object from the bundles, because it is unavailable
 // elsewhere.
-func (r *Reconciler) fetchKept(ctx context.Context, s *scope, d bundle.Decision, failure bundle.Outcome) error {
+func (r *Reconciler) fetchKept(ctx context.Context, s *scope, d *bundle.Decision, failure bundle.Outcome) error {
 	known := bundle.Known{Failure: &failure}
 	value, ok, err := r.keptValue(ctx, s, d)
 	if err != nil {

@@ -24,7 +24,7 @@ type memo struct {
 	records map[string]newerRecord
 	// stale is when a record on a bundle became outdated, or zero.
 	stale time.Time
-	// wanted has a digest of what each bundle should contain.
+	// wanted has a digest of what each bundle should contain, if there is a setback.
 	wanted map[string]digest.Short
 	// setback describes the bundles that could not be written; nil if all were.
 	setback *setback

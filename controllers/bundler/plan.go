@@ -24,17 +24,18 @@ type plan struct {
 	values map[string]seal.Value
 	// mac and layout are its annotations; layout is "" if it has none.
 	mac, layout string
-	// record describes how the entries were made.
+	// record describes how the entries were made, and text is it as it is stored.
 	record *bundle.Record
+	text   string
 }
 
 // plan lays the values out, fetches those that the bundles do not have, and computes
 // the intended state of the bundles. A fetched value can differ from what was known, so
 // the layout is repeated until no value is missing. No object is fetched twice.
 func (r *Reconciler) plan(ctx context.Context, s *scope) error {
-	byUID := make(map[types.UID]bundle.Decision, len(s.decisions))
-	for _, d := range s.decisions {
-		byUID[d.Item.UID] = d
+	byUID := make(map[types.UID]*bundle.Decision, len(s.decisions))
+	for i := range s.decisions {
+		byUID[s.decisions[i].Item.UID] = &s.decisions[i]
 	}
 	for again := true; again; {
 		s.laid = r.Adapter.Lay(s.decisions, s.known)
@@ -49,7 +50,7 @@ func (r *Reconciler) plan(ctx context.Context, s *scope) error {
 		if s.setback.failed(name) {
 			continue
 		}
-		p, err := r.planOf(s, name, byUID)
+		p, err := r.planOf(s, name)
 		if err != nil {
 			return err
 		}
@@ -60,19 +61,26 @@ func (r *Reconciler) plan(ctx context.Context, s *scope) error {
 
 // fill fetches the values that the bundles should have but do not, and reports whether
 // it fetched any.
-func (r *Reconciler) fill(ctx context.Context, s *scope, byUID map[types.UID]bundle.Decision) (bool, error) {
+func (r *Reconciler) fill(ctx context.Context, s *scope, byUID map[types.UID]*bundle.Decision) (bool, error) {
 	fetched := false
 	for _, name := range r.Adapter.bundles() {
 		if s.setback.failed(name) {
 			continue // too early to try again, so its values are not needed
 		}
-		c := r.contents(s, name)
-		for _, key := range slices.Sorted(maps.Keys(c.Owners)) {
-			d, ok := byUID[c.Owners[key]]
-			if _, has := s.hand[d.Item.UID]; !ok || has || r.intact(s, name, key, d.Item) {
+		owners := r.contents(s, name).Owners
+		lacks := map[string]bool{}
+		for key, uid := range owners {
+			if uid != "" && !r.intact(s, name, key, uid) {
+				lacks[key] = true
+			}
+		}
+		s.lacks[name] = lacks
+		for _, key := range slices.Sorted(maps.Keys(lacks)) {
+			uid := owners[key]
+			if _, has := s.hand[uid]; has {
 				continue
 			}
-			if err := r.fetch(ctx, s, d); err != nil {
+			if err := r.fetch(ctx, s, byUID[uid]); err != nil {
 				return false, err
 			}
 			fetched = true
@@ -85,19 +93,20 @@ func (r *Reconciler) fill(ctx context.Context, s *scope, byUID map[types.UID]bun
 }
 
 // intact reports whether a bundle has an entry as it should be.
-func (r *Reconciler) intact(s *scope, name, key string, owner bundle.Item) bool {
+func (r *Reconciler) intact(s *scope, name, key string, owner types.UID) bool {
 	made, ok := s.records[name].Get(key)
 	if !ok || !holds(s.existing[name], key, made.Digest) {
 		return false
 	}
 	// An entry made from the object's current state remains valid when it must be
 	// retained.
-	return made.Input == s.inputs[owner.UID] || made.Input == r.wants(s, owner)
+	return made.Input == s.inputs[owner] || made.Input == r.wants(s, owner)
 }
 
-// fillDocument collects the values of the typed document, if the document must be made
-// again. The bundle has most of them, each as a file, so one read of it replaces
-// opening them all. A value that is not there, or was changed there, is opened.
+// fillDocument makes sure that the values of the typed document are at hand, if the
+// document must be made again. The bundle has most of them, each as a file, so one read
+// of it replaces opening them all. A value that is not there, or was changed there, is
+// opened.
 func (r *Reconciler) fillDocument(ctx context.Context, s *scope) (fetched bool, err error) {
 	name := r.Adapter.FilesBundle
 	entries := r.entries(s, name)
@@ -113,13 +122,9 @@ func (r *Reconciler) fillDocument(ctx context.Context, s *scope) (fetched bool, 
 		if err != nil {
 			return false, err
 		}
-		key := d.Outcome.File.Key
-		if live != nil && r.verified(s, live, key) {
-			printed, invalid := r.Adapter.Reprint(d.Item, seal.NewValue(live.Data[key]))
-			if invalid == nil {
-				s.hand[d.Item.UID] = printed
-				continue
-			}
+		// The cache has digests of the same version, by which fill judged the entry.
+		if live != nil && (live.ResourceVersion == versionOf(s.existing[name]) || r.verified(s, live, d.Outcome.File.Key)) {
+			continue
 		}
 		if err := r.fetch(ctx, s, d); err != nil {
 			return false, err
@@ -132,12 +137,13 @@ func (r *Reconciler) fillDocument(ctx context.Context, s *scope) (fetched bool, 
 // entries returns the digests of what a bundle should contain, without the typed
 // document.
 func (r *Reconciler) entries(s *scope, name string) bundle.Digests {
-	out := bundle.Digests{}
-	for key, uid := range r.contents(s, name).Owners {
+	owners := r.contents(s, name).Owners
+	out := make(bundle.Digests, len(owners))
+	for key, uid := range owners {
 		if uid == "" {
 			continue
 		}
-		if made, ok := s.records[name].Get(key); ok && r.intact(s, name, key, s.members[uid].Item) {
+		if made, ok := s.records[name].Get(key); ok && !s.lacks[name][key] {
 			out[key] = made.Digest
 			continue
 		}
@@ -147,8 +153,8 @@ func (r *Reconciler) entries(s *scope, name string) bundle.Digests {
 }
 
 // planOf computes the intended state of a bundle. All values that the bundle lacks are
-// in s.hand.
-func (r *Reconciler) planOf(s *scope, name string, byUID map[types.UID]bundle.Decision) (*plan, error) {
+// in s.hand, and those of the document there or in s.live.
+func (r *Reconciler) planOf(s *scope, name string) (*plan, error) {
 	c := r.contents(s, name)
 	p := &plan{values: map[string]seal.Value{}, record: s.records[name].Next()}
 	if len(c.Owners) == 0 {
@@ -157,11 +163,11 @@ func (r *Reconciler) planOf(s *scope, name string, byUID map[types.UID]bundle.De
 	p.entries = r.entries(s, name)
 	sent := r.sentAt(s)
 	for key, d := range p.entries {
-		it := byUID[c.Owners[key]].Item
 		made, ok := s.records[name].Get(key)
-		if !ok || !r.intact(s, name, key, it) {
-			made = r.made(s, name, key, bundle.Made{Input: r.wants(s, it), Digest: d, Since: sent, Shape: s.known[it.UID].Shape})
-			p.values[key] = s.hand[it.UID].Entry
+		if !ok || s.lacks[name][key] {
+			uid := c.Owners[key]
+			made = r.made(s, name, key, bundle.Made{Input: r.wants(s, uid), Digest: d, Since: sent, Shape: s.known[uid].Shape})
+			p.values[key] = s.hand[uid].Entry
 		}
 		p.record.Put(key, made)
 	}
@@ -171,6 +177,7 @@ func (r *Reconciler) planOf(s *scope, name string, byUID map[types.UID]bundle.De
 		}
 	}
 	maps.DeleteFunc(p.values, func(key string, _ seal.Value) bool { return holds(s.existing[name], key, p.entries[key]) })
+	p.text = p.record.String()
 	p.layout = bundle.Layout(r.DigestKey, s.namespace, name, c.Paths)
 	p.mac = bundle.MAC(r.DigestKey, s.namespace, name, p.entries, p.layout)
 	return p, nil
@@ -193,11 +200,12 @@ func (r *Reconciler) planDocument(s *scope, p *plan, is bundle.Made) error {
 		p.record.Put(bundle.TreeKey, made)
 		return nil
 	}
-	items, docs := make([]bundle.Item, len(s.laid.Tree)), make([]seal.Value, len(s.laid.Tree))
-	for i, d := range s.laid.Tree {
-		items[i], docs[i] = d.Item, s.hand[d.Item.UID].Doc
-	}
-	doc, err := bundle.Document(items, docs)
+	doc, err := bundle.Document(s.laid.Tree, func(d *bundle.Decision) []byte {
+		if printed, has := s.hand[d.Item.UID]; has {
+			return printed.Doc.Reveal()
+		}
+		return bundle.DocumentedAs(d.Item, s.live[name].Data[d.Outcome.File.Key])
+	})
 	if err != nil {
 		return fmt.Errorf("namespace %s: %w", s.namespace, err)
 	}
@@ -212,10 +220,14 @@ func (r *Reconciler) planDocument(s *scope, p *plan, is bundle.Made) error {
 // is tried again.
 func (r *Reconciler) wanted(s *scope, name string) digest.Short {
 	c := r.contents(s, name)
-	parts := []string{"wanted", name, bundle.Layout(r.DigestKey, s.namespace, name, c.Paths)}
+	p := r.DigestKey.Parts(digest.PurposeInput, s.namespace)
+	p.Text("wanted")
+	p.Text(name)
+	p.Text(bundle.Layout(r.DigestKey, s.namespace, name, c.Paths))
 	for _, key := range slices.Sorted(maps.Keys(c.Owners)) {
-		input := r.wants(s, s.members[c.Owners[key]].Item)
-		parts = append(parts, key, string(input[:]))
+		input := r.wants(s, c.Owners[key])
+		p.Text(key)
+		p.Bytes(input[:])
 	}
-	return r.DigestKey.Short(digest.PurposeInput, s.namespace, parts...)
+	return p.Short()
 }

@@ -22,8 +22,8 @@ type scope struct {
 	// namespace is the tenant. Set at the start.
 	namespace string
 	// members are the tenant's objects, except those being deleted. Set by read.
-	members map[types.UID]Member
-	// existing are the tenant's bundles as cached, without data. A Secret that has the
+	members map[types.UID]*Member
+	// existing are the tenant's bundles as cached, without data; nobody may change them. A Secret that has the
 	// label but another type is not Latchkey's and is left out. Set by read.
 	existing map[string]*corev1.Secret
 	// sources are the resourceVersions of the Secrets that members take their values
@@ -45,6 +45,8 @@ type scope struct {
 	// live has the tenant's bundles with their data, if they had to be read; nil for a
 	// bundle that does not exist. Set by readLive.
 	live map[string]*corev1.Secret
+	// lacks are the keys of each bundle whose entries are not as they should be. Set by fill.
+	lacks map[string]map[string]bool
 	// laid is what the bundles should contain. Set by plan.
 	laid bundle.Laid
 	// plans are the intended states of the bundles; a bundle that is not tried yet has
@@ -78,22 +80,23 @@ func (r *Reconciler) contents(s *scope, name string) bundle.Contents {
 func (r *Reconciler) read(ctx context.Context, namespace string) (*scope, error) {
 	s := &scope{
 		namespace: namespace,
-		members:   map[types.UID]Member{},
 		existing:  map[string]*corev1.Secret{},
 		sources:   map[types.UID]string{},
 		records:   map[string]*bundle.Record{},
-		inputs:    map[types.UID]digest.Short{},
-		known:     map[types.UID]bundle.Known{},
 		hand:      map[types.UID]bundle.Printed{},
 		live:      map[string]*corev1.Secret{},
+		lacks:     map[string]map[string]bool{},
 		before:    r.memos.get(namespace),
 	}
 	members, err := r.Adapter.List(ctx, r.Client, namespace)
 	if err != nil {
 		return nil, fmt.Errorf("list %ss: %w", r.Adapter.Kind, err)
 	}
+	n := len(members)
+	s.members, s.inputs, s.known = make(map[types.UID]*Member, n), make(map[types.UID]digest.Short, n), make(map[types.UID]bundle.Known, n)
 	var sources []string
-	for _, m := range members {
+	for i := range members {
+		m := &members[i]
 		if !m.Object.GetDeletionTimestamp().IsZero() {
 			continue
 		}
@@ -111,7 +114,7 @@ func (r *Reconciler) read(ctx context.Context, namespace string) (*scope, error)
 	r.Sources.Keep(namespace, sources)
 	for _, name := range r.Adapter.bundles() {
 		secret := &corev1.Secret{}
-		err := r.Client.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, secret)
+		err := r.Client.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, secret, client.UnsafeDisableDeepCopy)
 		switch {
 		case err == nil && secret.Type == v1alpha1.SecretTypeBundle:
 			s.existing[name] = secret

@@ -117,7 +117,7 @@ func (r *Reconciler) suffer(ctx context.Context, s *scope, name string, cause er
 		}
 	}
 	f := &writeFailure{tries: 1, entries: map[string]bool{}, wanted: map[string]bool{}}
-	if m := s.before; m != nil && m.setback.failed(name) && m.wanted[name] == s.memo.wanted[name] {
+	if m := s.before; m != nil && m.setback.failed(name) && m.wanted[name] == r.wanted(s, name) {
 		f.tries = m.setback.failures[name].tries + 1
 	}
 	f.until = r.now().Add(min(retrySoonest<<min(f.tries-1, 10), retryLatest))

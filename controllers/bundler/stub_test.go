@@ -16,6 +16,7 @@ import (
 	"time"
 
 	jsonpatch "github.com/evanphx/json-patch/v5"
+	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -67,6 +68,8 @@ type cluster struct {
 	// openErr is the answer of the keyring, if not nil.
 	openErr error
 	ring    *keyring.Ring
+	// lent has what was read from the cache, and a copy of it.
+	lent [][2]client.Object
 }
 
 func newCluster(t *testing.T) *cluster {
@@ -102,6 +105,7 @@ func (c *cluster) reconciler() *Reconciler {
 			if !live {
 				o = c.asCached(o)
 			}
+			c.lent = append(c.lent, [2]client.Object{o, o.DeepCopy()})
 			out = append(out, Member{Object: o, Status: &o.Status, Item: bundle.UserItem(o, true)})
 		}
 		return out, nil
@@ -145,10 +149,15 @@ func (c *cluster) add(t *testing.T, name, value string, edits ...func(*v1alpha1.
 // reconcile runs one reconcile and returns what it wrote, sorted.
 func (c *cluster) reconcile(t *testing.T, r *Reconciler) ([]string, ctrl.Result, error) {
 	t.Helper()
-	c.writes, c.events, c.opens, c.lists = nil, nil, 0, 0
+	c.writes, c.events, c.opens, c.lists, c.lent = nil, nil, 0, 0, nil
 	r.pace = pace{} // what is written is the matter here, not when
 	result, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: types.NamespacedName{Name: "alice"}})
 	slices.Sort(c.writes)
+	for _, lent := range c.lent {
+		if diff := cmp.Diff(lent[1], lent[0]); diff != "" {
+			t.Errorf("the cache was changed (-was +is):\n%s", diff)
+		}
+	}
 	return c.writes, result, err
 }
 
@@ -178,10 +187,13 @@ func (c *cluster) Eventf(regarding, _ runtime.Object, eventtype, reason, action,
 }
 
 func (c *cluster) Get(_ context.Context, key client.ObjectKey, obj client.Object, _ ...client.GetOption) error {
-	if secret, ok := obj.(*corev1.Secret); ok {
-		return copied(c.cached, key, secret)
+	secret, ok := obj.(*corev1.Secret)
+	if !ok {
+		return errors.New("not expected")
 	}
-	return errors.New("not expected")
+	err := copied(c.cached, key, secret)
+	c.lent = append(c.lent, [2]client.Object{secret, secret.DeepCopy()})
+	return err
 }
 
 // Of implements Versions.

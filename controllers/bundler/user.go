@@ -37,7 +37,7 @@ func Users(l limits.User, may *rules.Targets, key digest.Key) Adapter {
 func listUsers(key digest.Key) func(context.Context, client.Reader, string, ...client.ListOption) ([]Member, error) {
 	return func(ctx context.Context, r client.Reader, namespace string, which ...client.ListOption) ([]Member, error) {
 		all := &v1alpha1.UserSecretList{}
-		if err := r.List(ctx, all, append(which, client.InNamespace(namespace))...); err != nil {
+		if err := r.List(ctx, all, append(which, client.InNamespace(namespace), client.UnsafeDisableDeepCopy)...); err != nil {
 			return nil, err
 		}
 		// Objects of an import that is not committed are not visible.

@@ -7,7 +7,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"maps"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -80,7 +79,7 @@ func (r *Reconciler) labels() map[string]string {
 }
 
 func (p *plan) annotations() map[string]string {
-	out := map[string]string{v1alpha1.AnnotationMAC: p.mac, v1alpha1.AnnotationRecord: p.record.String()}
+	out := map[string]string{v1alpha1.AnnotationMAC: p.mac, v1alpha1.AnnotationRecord: p.text}
 	if p.layout != "" {
 		out[v1alpha1.AnnotationLayout] = p.layout
 	}
@@ -145,7 +144,12 @@ func (r *Reconciler) asPlanned(stored *corev1.Secret, p *plan) bool {
 			return false
 		}
 	}
-	return maps.Equal(bundle.DigestsOf(r.DigestKey, stored.Namespace, stored.Name, stored.Data), p.entries)
+	for key, value := range stored.Data {
+		if d, has := p.entries[key]; !has || d != bundle.EntryDigest(r.DigestKey, stored.Namespace, stored.Name, key, value) {
+			return false
+		}
+	}
+	return len(stored.Data) == len(p.entries)
 }
 
 // remove deletes a bundle without entries, unless it changed since it was read.

@@ -5,6 +5,7 @@ package bundle
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
@@ -29,7 +30,7 @@ type Decision struct {
 
 // DecideUser judges the user secrets of one tenant, in the order of their claims.
 func DecideUser(items []Item, l limits.User, may *rules.Targets) []Decision {
-	return decide(items, l.Check, func(items []Item) targets { return userTargets(items, may) })
+	return decide(items, l.Check, func(items iter.Seq[*Item]) targets { return userTargets(items, may) })
 }
 
 // noVariable is added to the message of an agent secret that is projected as a file
@@ -38,7 +39,7 @@ const noVariable = "; no variable is made from its path: set envName for one"
 
 // DecideAgent judges the agent secrets of one tenant, in the order of their claims.
 func DecideAgent(items []Item, l limits.Agent, may *rules.Targets) []Decision {
-	out := decide(items, l.Check, func([]Item) targets { return agentTargets(may) })
+	out := decide(items, l.Check, func(iter.Seq[*Item]) targets { return agentTargets(may) })
 	for i := range out {
 		if o := &out[i].Outcome; o.Reason == v1alpha1.ReasonProjected && out[i].Item.Env == "" {
 			o.Message += noVariable
@@ -48,27 +49,37 @@ func DecideAgent(items []Item, l limits.Agent, may *rules.Targets) []Decision {
 }
 
 // targets returns where an item's value is projected, with notes on what cannot be.
-type targets func(Item) (env, file *v1alpha1.Landing, notes []note)
+type targets func(*Item) (env, file *v1alpha1.Landing, notes []note)
 
 // note is why a target of an object is not projected.
 type note struct{ reason, text string }
 
 // decide judges items. over returns the limit that more use exceeds; layout returns the
 // targets of those that lost no claim.
-func decide(items []Item, over func(was, is limits.Use) *limits.Excess, layout func([]Item) targets) []Decision {
-	items = slices.Clone(items)
-	slices.SortFunc(items, func(a, b Item) int { return claim.Compare(a.Claimant, b.Claimant) })
-	claimants := make([]claim.Claimant, 0, len(items))
-	for _, it := range items {
-		claimants = append(claimants, it.Claimant)
+func decide(items []Item, over func(was, is limits.Use) *limits.Excess, layout func(iter.Seq[*Item]) targets) []Decision {
+	ordered := make([]*Item, len(items))
+	for i := range items {
+		ordered[i] = &items[i]
+	}
+	slices.SortFunc(ordered, func(a, b *Item) int { return claim.Compare(a.Claimant, b.Claimant) })
+	claimants := make([]claim.Claimant, len(items))
+	for i, it := range ordered {
+		claimants[i] = it.Claimant
 	}
 	table := claim.NewTable(claimants)
-	where := layout(slices.DeleteFunc(slices.Clone(items), func(it Item) bool { return len(table.Losses(it.Claimant)) > 0 }))
+	where := layout(func(yield func(*Item) bool) {
+		for _, it := range ordered {
+			if len(table.Losses(it.Claimant)) == 0 && !yield(it) {
+				return
+			}
+		}
+	})
 
-	out := make([]Decision, 0, len(items))
+	out := make([]Decision, len(items))
 	var use limits.Use
-	for _, it := range items {
-		d := Decision{Item: it}
+	for i, it := range ordered {
+		d := &out[i]
+		d.Item = *it
 		excess := over(use, use.Add(it.Use))
 		if excess == nil && table.Counts(it.Claimant) {
 			use = use.Add(it.Use)
@@ -96,17 +107,16 @@ func decide(items []Item, over func(was, is limits.Use) *limits.Excess, layout f
 			d.Outcome, d.notes = projected(env, file, notes), notes
 			d.Open = d.Outcome.Env != nil || d.Outcome.File != nil
 		}
-		out = append(out, d)
 	}
 	return out
 }
 
 // userTargets lays out user secrets. If one file would lie below another, only the one
 // with the earlier claim is projected.
-func userTargets(items []Item, may *rules.Targets) targets {
-	files := make([]Item, 0, len(items))
+func userTargets(items iter.Seq[*Item], may *rules.Targets) targets {
+	var files []*Item
 	problems := map[string]note{}
-	for _, it := range items {
+	for it := range items {
 		if it.File == "" {
 			continue
 		}
@@ -116,7 +126,7 @@ func userTargets(items []Item, may *rules.Targets) targets {
 		}
 		files = append(files, it)
 	}
-	slices.SortFunc(files, CompareFiles)
+	slices.SortFunc(files, func(a, b *Item) int { return CompareFiles(*a, *b) })
 	paths := make([]string, len(files))
 	for i, it := range files {
 		paths[i] = it.File
@@ -125,7 +135,7 @@ func userTargets(items []Item, may *rules.Targets) targets {
 		problems[paths[lost]] = note{v1alpha1.ReasonPathNotProjectable,
 			fmt.Sprintf("it cannot be a file beside %s of %s", paths[winner], files[winner].Name)}
 	}
-	return func(it Item) (env, file *v1alpha1.Landing, notes []note) {
+	return func(it *Item) (env, file *v1alpha1.Landing, notes []note) {
 		env, notes = envTarget(v1alpha1.BundleUserEnv, it.Env, may)
 		if n := problems[it.File]; n.reason != "" {
 			notes = append(notes, note{n.reason, "file path is not projected: " + n.text})
@@ -154,7 +164,7 @@ func CompareFiles(a, b Item) int {
 }
 
 func agentTargets(may *rules.Targets) targets {
-	return func(it Item) (env, file *v1alpha1.Landing, notes []note) {
+	return func(it *Item) (env, file *v1alpha1.Landing, notes []note) {
 		env, notes = envTarget(v1alpha1.BundleAgentEnv, it.Env, may)
 		file = &v1alpha1.Landing{SecretName: v1alpha1.BundleAgentFiles, Key: AgentFileKey(it.File)}
 		return env, file, notes

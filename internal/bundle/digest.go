@@ -17,34 +17,51 @@ import (
 // object, its sealed value or the version of its source Secret, its path and type. It
 // reveals nothing about a value.
 func Input(key digest.Key, namespace string, it Item, sourceVersion string) digest.Short {
-	parts := []string{string(it.UID), seal.Brief(it.Sealed)} // the cache may have the brief or the text
+	p := key.Parts(digest.PurposeInput, namespace)
+	p.Text(string(it.UID))
+	p.Text(seal.Brief(it.Sealed)) // the cache may have the brief or the text
 	if ref := it.Source; ref != nil {
-		parts = append(parts, "source", ref.Name, ref.Key, sourceVersion)
+		p.Text("source")
+		p.Text(ref.Name)
+		p.Text(ref.Key)
+		p.Text(sourceVersion)
 	}
 	if it.Type != nil {
-		t, _ := it.Type.MarshalStored() // a parsed type can always be printed
-		parts = append(append(parts, "typed", string(t)), it.Path...)
+		p.Text("typed")
+		p.Text(it.Type.Stored())
+		texts(p, it.Path)
 	}
-	return key.Short(digest.PurposeInput, namespace, parts...)
+	return p.Short()
+}
+
+func texts(p *digest.Parts, texts []string) {
+	for _, text := range texts {
+		p.Text(text)
+	}
 }
 
 // KeptInput is the input of entries that were retained because the value for that input
 // was not available.
 func KeptInput(key digest.Key, namespace string, input digest.Short) digest.Short {
-	return key.Short(digest.PurposeInput, namespace, "kept", string(input[:]))
+	p := key.Parts(digest.PurposeInput, namespace)
+	p.Text("kept")
+	p.Bytes(input[:])
+	return p.Short()
 }
 
 // TreeInput is the input of the typed document: its paths and types, and the digests of
 // their entries in the bundle.
-func TreeInput(key digest.Key, namespace string, ds []Decision, entries Digests) digest.Short {
-	parts := []string{"document"}
+func TreeInput(key digest.Key, namespace string, ds []*Decision, entries Digests) digest.Short {
+	p := key.Parts(digest.PurposeInput, namespace)
+	p.Text("document")
 	for _, d := range ds {
-		t, _ := d.Item.Type.MarshalStored()
 		e := entries[d.Outcome.File.Key]
-		parts = append(parts, string(t), string(e[:]), strconv.Itoa(len(d.Item.Path)))
-		parts = append(parts, d.Item.Path...)
+		p.Text(d.Item.Type.Stored())
+		p.Bytes(e[:])
+		p.Text(strconv.Itoa(len(d.Item.Path)))
+		texts(p, d.Item.Path)
 	}
-	return key.Short(digest.PurposeInput, namespace, parts...)
+	return p.Short()
 }
 
 // Digests are keyed digests of the entries of a bundle, by their keys.
@@ -53,7 +70,11 @@ type Digests map[string]digest.Short
 // EntryDigest digests one entry of a bundle with key. The same value under another
 // name, or in another namespace or bundle, has another digest.
 func EntryDigest(key digest.Key, namespace, bundle, name string, value []byte) digest.Short {
-	return key.Short(digest.PurposeEntry, namespace, bundle, name, string(value))
+	p := key.Parts(digest.PurposeEntry, namespace)
+	p.Text(bundle)
+	p.Text(name)
+	p.Bytes(value)
+	return p.Short()
 }
 
 // DigestsOf digests the entries of a bundle.
@@ -70,12 +91,21 @@ func DigestsOf(key digest.Key, namespace, bundle string, data map[string][]byte)
 // another namespace or bundle has another digest. layout is what Layout returned for
 // the bundle.
 func MAC(key digest.Key, namespace, bundle string, entries Digests, layout string) string {
-	parts := append(make([]string, 0, 2+2*len(entries)), bundle, layout)
-	for _, name := range slices.Sorted(maps.Keys(entries)) {
+	p := key.Parts(digest.PurposeBundle, namespace)
+	p.Text(bundle)
+	p.Text(layout)
+	for _, name := range sorted(entries) {
 		d := entries[name]
-		parts = append(parts, name, string(d[:]))
+		p.Text(name)
+		p.Bytes(d[:])
 	}
-	return key.Sum(digest.PurposeBundle, namespace, parts...)
+	return p.Sum()
+}
+
+func sorted[V any](m map[string]V) []string {
+	keys := slices.AppendSeq(make([]string, 0, len(m)), maps.Keys(m))
+	slices.Sort(keys)
+	return keys
 }
 
 // Layout digests, with key, the paths in pods of those keys of a bundle that have a
@@ -85,11 +115,13 @@ func Layout(key digest.Key, namespace, bundle string, paths map[string]string) s
 	if len(paths) == 0 {
 		return ""
 	}
-	parts := append(make([]string, 0, 1+2*len(paths)), bundle)
-	for _, k := range slices.Sorted(maps.Keys(paths)) {
-		parts = append(parts, k, paths[k])
+	p := key.Parts(digest.PurposeLayout, namespace)
+	p.Text(bundle)
+	for _, k := range sorted(paths) {
+		p.Text(k)
+		p.Text(paths[k])
 	}
-	return key.Sum(digest.PurposeLayout, namespace, parts...)
+	return p.Sum()
 }
 
 // IsBundle reports whether name is the name of a bundle.

@@ -63,12 +63,7 @@ func fill(ds []Decision, opened map[types.UID]Opened, laid func([]Decision, map[
 	if len(l.Tree) == 0 {
 		return f, nil
 	}
-	var items []Item
-	var docs []seal.Value
-	for _, d := range l.Tree {
-		items, docs = append(items, d.Item), append(docs, hand[d.Item.UID].Doc)
-	}
-	doc, err := Document(items, docs)
+	doc, err := Document(l.Tree, func(d *Decision) []byte { return hand[d.Item.UID].Doc.Reveal() })
 	f.Files.Data[TreeKey] = doc
 	return f, err
 }

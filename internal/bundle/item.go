@@ -47,7 +47,8 @@ func OfUser(u *v1alpha1.UserSecret) policy.Secret {
 
 // OfAgent reduces an AgentSecret to what policies are applied to.
 func OfAgent(a *v1alpha1.AgentSecret) policy.Secret {
-	return policy.Secret{Claimant: claim.OfAgent(a), Use: AgentUse(a)}
+	h := claim.OfAgent(a)
+	return policy.Secret{Claimant: h, Use: agentUse(a, h)}
 }
 
 // UserItem reduces a UserSecret. approved reports whether its source is approved.
@@ -69,13 +70,13 @@ func UserItem(u *v1alpha1.UserSecret, approved bool) Item {
 // AgentItem reduces an AgentSecret.
 func AgentItem(a *v1alpha1.AgentSecret) Item {
 	it := Item{
-		Secret:  OfAgent(a),
-		Enabled: true,
-		Sealed:  a.Spec.SealedValue,
-		Env:     claim.AgentEnv(a), EnvAsked: a.Spec.EnvName != "",
-		File: claim.AgentFile(a),
-		Path: a.Spec.Path,
+		Secret:   OfAgent(a),
+		Enabled:  true,
+		Sealed:   a.Spec.SealedValue,
+		EnvAsked: a.Spec.EnvName != "",
+		Path:     a.Spec.Path,
 	}
+	it.Env, it.File = it.Of(v1alpha1.ClaimEnv), it.Of(v1alpha1.ClaimFile)
 	if err := agentpath.CheckCanonical(a.Spec.Path); err != nil {
 		it.PathProblem = err.Error()
 	}

@@ -49,8 +49,8 @@ type Contents struct {
 	size int
 }
 
-func newContents() Contents {
-	return Contents{Owners: map[string]types.UID{}, Paths: map[string]string{}}
+func newContents(n int) Contents {
+	return Contents{Owners: make(map[string]types.UID, n), Paths: map[string]string{}}
 }
 
 // add adds one value. If that is impossible, it changes nothing and returns why.
@@ -89,7 +89,7 @@ type Laid struct {
 	// Env and Files are the contents of the two bundles.
 	Env, Files Contents
 	// Tree are the objects in the typed document, in its order.
-	Tree []Decision
+	Tree []*Decision
 	// Outcomes are the outcomes of the decisions, in their order.
 	Outcomes []Outcome
 	// bound is the sum of an upper bound for each entry of the typed document, so that
@@ -112,16 +112,16 @@ func LayAgent(ds []Decision, known map[types.UID]Known) Laid {
 	return l
 }
 
-func lay(ds []Decision, known map[types.UID]Known, one func(*Laid, Decision, Known) Outcome) Laid {
-	l := Laid{Env: newContents(), Files: newContents(), Outcomes: make([]Outcome, 0, len(ds))}
-	for _, d := range ds {
+func lay(ds []Decision, known map[types.UID]Known, one func(*Laid, *Decision, Outcome, Known) Outcome) Laid {
+	l := Laid{Env: newContents(len(ds)), Files: newContents(len(ds)), Outcomes: make([]Outcome, 0, len(ds))}
+	for i := range ds {
+		d := &ds[i]
 		o := d.Outcome
 		if d.Open {
 			if k := known[d.Item.UID]; k.Lost() {
 				o = *k.Failure
 			} else {
-				d.Outcome = fits(d, k.Shape)
-				o = one(&l, d, k)
+				o = one(&l, d, fits(d, k.Shape), k)
 			}
 		}
 		l.Outcomes = append(l.Outcomes, o)
@@ -129,41 +129,45 @@ func lay(ds []Decision, known map[types.UID]Known, one func(*Laid, Decision, Kno
 	return l
 }
 
-func (l *Laid) user(d Decision, k Known) Outcome {
-	if o := l.addBoth(d, d.Item.File, k.Shape.Raw); o != nil {
-		return *o
+// user and agent add the value of an object that fits as the outcome o says.
+func (l *Laid) user(d *Decision, o Outcome, k Known) Outcome {
+	if failure := l.addBoth(d, o, d.Item.File, k.Shape.Raw); failure != nil {
+		return *failure
 	}
-	return k.outcome(d.Outcome)
+	return k.outcome(o)
 }
 
-func (l *Laid) agent(d Decision, k Known) Outcome {
+func (l *Laid) agent(d *Decision, o Outcome, k Known) Outcome {
 	bound := treeSize(d.Item.Path, k.Shape.Doc)
-	if l.Files.size+l.bound+bound+entrySize(len(d.Outcome.File.Key), k.Shape.Raw) > limits.MaxBundleBytes {
+	if l.Files.size+l.bound+bound+entrySize(len(o.File.Key), k.Shape.Raw) > limits.MaxBundleBytes {
 		return full(v1alpha1.BundleAgentFiles)
 	}
-	if o := l.addBoth(d, "", k.Shape.Raw); o != nil {
-		return *o
+	if failure := l.addBoth(d, o, "", k.Shape.Raw); failure != nil {
+		return *failure
+	}
+	if l.Tree == nil {
+		l.Tree = make([]*Decision, 0, cap(l.Outcomes))
 	}
 	l.Tree = append(l.Tree, d)
 	l.bound += bound
-	return k.outcome(d.Outcome)
+	return k.outcome(o)
 }
 
 // addBoth adds a value as a variable and as a file at a path, or not at all.
-func (l *Laid) addBoth(d Decision, path string, raw int) *Outcome {
-	if o := l.Env.add(d.Outcome.Env, "", d.Item.UID, raw); o != nil {
-		return o
+func (l *Laid) addBoth(d *Decision, o Outcome, path string, raw int) *Outcome {
+	if failure := l.Env.add(o.Env, "", d.Item.UID, raw); failure != nil {
+		return failure
 	}
-	if o := l.Files.add(d.Outcome.File, path, d.Item.UID, raw); o != nil {
-		l.Env.remove(d.Outcome.Env, raw)
-		return o
+	if failure := l.Files.add(o.File, path, d.Item.UID, raw); failure != nil {
+		l.Env.remove(o.Env, raw)
+		return failure
 	}
 	return nil
 }
 
 // fits returns the outcome of an object with a value of this shape, which may not fit a
 // variable.
-func fits(d Decision, is Shape) Outcome {
+func fits(d *Decision, is Shape) Outcome {
 	if at := d.Outcome.Env; at != nil {
 		if problem := variableProblem(at.Key, is); problem != "" {
 			return notAVariable(d, problem)

@@ -52,7 +52,7 @@ func SourceNotFound(ref v1alpha1.SecretKeyRef, keyMissing bool) Outcome {
 // notAVariable returns the outcome of an object whose value can be a file but not a
 // variable. If the variable is only derived from the path, nobody asked for it, so the
 // object is ready.
-func notAVariable(d Decision, problem string) Outcome {
+func notAVariable(d *Decision, problem string) Outcome {
 	if d.Outcome.File == nil {
 		problem += ": set filePath to have it as a file"
 	}
@@ -104,15 +104,13 @@ func conflict(losses []claim.Loss) Outcome {
 // on the targets that are not possible. A refused target determines the reason.
 func projected(env, file *v1alpha1.Landing, notes []note) Outcome {
 	o := Outcome{Ready: true, Reason: v1alpha1.ReasonProjected, Env: env, File: file}
-	var where []string
-	if env != nil {
-		where = append(where, "variable "+env.Key+" of Secret "+env.SecretName)
-	}
-	if file != nil {
-		where = append(where, "file "+file.Key+" of Secret "+file.SecretName)
-	}
-	if len(where) > 0 {
-		o.Message = "projected as " + strings.Join(where, " and ")
+	switch { // each in one piece: a tenant has hundreds of them
+	case env != nil && file != nil:
+		o.Message = "projected as variable " + env.Key + " of Secret " + env.SecretName + " and file " + file.Key + " of Secret " + file.SecretName
+	case env != nil:
+		o.Message = "projected as variable " + env.Key + " of Secret " + env.SecretName
+	case file != nil:
+		o.Message = "projected as file " + file.Key + " of Secret " + file.SecretName
 	}
 	for _, n := range notes {
 		if o.Ready || n.reason == v1alpha1.ReasonTargetRefused {

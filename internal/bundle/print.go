@@ -103,12 +103,16 @@ func printTyped(it Item, stored []byte) (Printed, *Outcome) {
 	}, nil
 }
 
-// Document builds the typed document of agent secrets and their values. It fails only
-// for paths and values that are not canonical.
-func Document(items []Item, docs []seal.Value) (seal.Value, error) {
-	entries := make([]treeEntry, len(items))
-	for i, it := range items {
-		entries[i] = treeEntry{Path: it.Path, Value: docs[i].Reveal()}
+// DocumentedAs returns the value in the typed document of an entry that PrintAgent or
+// ReprintAgent printed.
+func DocumentedAs(it Item, entry []byte) []byte { return typedvalue.ParseRaw(it.Type, entry) }
+
+// Document builds the typed document of agent secrets; value returns the value of each. It
+// fails only for paths and values that are not canonical.
+func Document(ds []*Decision, value func(*Decision) []byte) (seal.Value, error) {
+	entries := make([]treeEntry, len(ds))
+	for i, d := range ds {
+		entries[i] = treeEntry{Path: d.Item.Path, Value: value(d)}
 	}
 	doc, err := tree(entries)
 	if err != nil {

@@ -66,7 +66,7 @@ func NewRecord(key digest.Key, namespace, bundle string) *Record {
 // Next returns an empty record of the same bundle.
 func (r *Record) Next() *Record {
 	next := NewRecord(r.key, r.namespace, r.bundle)
-	next.names, next.valid = r.names, r.valid
+	next.names, next.valid, next.entries = r.names, r.valid, make(map[name]Made, len(r.entries))
 	return next
 }
 
@@ -82,7 +82,7 @@ func ParseRecord(key digest.Key, namespace, bundle, text string) *Record {
 	if want := r.sum(body); !digest.Equal(string(sum), string(want[:])) {
 		return r
 	}
-	r.valid = true
+	r.valid, r.entries = true, make(map[name]Made, len(body)/entryLen)
 	for ; len(body) >= entryLen; body = body[entryLen:] {
 		var n name
 		var m Made
@@ -166,5 +166,8 @@ func (r *Record) name(key string) name {
 
 // sum authenticates the parts of a record, as belonging together and to this bundle.
 func (r *Record) sum(body []byte) digest.Short {
-	return r.key.Short(digest.PurposeRecord, r.namespace, r.bundle, string(body))
+	p := r.key.Parts(digest.PurposeRecord, r.namespace)
+	p.Text(r.bundle)
+	p.Bytes(body)
+	return p.Short()
 }

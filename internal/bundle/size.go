@@ -73,16 +73,18 @@ func UserUseOf(u *v1alpha1.UserSecret, size int) limits.Use {
 
 // AgentUse returns what an AgentSecret uses of its tenant's limits. Its files bundle
 // has the value twice: as a file and in the typed document.
-func AgentUse(a *v1alpha1.AgentSecret) limits.Use {
+func AgentUse(a *v1alpha1.AgentSecret) limits.Use { return agentUse(a, claim.OfAgent(a)) }
+
+func agentUse(a *v1alpha1.AgentSecret, h claim.Claimant) limits.Use {
 	size := SizeOf(a.Spec.SealedValue)
 	use := limits.Use{Secrets: 1, ValueBytes: size}
 	if a.Spec.SealedValue == "" {
 		return use
 	}
-	if env := claim.AgentEnv(a); env != "" {
+	if env := h.Of(v1alpha1.ClaimEnv); env != "" {
 		use.EnvBundle = entrySize(len(env), size)
 	}
-	use.FilesBundle = entrySize(fileKeySize(claim.AgentFile(a)), size) + treeSize(a.Spec.Path, size)
+	use.FilesBundle = entrySize(fileKeySize(h.Of(v1alpha1.ClaimFile)), size) + treeSize(a.Spec.Path, size)
 	return use
 }
 

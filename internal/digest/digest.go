@@ -31,7 +31,9 @@ func NewKey(b []byte) (Key, bool) {
 		return Key{}, false
 	}
 	b = append([]byte(nil), b...)
-	return Key{b: b, digesters: &sync.Pool{New: func() any { return &digester{hash: hmac.New(sha256.New, b)} }}}, true
+	pool := &sync.Pool{}
+	pool.New = func() any { return &Parts{hash: hmac.New(sha256.New, b), pool: pool} }
+	return Key{b: b, digesters: pool}, true
 }
 
 // Bytes returns a copy of the key, for storing it.
@@ -69,14 +71,6 @@ const (
 	PurposeApproval Purpose = "source approval v1"
 )
 
-// Sum returns the digest of parts for a purpose in a namespace, as unpadded URL-safe
-// base64. It is HMAC-SHA256 over purpose, namespace and parts, each preceded by its
-// length, so that no two lists of parts have the same input.
-func (k Key) Sum(purpose Purpose, namespace string, parts ...string) string {
-	sum := k.mac(purpose, namespace, parts)
-	return base64.RawURLEncoding.EncodeToString(sum[:])
-}
-
 // ShortLen is the length of a short digest in bytes. It suffices against a search for
 // content with a given digest, which needs the key.
 const ShortLen = 12
@@ -84,45 +78,104 @@ const ShortLen = 12
 // Short is a digest for places with many digests.
 type Short [ShortLen]byte
 
+// Sum returns the digest of parts for a purpose in a namespace, as unpadded URL-safe
+// base64. It is HMAC-SHA256 over purpose, namespace and parts, each preceded by its
+// length, so that no two lists of parts have the same input.
+func (k Key) Sum(purpose Purpose, namespace string, parts ...string) string {
+	return k.of(purpose, namespace, parts).Sum()
+}
+
 // Short returns the digest that Sum returns, truncated.
 func (k Key) Short(purpose Purpose, namespace string, parts ...string) Short {
-	sum := k.mac(purpose, namespace, parts)
+	return k.of(purpose, namespace, parts).Short()
+}
+
+func (k Key) of(purpose Purpose, namespace string, parts []string) *Parts {
+	p := k.Parts(purpose, namespace)
+	for _, part := range parts {
+		p.Text(part)
+	}
+	return p
+}
+
+// Parts begins a digest whose parts are added one after another, which takes no memory
+// for them. Sum or Short ends it.
+func (k Key) Parts(purpose Purpose, namespace string) *Parts {
+	p := k.digesters.Get().(*Parts) //nolint:errcheck // it contains nothing else
+	p.hash.Reset()
+	p.Text(string(purpose))
+	p.Text(namespace)
+	return p
+}
+
+// Parts is a digest that is being made. It is reused after its end, because a tenant's
+// change takes thousands.
+type Parts struct {
+	hash hash.Hash
+	pool *sync.Pool
+	// buffer has what the hash has not got yet. No value stays in it.
+	buffer [512]byte
+	used   int
+}
+
+// Text adds a part.
+func (p *Parts) Text(part string) {
+	p.length(len(part))
+	for len(part) > 0 {
+		part = part[p.took(copy(p.room(1), part)):]
+	}
+}
+
+// Bytes adds a part.
+func (p *Parts) Bytes(part []byte) {
+	p.length(len(part))
+	for len(part) > 0 {
+		part = part[p.took(copy(p.room(1), part)):]
+	}
+}
+
+// length adds the length of a part, which precedes it.
+func (p *Parts) length(n int) {
+	binary.BigEndian.PutUint64(p.room(8), uint64(n)) //nolint:gosec // a length
+	p.took(8)
+}
+
+// room returns at least n bytes of the buffer.
+func (p *Parts) room(n int) []byte {
+	if len(p.buffer)-p.used < n {
+		p.flush()
+	}
+	return p.buffer[p.used:]
+}
+
+func (p *Parts) took(n int) int {
+	p.used += n
+	return n
+}
+
+func (p *Parts) flush() {
+	p.hash.Write(p.buffer[:p.used])
+	clear(p.buffer[:p.used])
+	p.used = 0
+}
+
+// Sum ends the digest and returns it as Key.Sum does.
+func (p *Parts) Sum() string {
+	sum := p.end()
+	return base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
+// Short ends the digest and returns it truncated.
+func (p *Parts) Short() Short {
+	sum := p.end()
 	return Short(sum[:ShortLen])
 }
 
-func (k Key) mac(purpose Purpose, namespace string, parts []string) (sum [sha256.Size]byte) {
-	d := k.digesters.Get().(*digester) //nolint:errcheck // it contains nothing else
-	defer k.digesters.Put(d)
-	d.hash.Reset()
-	d.write(string(purpose))
-	d.write(namespace)
-	for _, p := range parts {
-		d.write(p)
-	}
-	d.hash.Sum(sum[:0])
+func (p *Parts) end() (sum [sha256.Size]byte) {
+	p.flush()
+	copy(sum[:], p.hash.Sum(p.buffer[:0]))
+	p.pool.Put(p)
 	return sum
-}
-
-// digester is the state for making a digest, which is reused: a tenant's change takes
-// thousands.
-type digester struct {
-	hash    hash.Hash
-	scratch [512]byte
-}
-
-// write writes a part after its length. Parts can be values, so none stays in scratch.
-func (d *digester) write(part string) {
-	binary.BigEndian.PutUint64(d.scratch[:], uint64(len(part)))
-	n := 8
-	for {
-		copied := copy(d.scratch[n:], part)
-		d.hash.Write(d.scratch[:n+copied])
-		if part = part[copied:]; part == "" {
-			break
-		}
-		n = 0
-	}
-	clear(d.scratch[:])
 }
 
 // Equal reports whether two digests are the same, in constant time.

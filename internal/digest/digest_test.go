@@ -76,6 +76,12 @@ func TestSum_PartsOfAnyLength_IsTheHMACOfLengthsAndParts(t *testing.T) {
 		if got, want := k.Sum(PurposeEntry, "alice", part, "after"), base64.RawURLEncoding.EncodeToString(h.Sum(nil)); got != want {
 			t.Errorf("with a part of %d bytes: %s, want %s", n, got, want)
 		}
+		p := k.Parts(PurposeEntry, "alice")
+		p.Bytes([]byte(part))
+		p.Text("after")
+		if got, want := p.Sum(), k.Sum(PurposeEntry, "alice", part, "after"); got != want {
+			t.Errorf("with a part of %d bytes that is no text: %s, want %s", n, got, want)
+		}
 	}
 }
 

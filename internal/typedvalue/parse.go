@@ -31,7 +31,19 @@ func ParseType(text []byte) (*Type, error) { return parseType(text, false) }
 // object, where a resource_id above the largest int64 is a decimal string.
 func ParseStoredType(text []byte) (*Type, error) { return parseType(text, true) }
 
+// scalars are the types without members, by their texts.
+var scalars = func() map[string]*Type {
+	types := map[string]*Type{}
+	for k := kindBool; k.scalar(); k++ {
+		types[scalarTexts[k]] = &Type{kind: k}
+	}
+	return types
+}()
+
 func parseType(text []byte, stored bool) (*Type, error) {
+	if t, ok := scalars[string(text)]; ok {
+		return t, nil
+	}
 	const root = "secretType"
 	limit := MaxTypeBytes
 	if stored {

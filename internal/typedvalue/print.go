@@ -29,7 +29,7 @@ func ParseRaw(t *Type, raw []byte) []byte {
 	if t.kind != kindStr {
 		return raw
 	}
-	return AppendQuoted(nil, string(raw))
+	return AppendQuoted(make([]byte, 0, len(raw)+2), raw)
 }
 
 // appendFloat prints the shortest decimal that reads as f, always with a point
@@ -56,7 +56,7 @@ func appendFloat(out []byte, f float64) []byte {
 // AppendQuoted appends a text as a JSON string. It escapes only what JSON requires, in the
 // shortest form, so that no text grows when it is read and printed again. Bytes that are
 // not Unicode text stay, and Check refuses them.
-func AppendQuoted(out []byte, text string) []byte {
+func AppendQuoted[T string | []byte](out []byte, text T) []byte {
 	const hex = "0123456789abcdef"
 	out = append(out, '"')
 	done := 0

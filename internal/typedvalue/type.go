@@ -108,6 +108,26 @@ func (t *Type) MarshalStored() ([]byte, error) {
 	return t.print(true)
 }
 
+// Stored returns what MarshalStored prints, or "" for a type that no parser made.
+func (t *Type) Stored() string {
+	if t != nil && t.kind.scalar() {
+		return scalarTexts[t.kind]
+	}
+	text, err := t.print(true)
+	if err != nil {
+		return ""
+	}
+	return string(text)
+}
+
+// scalarTexts are the texts of the types without members, which most types are.
+var scalarTexts = func() (texts [kindStr + 1]string) {
+	for k := kindBool; k.scalar(); k++ {
+		texts[k] = `{"type":"` + kindNames[k] + `"}`
+	}
+	return texts
+}()
+
 var _ json.Marshaler = (*Type)(nil)
 
 var errNoType = errors.New("type was not made by ParseType or ParseStoredType")

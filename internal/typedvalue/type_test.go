@@ -79,6 +79,13 @@ func TestEveryKindIsParsed(t *testing.T) {
 		if typ.Kind() != kind {
 			t.Errorf("%s is parsed as %s", kind, typ.Kind())
 		}
+		stored, err := typ.MarshalStored()
+		if got := typ.Stored(); err != nil || got != string(stored) {
+			t.Errorf("%s is stored as %s, want %s (%v)", kind, got, stored, err)
+		}
+		if again := mustParse(t, string(stored)); !cmp.Equal(typ, again, cmp.AllowUnexported(Type{}, member{})) {
+			t.Errorf("%s parses to another type when it was stored", kind)
+		}
 	}
 	if got := len(kindNames[kindBool:]); got != 22 {
 		t.Errorf("%d kinds, want the contract's 22", got)

@@ -67,6 +67,9 @@ func (p *Process) Running() bool {
 	}
 }
 
+// detector is a setting of client-go: a process ends when it changed an object in a cache.
+const detector = "KUBE_CACHE_MUTATION_DETECTOR"
+
 // Launch starts the process, with flags that override its own, and does not wait.
 func (p *Process) Launch(ctx context.Context, flags ...string) error {
 	if p.Running() {
@@ -80,7 +83,7 @@ func (p *Process) Launch(ctx context.Context, flags ...string) error {
 	// It outlives the step of the test that starts it.
 	command := exec.CommandContext(context.WithoutCancel(ctx), p.binary, slices.Concat(p.args, flags)...)
 	command.Stdout, command.Stderr = log, log
-	command.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + filepath.Dir(p.log), "TMPDIR=" + filepath.Dir(p.log), EndAtOnce}
+	command.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + filepath.Dir(p.log), "TMPDIR=" + filepath.Dir(p.log), EndAtOnce, detector + "=" + os.Getenv(detector)}
 	if err := command.Start(); err != nil {
 		return fmt.Errorf("start %s: %w", p.name, err)
 	}

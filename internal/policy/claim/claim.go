@@ -36,6 +36,9 @@ type Claim struct {
 	Value string
 }
 
+// claims is the maximum number of claims of one object.
+const claims = 3
+
 // Claimant is an object, reduced to its claims.
 type Claimant struct {
 	// Name is the object's metadata.name.
@@ -67,7 +70,7 @@ func recorded(obj metav1.Object, st v1alpha1.SecretStatus) []v1alpha1.Claim {
 
 // OfUser returns what a UserSecret claims.
 func OfUser(u *v1alpha1.UserSecret) Claimant {
-	h := Claimant{Name: u.Name, UID: u.UID, ResourceVersion: u.ResourceVersion, Recorded: recorded(u, u.Status)}
+	h := Claimant{Name: u.Name, UID: u.UID, ResourceVersion: u.ResourceVersion, Claims: make([]Claim, 0, claims), Recorded: recorded(u, u.Status)}
 	h.add(v1alpha1.ClaimName, u.SecretName())
 	h.add(v1alpha1.ClaimEnv, u.Spec.EnvName)
 	h.add(v1alpha1.ClaimFile, u.Spec.FilePath)
@@ -76,7 +79,7 @@ func OfUser(u *v1alpha1.UserSecret) Claimant {
 
 // OfAgent returns what an AgentSecret claims. Its path must be canonical.
 func OfAgent(a *v1alpha1.AgentSecret) Claimant {
-	h := Claimant{Name: a.Name, UID: a.UID, ResourceVersion: a.ResourceVersion, Recorded: recorded(a, a.Status)}
+	h := Claimant{Name: a.Name, UID: a.UID, ResourceVersion: a.ResourceVersion, Claims: make([]Claim, 0, claims), Recorded: recorded(a, a.Status)}
 	h.add(v1alpha1.ClaimPath, strings.Join(a.Spec.Path, "."))
 	h.add(v1alpha1.ClaimEnv, AgentEnv(a))
 	h.add(v1alpha1.ClaimFile, AgentFile(a))
@@ -112,6 +115,16 @@ func (h *Claimant) add(kind v1alpha1.ClaimKind, value string) {
 	}
 }
 
+// Of returns what h claims of a kind, or "".
+func (h Claimant) Of(kind v1alpha1.ClaimKind) string {
+	for _, c := range h.Claims {
+		if c.Kind == kind {
+			return c.Value
+		}
+	}
+	return ""
+}
+
 // Has reports whether h claims c.
 func (h Claimant) Has(c Claim) bool { return slices.Contains(h.Claims, c) }
 
@@ -125,9 +138,8 @@ func (h Claimant) Since(c Claim) string {
 	return h.ResourceVersion
 }
 
-// Record returns the claims to store in the status of h.
-func (h Claimant) Record() []v1alpha1.Claim {
-	out := make([]v1alpha1.Claim, 0, len(h.Claims))
+// AppendRecord appends the claims to store in the status of h.
+func (h Claimant) AppendRecord(out []v1alpha1.Claim) []v1alpha1.Claim {
 	for _, c := range h.Claims {
 		out = append(out, v1alpha1.Claim{Kind: c.Kind, Value: c.Value, Since: h.Since(c)})
 	}
@@ -181,16 +193,20 @@ type Loss struct {
 }
 
 // Table has the holders of all claims of one tenant.
-type Table struct{ holders map[Claim]Claimant }
+type Table struct {
+	all []Claimant
+	// holders has the places of the holders in all.
+	holders map[Claim]int
+}
 
 // NewTable decides each claim on its own: the earliest object that makes it holds it,
 // even if that object lost another claim.
 func NewTable(all []Claimant) Table {
-	t := Table{holders: make(map[Claim]Claimant, 2*len(all))}
-	for _, h := range all {
+	t := Table{all: all, holders: make(map[Claim]int, claims*len(all))}
+	for i, h := range all {
 		for _, c := range h.Claims {
-			if cur, taken := t.holders[c]; !taken || Before(c, h, cur) {
-				t.holders[c] = h
+			if cur, taken := t.holders[c]; !taken || Before(c, h, all[cur]) {
+				t.holders[c] = i
 			}
 		}
 	}
@@ -199,8 +215,11 @@ func NewTable(all []Claimant) Table {
 
 // Holder returns the metadata.name of the object that holds c, if one does.
 func (t Table) Holder(c Claim) (string, bool) {
-	h, taken := t.holders[c]
-	return h.Name, taken
+	i, taken := t.holders[c]
+	if !taken {
+		return "", false
+	}
+	return t.all[i].Name, true
 }
 
 // Counts reports whether h counts toward its tenant's limits. An object that lost a
@@ -221,8 +240,8 @@ func (t Table) Counts(h Claimant) bool {
 func (t Table) Losses(h Claimant) []Loss {
 	var out []Loss
 	for _, c := range h.Claims {
-		if cur, taken := t.holders[c]; taken && cur.UID != h.UID {
-			out = append(out, Loss{Claim: c, Holder: cur.Name})
+		if cur, taken := t.holders[c]; taken && t.all[cur].UID != h.UID {
+			out = append(out, Loss{Claim: c, Holder: t.all[cur].Name})
 		}
 	}
 	return out

@@ -91,8 +91,8 @@ func TestRecordKeepsWhatIsWrittenDown(t *testing.T) {
 		{Kind: v1alpha1.ClaimName, Value: "a", Since: "50"},
 		{Kind: v1alpha1.ClaimEnv, Value: "X", Since: "3"},
 	}
-	if diff := cmp.Diff(want, h.Record()); diff != "" {
-		t.Errorf("Record (-want +got):\n%s", diff)
+	if diff := cmp.Diff(want, h.AppendRecord(nil)); diff != "" {
+		t.Errorf("AppendRecord (-want +got):\n%s", diff)
 	}
 }
 

@@ -10,7 +10,7 @@ package agentpath
 // paths can have the same name, and it can be longer than a key of a Secret
 // may be; both are for the caller to deal with.
 func EnvName(path []string) (string, bool) {
-	var name []byte
+	name := make([]byte, 0, 64) // longer ones grow
 	for i, segment := range path {
 		if segment == "" {
 			return "", false
