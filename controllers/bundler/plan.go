@@ -122,9 +122,8 @@ func (r *Reconciler) fillDocument(ctx context.Context, s *scope) (fetched bool, 
 		if err != nil {
 			return false, err
 		}
-		// The cache has digests of the same version, by which fill judged the entry.
-		if live != nil && (live.ResourceVersion == versionOf(s.existing[name]) || r.verified(s, live, d.Outcome.File.Key)) {
-			continue
+		if live != nil && r.verified(s, live, d.Outcome.File.Key) {
+			continue // planDocument takes it from there
 		}
 		if err := r.fetch(ctx, s, d); err != nil {
 			return false, err

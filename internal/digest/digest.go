@@ -121,7 +121,7 @@ type Parts struct {
 // Text adds a part.
 func (p *Parts) Text(part string) {
 	p.length(len(part))
-	for len(part) > 0 {
+	for part != "" {
 		part = part[p.took(copy(p.room(1), part)):]
 	}
 }
