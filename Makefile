@@ -150,11 +150,13 @@ node-down: ## Stop the node and remove everything that it left.
 
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for FUZZTIME=30s.
-	targets=$$(go test -list '^Fuzz' $(PACKAGES) | awk '/^Fuzz/ { names[n++] = $$1 } \
-	  $$1 == "ok" { for (i = 0; i < n; i++) print $$2 ":" names[i]; n = 0 }'); \
-	for target in $$targets; do \
-	  echo "fuzz: $$target"; \
-	  go test -run '^$$' -fuzz "^$${target#*:}$$" -fuzztime $(FUZZTIME) "$${target%:*}"; \
+	for module in . $(if $(filter ./...,$(PACKAGES)),$(PLUGIN)); do \
+	  targets=$$(go -C $$module test -list '^Fuzz' $(PACKAGES) | awk '/^Fuzz/ { names[n++] = $$1 } \
+	    $$1 == "ok" { for (i = 0; i < n; i++) print $$2 ":" names[i]; n = 0 }'); \
+	  for target in $$targets; do \
+	    echo "fuzz: $$target"; \
+	    go -C $$module test -run '^$$' -fuzz "^$${target#*:}$$" -fuzztime $(FUZZTIME) "$${target%:*}"; \
+	  done; \
 	done
 
 .PHONY: bench
