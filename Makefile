@@ -100,10 +100,11 @@ clean: ## Remove what was built; keep the data of the local stack and the node.
 # What reads from caches does not copy it. With this, a process ends if it changes something in one.
 DETECT = KUBE_CACHE_MUTATION_DETECTOR=true
 
+# The suite that takes longest starts first, so that the others run beside it and none is left alone at the end.
 .PHONY: test
 test: $(CODER) ## Run the unit and integration tests with the race detector, against a real API server.
 	assets=$$(hack/controlplane/build.sh --print-assets | tail -n 1); \
-	KUBEBUILDER_ASSETS=$$assets $(DETECT) go test -race -timeout 30m $(PACKAGES) $(TESTFLAGS)
+	KUBEBUILDER_ASSETS=$$assets $(DETECT) go test -race -timeout 30m $(if $(filter ./...,$(PACKAGES)),./test/integration) $(PACKAGES) $(TESTFLAGS)
 	$(if $(filter ./...,$(PACKAGES)),go -C $(PLUGIN) test -race -timeout 5m ./... $(TESTFLAGS))
 
 .PHONY: test-unit
