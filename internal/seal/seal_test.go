@@ -11,24 +11,10 @@ import (
 	"testing"
 
 	"github.com/latchkey-dev/latchkey/internal/seal"
+	"github.com/latchkey-dev/latchkey/internal/seal/sealtest"
 )
 
 var object = seal.Context{Kind: "UserSecret", Namespace: "alice", Name: "gh"}
-
-// newPublicKey makes a key with HPKE itself: this package has no private half.
-func newPublicKey(t testing.TB) (*seal.PublicKey, hpke.PrivateKey) {
-	t.Helper()
-	kem, _, _ := seal.Suite()
-	private, err := kem.GenerateKey()
-	if err != nil {
-		t.Fatal(err)
-	}
-	public, err := seal.ParsePublicKey(private.PublicKey().Bytes())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return public, private
-}
 
 func TestSuiteIsTheOneOfVersion1(t *testing.T) {
 	kem, kdf, aead := seal.Suite()
@@ -38,7 +24,7 @@ func TestSuiteIsTheOneOfVersion1(t *testing.T) {
 }
 
 func TestSealedValueOpensWithPlainHPKE(t *testing.T) {
-	public, private := newPublicKey(t)
+	public, private := sealtest.NewKey(t)
 	for name, plaintext := range map[string][]byte{
 		"an empty value":            {},
 		"a token":                   []byte("ghp_0123456789"),
@@ -80,7 +66,7 @@ func TestSealedValueOpensWithPlainHPKE(t *testing.T) {
 }
 
 func TestLargestTextHasMaxTextLen(t *testing.T) {
-	public, _ := newPublicKey(t)
+	public, _ := sealtest.NewKey(t)
 	sealed, err := seal.Seal(public, object, seal.NewValue(make([]byte, seal.MaxPlaintext)))
 	if err != nil {
 		t.Fatal(err)
@@ -91,7 +77,7 @@ func TestLargestTextHasMaxTextLen(t *testing.T) {
 }
 
 func TestSealRefuses(t *testing.T) {
-	public, _ := newPublicKey(t)
+	public, _ := sealtest.NewKey(t)
 	canary := "canary-6d1f"
 	for name, tc := range map[string]struct {
 		context seal.Context
@@ -117,7 +103,7 @@ func TestSealRefuses(t *testing.T) {
 }
 
 func TestSealRefusesADegenerateKey(t *testing.T) {
-	public, _ := newPublicKey(t)
+	public, _ := sealtest.NewKey(t)
 	// An X25519 half of zero would make the classical secret a constant.
 	b := public.Bytes()
 	clear(b[len(b)-32:])
@@ -131,7 +117,7 @@ func TestSealRefusesADegenerateKey(t *testing.T) {
 }
 
 func TestEqualValuesGiveUnrelatedTexts(t *testing.T) {
-	public, _ := newPublicKey(t)
+	public, _ := sealtest.NewKey(t)
 	seen := map[string]bool{}
 	for range 16 {
 		sealed, err := seal.Seal(public, object, seal.ValueOf("same"))
@@ -147,7 +133,7 @@ func TestEqualValuesGiveUnrelatedTexts(t *testing.T) {
 }
 
 func TestParsePublicKey(t *testing.T) {
-	public, _ := newPublicKey(t)
+	public, _ := sealtest.NewKey(t)
 	good := public.Bytes()
 	again, err := seal.ParsePublicKey(good)
 	if err != nil {

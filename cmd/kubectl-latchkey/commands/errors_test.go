@@ -19,7 +19,7 @@ import (
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
 	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/cli"
-	"github.com/latchkey-dev/latchkey/internal/seal"
+	"github.com/latchkey-dev/latchkey/internal/seal/sealtest"
 )
 
 // ran runs a command line with an input, and returns its code and what it said.
@@ -162,12 +162,8 @@ func TestCommands_InterruptedWhileTheyWaitForInput_End(t *testing.T) {
 		t.Run(line, func(t *testing.T) {
 			ctx, interrupt := context.WithCancel(t.Context())
 			t.Cleanup(interrupt)
-			kem, _, _ := seal.Suite()
-			private, err := kem.GenerateKey()
-			if err != nil {
-				t.Fatal(err)
-			}
-			key := written(t, "public.b64", base64.StdEncoding.EncodeToString(private.PublicKey().Bytes()))
+			public, _ := sealtest.NewKey(t)
+			key := written(t, "public.b64", base64.StdEncoding.EncodeToString(public.Bytes()))
 			var out bytes.Buffer
 			streams := cli.Streams{IOStreams: genericiooptions.IOStreams{In: waiting{interrupt}, Out: &out, ErrOut: &out}}
 			args := append(strings.Fields(strings.ReplaceAll(line, "KEY", key)), "--kubeconfig", configOf(t, "{}"))

@@ -26,7 +26,7 @@ import (
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/cluster"
 	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/keys"
-	"github.com/latchkey-dev/latchkey/internal/seal"
+	"github.com/latchkey-dev/latchkey/internal/seal/sealtest"
 )
 
 // The ids of the newest key and of the one before.
@@ -54,12 +54,8 @@ func ptr[T any](v T) *T { return &v }
 // public is a published key.
 func public(t *testing.T) string {
 	t.Helper()
-	kem, _, _ := seal.Suite()
-	private, err := kem.GenerateKey()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return base64.StdEncoding.EncodeToString(private.PublicKey().Bytes())
+	key, _ := sealtest.NewKey(t)
+	return base64.StdEncoding.EncodeToString(key.Bytes())
 }
 
 // soundSystem is an installation in which nothing is wrong.

@@ -17,7 +17,7 @@ import (
 
 	"github.com/latchkey-dev/latchkey/api/v1alpha1"
 	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/cli"
-	"github.com/latchkey-dev/latchkey/internal/seal"
+	"github.com/latchkey-dev/latchkey/internal/seal/sealtest"
 )
 
 var epoch = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
@@ -25,15 +25,7 @@ var epoch = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 // keyOf returns the Secret of a new key. Its private half is none, and nothing looks.
 func keyOf(t *testing.T, created time.Time) *corev1.Secret {
 	t.Helper()
-	kem, _, _ := seal.Suite()
-	private, err := kem.GenerateKey()
-	if err != nil {
-		t.Fatal(err)
-	}
-	public, err := seal.ParsePublicKey(private.PublicKey().Bytes())
-	if err != nil {
-		t.Fatal(err)
-	}
+	public, _ := sealtest.NewKey(t)
 	return &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{
 			Name: v1alpha1.SealingKeyPrefix + public.ID(), Namespace: "latchkey-system", UID: "1", ResourceVersion: "2",

@@ -11,25 +11,12 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/latchkey-dev/latchkey/internal/seal"
+	"github.com/latchkey-dev/latchkey/internal/seal/sealtest"
 )
 
-func newPublic(t *testing.T) *seal.PublicKey {
-	t.Helper()
-	kem, _, _ := seal.Suite()
-	private, err := kem.GenerateKey()
-	if err != nil {
-		t.Fatal(err)
-	}
-	public, err := seal.ParsePublicKey(private.PublicKey().Bytes())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return public
-}
-
 func TestParseKeys_EveryFormThatIsPublished_HasTheNewestFirst(t *testing.T) {
-	newest, older := newPublic(t), newPublic(t)
+	newest, _ := sealtest.NewKey(t)
+	older, _ := sealtest.NewKey(t)
 	list, err := json.Marshal([]map[string]any{{"id": "x", "public": newest.Bytes()}, {"id": "y", "public": older.Bytes()}})
 	if err != nil {
 		t.Fatal(err)

@@ -21,24 +21,11 @@ import (
 	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/manifest"
 	"github.com/latchkey-dev/latchkey/cmd/kubectl-latchkey/sealer"
 	"github.com/latchkey-dev/latchkey/internal/seal"
+	"github.com/latchkey-dev/latchkey/internal/seal/sealtest"
 )
 
 // canary is a value that no message may show.
 const canary = "canary-5e41"
-
-func newKey(t *testing.T) (*seal.PublicKey, hpke.PrivateKey) {
-	t.Helper()
-	kem, _, _ := seal.Suite()
-	private, err := kem.GenerateKey()
-	if err != nil {
-		t.Fatal(err)
-	}
-	public, err := seal.ParsePublicKey(private.PublicKey().Bytes())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return public, private
-}
 
 func sealed(t *testing.T, key *seal.PublicKey) string {
 	t.Helper()
@@ -98,8 +85,8 @@ func (a *answers) Again(_ context.Context, namespace string, o *manifest.Object)
 }
 
 func TestReseal_ATree_ChangesTheScalarsAndSaysWhatItSkipped(t *testing.T) {
-	older, _ := newKey(t)
-	newest, _ := newKey(t)
+	older, _ := sealtest.NewKey(t)
+	newest, _ := sealtest.NewKey(t)
 	old, current, again := sealed(t, older), sealed(t, newest), sealed(t, newest)
 	named := func(name, text string) string {
 		return "# ключ\r\n" + strings.Replace(head, "name: a", "name: "+name, 1) + "spec: {envName: A, sealedValue: \"" + text + "\"} # x\r\n"
@@ -179,8 +166,8 @@ templates/x.yaml:1 skipped: it is a template
 }
 
 func TestReseal_ClusterOutOfReach_Stops(t *testing.T) {
-	older, _ := newKey(t)
-	newest, _ := newKey(t)
+	older, _ := sealtest.NewKey(t)
+	newest, _ := sealtest.NewKey(t)
 	file := head + "spec: {sealedValue: " + sealed(t, older) + "}\n"
 	dir := tree(t, map[string]string{"a.yaml": file, "b.yaml": file})
 	cluster := &answers{errs: map[string]error{"a": errors.New("connection refused")}}
@@ -191,7 +178,7 @@ func TestReseal_ClusterOutOfReach_Stops(t *testing.T) {
 }
 
 func TestSeal_AManifest_HasSealedValuesThatOpenForTheirObjects(t *testing.T) {
-	key, private := newKey(t)
+	key, private := sealtest.NewKey(t)
 	agent := "apiVersion: latchkey.dev/v1alpha1\nkind: AgentSecret\nmetadata: {name: b}\nspec:\n  path: [DB_password]\n" +
 		"  secretType: {type: Record, fields: [{name: host, typ: {type: Str}}]}\n  value:\n    host: " + canary + " # mine\n  envName: B\n"
 	file := "# top\n" + head + "spec:\n  value: " + canary + " # mine\n---\n" + agent
@@ -245,7 +232,7 @@ func TestSeal_AManifest_HasSealedValuesThatOpenForTheirObjects(t *testing.T) {
 }
 
 func TestSeal_WhatIsWrong_SealsNothingAndSaysWhy(t *testing.T) {
-	key, _ := newKey(t)
+	key, _ := sealtest.NewKey(t)
 	const fine = head + "spec: {value: " + canary + "}\n---\n"
 	for name, tt := range map[string]struct{ file, namespace, want string }{
 		"no namespace": {
