@@ -168,45 +168,34 @@ func first(list []any) any {
 
 // angles reads types in angle brackets.
 func (p *parser) angles(depth, least, most int) ([]any, error) {
-	if !p.take('<') {
-		return nil, p.expected("<")
-	}
-	types := []any{}
-	for !p.take('>') {
-		if len(types) > 0 && !p.take(',') {
-			return nil, p.expected(", or >")
-		}
-		if len(types) > 0 && p.take('>') {
-			break
-		}
-		if len(types) == most {
-			return nil, p.expected(">")
-		}
-		t, err := p.typ(depth + 1)
-		if err != nil {
-			return nil, err
-		}
-		types = append(types, t)
-	}
-	if len(types) < least {
+	types, err := p.list('<', '>', most, func() (any, error) { return p.typ(depth + 1) })
+	if err == nil && len(types) < least {
 		p.at--
 		return nil, p.expected("a type")
 	}
-	return types, nil
+	return types, err
 }
 
 // braces reads items in braces.
 func (p *parser) braces(item func() (any, error)) ([]any, error) {
-	if !p.take('{') {
-		return nil, p.expected("{")
+	return p.list('{', '}', len(p.text), item)
+}
+
+// list reads at most so many items between two characters, with commas between them.
+func (p *parser) list(opens, closes byte, most int, item func() (any, error)) ([]any, error) {
+	if !p.take(opens) {
+		return nil, p.expected(string(opens))
 	}
 	items := []any{}
-	for !p.take('}') {
+	for !p.take(closes) {
 		if len(items) > 0 && !p.take(',') {
-			return nil, p.expected(", or }")
+			return nil, p.expected(", or " + string(closes))
 		}
-		if len(items) > 0 && p.take('}') {
+		if len(items) > 0 && p.take(closes) {
 			break
+		}
+		if len(items) == most {
+			return nil, p.expected(string(closes))
 		}
 		i, err := item()
 		if err != nil {
