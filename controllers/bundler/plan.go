@@ -220,9 +220,7 @@ func (r *Reconciler) planDocument(s *scope, p *plan, is bundle.Made) error {
 func (r *Reconciler) wanted(s *scope, name string) digest.Short {
 	c := r.contents(s, name)
 	p := r.DigestKey.Parts(digest.PurposeInput, s.namespace)
-	p.Text("wanted")
-	p.Text(name)
-	p.Text(bundle.Layout(r.DigestKey, s.namespace, name, c.Paths))
+	p.Text("wanted", name, bundle.Layout(r.DigestKey, s.namespace, name, c.Paths))
 	for _, key := range slices.Sorted(maps.Keys(c.Owners)) {
 		input := r.wants(s, c.Owners[key])
 		p.Text(key)

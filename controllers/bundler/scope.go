@@ -23,8 +23,9 @@ type scope struct {
 	namespace string
 	// members are the tenant's objects, except those being deleted. Set by read.
 	members map[types.UID]*Member
-	// existing are the tenant's bundles as cached, without data; nobody may change them. A Secret that has the
-	// label but another type is not Latchkey's and is left out. Set by read.
+	// existing are the tenant's bundles as cached, without data; nobody may change them. A
+	// Secret that has the label but another type is not Latchkey's and is left out. Set by
+	// read.
 	existing map[string]*corev1.Secret
 	// sources are the resourceVersions of the Secrets that members take their values
 	// from; "" for a Secret that does not exist. Set by read.

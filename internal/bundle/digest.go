@@ -18,26 +18,15 @@ import (
 // reveals nothing about a value.
 func Input(key digest.Key, namespace string, it Item, sourceVersion string) digest.Short {
 	p := key.Parts(digest.PurposeInput, namespace)
-	p.Text(string(it.UID))
-	p.Text(seal.Brief(it.Sealed)) // the cache may have the brief or the text
+	p.Text(string(it.UID), seal.Brief(it.Sealed)) // the cache may have the brief or the text
 	if ref := it.Source; ref != nil {
-		p.Text("source")
-		p.Text(ref.Name)
-		p.Text(ref.Key)
-		p.Text(sourceVersion)
+		p.Text("source", ref.Name, ref.Key, sourceVersion)
 	}
 	if it.Type != nil {
-		p.Text("typed")
-		p.Text(it.Type.Stored())
-		texts(p, it.Path)
+		p.Text("typed", it.Type.Stored())
+		p.Text(it.Path...)
 	}
 	return p.Short()
-}
-
-func texts(p *digest.Parts, texts []string) {
-	for _, text := range texts {
-		p.Text(text)
-	}
 }
 
 // KeptInput is the input of entries that were retained because the value for that input
@@ -59,7 +48,7 @@ func TreeInput(key digest.Key, namespace string, ds []*Decision, entries Digests
 		p.Text(d.Item.Type.Stored())
 		p.Bytes(e[:])
 		p.Text(strconv.Itoa(len(d.Item.Path)))
-		texts(p, d.Item.Path)
+		p.Text(d.Item.Path...)
 	}
 	return p.Short()
 }
@@ -71,8 +60,7 @@ type Digests map[string]digest.Short
 // name, or in another namespace or bundle, has another digest.
 func EntryDigest(key digest.Key, namespace, bundle, name string, value []byte) digest.Short {
 	p := key.Parts(digest.PurposeEntry, namespace)
-	p.Text(bundle)
-	p.Text(name)
+	p.Text(bundle, name)
 	p.Bytes(value)
 	return p.Short()
 }
@@ -92,20 +80,13 @@ func DigestsOf(key digest.Key, namespace, bundle string, data map[string][]byte)
 // the bundle.
 func MAC(key digest.Key, namespace, bundle string, entries Digests, layout string) string {
 	p := key.Parts(digest.PurposeBundle, namespace)
-	p.Text(bundle)
-	p.Text(layout)
-	for _, name := range sorted(entries) {
+	p.Text(bundle, layout)
+	for _, name := range slices.Sorted(maps.Keys(entries)) {
 		d := entries[name]
 		p.Text(name)
 		p.Bytes(d[:])
 	}
 	return p.Sum()
-}
-
-func sorted[V any](m map[string]V) []string {
-	keys := slices.AppendSeq(make([]string, 0, len(m)), maps.Keys(m))
-	slices.Sort(keys)
-	return keys
 }
 
 // Layout digests, with key, the paths in pods of those keys of a bundle that have a
@@ -117,9 +98,8 @@ func Layout(key digest.Key, namespace, bundle string, paths map[string]string) s
 	}
 	p := key.Parts(digest.PurposeLayout, namespace)
 	p.Text(bundle)
-	for _, k := range sorted(paths) {
-		p.Text(k)
-		p.Text(paths[k])
+	for _, k := range slices.Sorted(maps.Keys(paths)) {
+		p.Text(k, paths[k])
 	}
 	return p.Sum()
 }

@@ -92,9 +92,7 @@ func (k Key) Short(purpose Purpose, namespace string, parts ...string) Short {
 
 func (k Key) of(purpose Purpose, namespace string, parts []string) *Parts {
 	p := k.Parts(purpose, namespace)
-	for _, part := range parts {
-		p.Text(part)
-	}
+	p.Text(parts...)
 	return p
 }
 
@@ -103,8 +101,7 @@ func (k Key) of(purpose Purpose, namespace string, parts []string) *Parts {
 func (k Key) Parts(purpose Purpose, namespace string) *Parts {
 	p := k.digesters.Get().(*Parts) //nolint:errcheck // it contains nothing else
 	p.hash.Reset()
-	p.Text(string(purpose))
-	p.Text(namespace)
+	p.Text(string(purpose), namespace)
 	return p
 }
 
@@ -118,15 +115,17 @@ type Parts struct {
 	used   int
 }
 
-// Text adds a part.
-func (p *Parts) Text(part string) {
-	p.length(len(part))
-	for part != "" {
-		part = part[p.took(copy(p.room(1), part)):]
+// Text adds parts.
+func (p *Parts) Text(parts ...string) {
+	for _, part := range parts {
+		p.length(len(part))
+		for part != "" {
+			part = part[p.took(copy(p.room(1), part)):]
+		}
 	}
 }
 
-// Bytes adds a part.
+// Bytes adds a part. One generic function for both would take memory for each part.
 func (p *Parts) Bytes(part []byte) {
 	p.length(len(part))
 	for len(part) > 0 {

@@ -40,8 +40,8 @@ func runGate(ctx context.Context, b *bench, o options) error {
 		b.report.add(of.what+": allocations", "", "", cost.allocations)
 		b.report.add(of.what+": time, p50", "ms", "shown", percentile(took, 50))
 		if of.in == many {
-			b.report.add("change of an agent's secret, tenant of 500 over tenant of 5: allocations", "", "", cost.allocations/last.allocations)
-			b.report.add("change of an agent's secret, tenant of 500 over tenant of 5: CPU of the controller", "", "shown", cost.cpu/last.cpu)
+			b.report.add(of.what+" over tenant of 5: allocations", "", "", cost.allocations/last.allocations)
+			b.report.add(of.what+" over tenant of 5: CPU of the controller", "", "shown", cost.cpu/last.cpu)
 		}
 		last = cost
 	}
